@@ -1,0 +1,137 @@
+import { createHash } from 'node:crypto';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { MIGRATIONS, migrate, pendingMigrations } from '../../src/storage/migrate.ts';
+import { createDatabase, createEmptyDatabase, type TestDatabase } from '../setup/database.ts';
+import { withClient } from '../setup/template.ts';
+
+const INIT = '20261121120000_init';
+const NEXT = '29990101000000_next';
+
+let database: TestDatabase;
+let directory: string;
+
+beforeEach(async () => {
+  database = await createEmptyDatabase();
+  directory = await mkdtemp(join(tmpdir(), 'landfall-migrations-'));
+  await cp(MIGRATIONS, directory, { recursive: true });
+});
+
+afterEach(async () => {
+  await database.drop();
+  await rm(directory, { recursive: true });
+});
+
+const addMigration = async (name: string, sql: string) => {
+  await mkdir(join(directory, name), { recursive: true });
+  await writeFile(join(directory, name, 'migration.sql'), sql);
+};
+
+const query = (sql: string) => withClient(database.url, (client) => client.query(sql));
+
+const pending = () => withClient(database.url, (client) => pendingMigrations(client, directory));
+
+test('an empty database gets every migration, in the order of the names', async () => {
+  await addMigration(NEXT, 'ALTER TABLE tenants ADD COLUMN note TEXT;');
+  expect(await pending()).toEqual([INIT, NEXT]);
+  expect(await migrate(database.url, directory)).toEqual([INIT, NEXT]);
+  expect(await pending()).toEqual([]);
+  expect((await query('SELECT note FROM tenants')).rows).toEqual([]);
+});
+
+test('a second run applies nothing', async () => {
+  await migrate(database.url, directory);
+  expect(await migrate(database.url, directory)).toEqual([]);
+});
+
+test('without a folder named, the migrations are those of the project', async () => {
+  expect(await migrate(database.url)).toEqual([INIT]);
+});
+
+test('of several processes that migrate at once one works and the others wait', async () => {
+  const runs = await Promise.all(
+    Array.from({ length: 5 }, () => migrate({ connectionString: database.url }, directory)),
+  );
+  expect(runs.flat()).toEqual([INIT]);
+  expect((await query('SELECT count(*)::int AS count FROM instance')).rows).toEqual([{ count: 1 }]);
+});
+
+test("a migration's row is as Prisma writes it", async () => {
+  await migrate(database.url, directory);
+  const sql = await readFile(join(directory, INIT, 'migration.sql'));
+  const { rows } = await query('SELECT * FROM _prisma_migrations');
+  expect(rows).toEqual([
+    {
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      checksum: createHash('sha256').update(sql).digest('hex'),
+      finished_at: expect.any(Date),
+      migration_name: INIT,
+      logs: null,
+      rolled_back_at: null,
+      started_at: expect.any(Date),
+      applied_steps_count: 1,
+    },
+  ]);
+});
+
+test('a migration whose file was changed after it was applied is refused', async () => {
+  await migrate(database.url, directory);
+  await addMigration(INIT, 'SELECT 1;');
+  await addMigration(NEXT, 'CREATE TABLE never ();');
+  await expect(migrate(database.url, directory)).rejects.toThrow(
+    /file of migration 20261121120000_init was changed after it was applied/,
+  );
+  expect((await query(`SELECT to_regclass('never') AS never`)).rows).toEqual([{ never: null }]);
+});
+
+test('nothing is applied after a migration that did not end, until somebody marks it', async () => {
+  await migrate(database.url, directory);
+  await query('UPDATE _prisma_migrations SET finished_at = NULL');
+  await addMigration(NEXT, 'CREATE TABLE later ();');
+  await expect(migrate(database.url, directory)).rejects.toThrow(
+    /20261121120000_init was begun and did not end/,
+  );
+  expect(await pending()).toEqual([INIT, NEXT]);
+  await query('UPDATE _prisma_migrations SET finished_at = now()');
+  expect(await migrate(database.url, directory)).toEqual([NEXT]);
+});
+
+test('a migration that fails leaves nothing and can be tried again', async () => {
+  await addMigration(NEXT, 'CREATE TABLE half (); SELECT 1 / 0;');
+  await expect(migrate(database.url, directory)).rejects.toThrow(
+    `Migration ${NEXT} failed: division by zero`,
+  );
+  expect(await pending()).toEqual([NEXT]);
+  await addMigration(NEXT, 'CREATE TABLE half ();');
+  expect(await migrate(database.url, directory)).toEqual([NEXT]);
+});
+
+test('an index is built CONCURRENTLY; where that fails, the row says so and stays open', async () => {
+  await addMigration(NEXT, 'CREATE INDEX CONCURRENTLY by_head ON tenants (id, head);');
+  expect(await migrate(database.url, directory)).toEqual([INIT, NEXT]);
+  const broken = NEXT.replace('next', 'then');
+  await addMigration(broken, 'CREATE INDEX CONCURRENTLY by_nothing ON tenants (id, nothing);');
+  await expect(migrate(database.url, directory)).rejects.toThrow(`${broken} failed`);
+  const { rows } = await query('SELECT logs FROM _prisma_migrations WHERE finished_at IS NULL');
+  expect(rows).toEqual([{ logs: 'column "nothing" does not exist' }]);
+});
+
+test('a database ahead of this copy of the service has nothing pending', async () => {
+  await addMigration(NEXT, 'CREATE TABLE later ();');
+  await migrate(database.url, directory);
+  expect(await migrate(database.url)).toEqual([]);
+});
+
+test('the template of the test databases has nothing pending', async () => {
+  const { rows } = await withClient(inject('database').baseUrl, (client) =>
+    client.query('SELECT datallowconn FROM pg_database WHERE datname = $1', [
+      inject('database').template,
+    ]),
+  );
+  expect(rows).toEqual([{ datallowconn: false }]);
+  const clone = await createDatabase();
+  expect(await withClient(clone.url, (client) => pendingMigrations(client))).toEqual([]);
+  await clone.drop();
+});

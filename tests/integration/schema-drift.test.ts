@@ -1,0 +1,27 @@
+import { readFile } from 'node:fs/promises';
+import { expect, inject, test } from 'vitest';
+import { MIGRATIONS } from '../../src/storage/migrate.ts';
+import { diffSchema } from '../setup/schema-diff.ts';
+
+const schema = await readFile(new URL('../../prisma/schema.prisma', import.meta.url), 'utf8');
+
+const diff = (text: string) => diffSchema(inject('database'), MIGRATIONS, text);
+
+test('the migrations give the tables that schema.prisma describes', async () => {
+  const { differs, text } = await diff(schema);
+  expect(text).toBe('No difference detected.');
+  expect(differs).toBe(false);
+});
+
+test.each([
+  ['a column more', /( +head +BigInt.*)/, '$1\n  extra String?', 'Added column `extra`'],
+  ['an index less', /@@index\(\[tenantId, version\]\)/, '', 'Removed index'],
+  ['another type', /kindVersion +Int /, 'kindVersion BigInt ', 'Altered column `kind_version`'],
+  ['a name changed', /@@map\("instance"\)/, '@@map("instances")', 'instances'],
+])('%s in schema.prisma is found', async (_what, pattern, replacement, finding) => {
+  const changed = schema.replace(pattern, replacement);
+  expect(changed).not.toBe(schema);
+  const { differs, text } = await diff(changed);
+  expect(differs).toBe(true);
+  expect(text).toContain(finding);
+});

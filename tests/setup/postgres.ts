@@ -1,0 +1,72 @@
+import { chmod, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { PostgreSqlContainer } from '@testcontainers/postgresql';
+import { processMark } from '../../src/storage/embedded/processes.ts';
+import { startEmbedded, stopOrphan } from '../../src/storage/embedded.ts';
+
+export type TestServer = { url: string; origin: string; stop(): Promise<void> };
+
+const PREFIX = 'landfall-test-';
+
+/** TEST_DATABASE_URL; else a container where a Docker daemon answers; else the embedded one. */
+export async function startServer(): Promise<TestServer> {
+  const url = process.env.TEST_DATABASE_URL;
+  if (url) return { url, origin: 'TEST_DATABASE_URL', stop: async () => {} };
+  return (await startContainer()) ?? startTemporary();
+}
+
+async function startContainer(): Promise<TestServer | undefined> {
+  try {
+    const container = await new PostgreSqlContainer('postgres:18').start();
+    return {
+      url: container.getConnectionUri(),
+      origin: 'a container of postgres:18',
+      stop: async () => void (await container.stop()),
+    };
+  } catch (error) {
+    if (!/container runtime/.test(String(error))) {
+      process.stderr.write(`tests: no container for PostgreSQL (${String(error)})\n`);
+    }
+    return undefined;
+  }
+}
+
+/** An embedded PostgreSQL in a new folder, which goes when it stops. */
+export async function startTemporary(): Promise<TestServer> {
+  await sweep();
+  const dataDir = await mkdtemp(
+    join(tmpdir(), `${PREFIX}${process.pid}.${processMark(process.pid)}.`),
+  );
+  // Under root the database runs as nobody, who has to get in.
+  await chmod(dataDir, 0o755);
+  const embedded = await startEmbedded({ dataDir, log: { info: () => {} } });
+  return {
+    url: embedded.url,
+    origin: `the embedded PostgreSQL in ${dataDir}`,
+    stop: async () => {
+      await embedded.stop();
+      await removeDataDir(dataDir);
+    },
+  };
+}
+
+/** `<dataDir>/pg` may be a link to where the database's user can reach it. */
+export async function removeDataDir(dataDir: string): Promise<void> {
+  const home = await realpath(join(dataDir, 'pg')).then(dirname, () => dataDir);
+  await rm(home, { recursive: true, force: true });
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+/** Ends and removes what a test run that was killed left. */
+async function sweep(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    if (!name.startsWith(PREFIX)) continue;
+    const [pid = '', mark] = name.slice(PREFIX.length).split('.');
+    if (processMark(Number(pid)) === mark) continue;
+    const dataDir = join(tmpdir(), name);
+    // Another user's stays.
+    const free = await stopOrphan(dataDir).catch(() => false);
+    if (free) await removeDataDir(dataDir);
+  }
+}

@@ -1,0 +1,28 @@
+import { defineConfig } from 'vitest/config';
+
+const NEEDS_DATABASE = ['integration', 'faults', 'security', 'e2e'];
+
+export default defineConfig({
+  test: {
+    // Worker threads share a process: a test that sends signals or opens many sockets needs its own.
+    pool: 'forks',
+    // Bounds for what hangs, not for what is slow: no test measures time.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['tests/unit/**/*.test.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'database',
+          include: NEEDS_DATABASE.map((folder) => `tests/${folder}/**/*.test.ts`),
+          globalSetup: ['tests/setup/global-setup.ts'],
+        },
+      },
+    ],
+  },
+});
