@@ -1,0 +1,22 @@
+import type { z } from 'zod';
+
+export interface Issue {
+  readonly message: string;
+  /** Dotted path of the field at fault; absent where it is the whole value. */
+  readonly path?: string;
+}
+
+/**
+ * The first thing Zod found, in the words of an answer: one is enough to correct, and their order
+ * is the schema's. An unknown field is named like any other.
+ *
+ * @param root the path of the value that was checked
+ */
+export function describeFirst(error: z.ZodError, ...root: readonly string[]): Issue {
+  const [issue] = error.issues;
+  if (!issue) throw new Error('zod refused a value without an issue');
+  const unknownField = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const path = [...root, ...issue.path, ...unknownField].join('.');
+  const message = unknownField.length > 0 ? 'is not a known field' : issue.message;
+  return path === '' ? { message } : { message, path };
+}

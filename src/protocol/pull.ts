@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { versionSchema } from './event.ts';
+import { recordSchema } from './record.ts';
+
+export const maxPageSize = 1000;
+export const defaultPageSize = 500;
+
+export const pullQuerySchema = z.strictObject({
+  since: z.string().optional().describe('The last checkpoint; without it, a bootstrap'),
+  limit: z
+    .string()
+    .regex(/^[0-9]{1,4}$/, 'must be a whole number')
+    .transform(Number)
+    .pipe(z.int().min(1).max(maxPageSize))
+    .default(defaultPageSize)
+    .describe(`Records a page, 1 to ${maxPageSize}`),
+  entityTypes: z
+    .string()
+    .transform((list) => [...new Set(list.split(','))].sort())
+    .optional()
+    .describe('Only these entity types, separated by commas'),
+});
+
+export type PullQuery = z.infer<typeof pullQuerySchema>;
+
+export const pullAnswerSchema = z.object({
+  changes: z.array(recordSchema).describe('Each entity at most once, in version order'),
+  checkpoint: z.string().describe('Pass it as `since` next time; also on an empty page'),
+  position: versionSchema.describe('The checkpoint as an integer, for clients that store a number'),
+  hasMore: z.boolean().describe('True: pull again at once'),
+  serverTime: z.iso.datetime(),
+});
+
+export type PullAnswer = z.infer<typeof pullAnswerSchema>;

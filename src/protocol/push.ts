@@ -1,0 +1,80 @@
+import { z } from 'zod';
+import { type EventFailureCode, eventFailures } from '../errors.ts';
+import { versionSchema } from './event.ts';
+import { recordSchema } from './record.ts';
+import { identifierSchema } from './text.ts';
+import { timestampSchema } from './time.ts';
+
+/** The request around the events. The events are parsed each on its own: see push/decode.ts. */
+export const pushEnvelopeSchema = z.strictObject({
+  sentAt: timestampSchema
+    .optional()
+    .describe('Client clock when this request left, stamped afresh at every send'),
+  atomic: z
+    .boolean()
+    .default(false)
+    .describe('True: one failure fails the batch and nothing is stored'),
+  events: z.array(z.unknown()),
+});
+
+export type PushEnvelope = z.infer<typeof pushEnvelopeSchema>;
+
+export const pushQuerySchema = z.strictObject({
+  include: z.literal('results').optional().describe('`results`: also one entry per event'),
+});
+
+const codes = Object.keys(eventFailures) as [EventFailureCode, ...EventFailureCode[]];
+const identityKeySchema = identifierSchema
+  .nullable()
+  .describe('null where the event had no readable key: then `index` names it');
+const indexSchema = z.int().min(0).describe('Position in the request, from 0');
+
+export const failedEventSchema = z.object({
+  identityKey: identityKeySchema,
+  index: indexSchema.optional(),
+  code: z.enum(codes),
+  message: z.string(),
+  retryable: z.boolean(),
+  retryAfterMs: z.int().min(0).optional(),
+  path: z.string().optional().describe('The field at fault'),
+  current: recordSchema.nullable().optional().describe('With CONFLICT: the record that won'),
+});
+
+export type FailedEvent = z.infer<typeof failedEventSchema>;
+
+/** What became of an event that was decided and kept. A conflict is kept too, for a person to find. */
+export const storedOutcomes = ['applied', 'noop', 'superseded', 'conflict'] as const;
+export type StoredOutcome = (typeof storedOutcomes)[number];
+
+export const eventResultSchema = z.object({
+  identityKey: identityKeySchema,
+  index: indexSchema.optional(),
+  status: z.enum(['applied', 'noop', 'superseded', 'duplicate', 'failed']),
+  version: versionSchema.optional().describe('The version this event took in the log'),
+  original: z
+    .enum(['applied', 'noop', 'superseded'])
+    .optional()
+    .describe('With `duplicate`: what became of the event when it first arrived'),
+  code: z.enum(codes).optional().describe('With `failed`'),
+  clockAdjusted: z
+    .literal(true)
+    .optional()
+    .describe('occurredAt lay in the future; the moment of receipt counts instead'),
+  current: recordSchema
+    .nullable()
+    .optional()
+    .describe('With `superseded` or CONFLICT: the record that won'),
+});
+
+export type EventResult = z.infer<typeof eventResultSchema>;
+
+export const pushAnswerSchema = z.object({
+  success: z.literal(true).describe('The batch was decided and committed'),
+  processed: z.array(identifierSchema).describe('In request order'),
+  failed: z.array(failedEventSchema).describe('In request order'),
+  results: z.array(eventResultSchema).optional().describe('With `?include=results`'),
+  checkpoint: z.string().describe("A pull since this position shows the batch's effects"),
+  receivedAt: z.iso.datetime().describe("The database's clock"),
+});
+
+export type PushAnswer = z.infer<typeof pushAnswerSchema>;

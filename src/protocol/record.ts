@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { versionSchema } from './event.ts';
+import { identifierSchema } from './text.ts';
+import { formatMicros } from './time.ts';
+
+/** The current state of one entity, as every answer shows it. */
+export const recordSchema = z.object({
+  entityType: z.string(),
+  entityId: identifierSchema,
+  version: versionSchema.describe('The version of the event that last changed this record'),
+  deleted: z.boolean(),
+  data: z
+    .record(z.string(), z.unknown())
+    .nullable()
+    .describe('A tombstone carries the last data; null where only the delete is known'),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+  origin: z
+    .object({
+      identityKey: identifierSchema,
+      kind: z.string(),
+      deviceId: z.string().nullable(),
+      effectiveAt: z.iso.datetime(),
+    })
+    .describe('The event that made this version'),
+});
+
+export type Record = z.infer<typeof recordSchema>;
+
+/** A record as it is stored. Times are microseconds since 1970. */
+export interface StoredRecord {
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly version: number;
+  readonly deleted: boolean;
+  /** Canonical JSON of the data; null where only a delete is known. */
+  readonly data: string | null;
+  readonly originKey: string;
+  readonly originKind: string;
+  readonly originDevice: string | null;
+  readonly originAt: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}
+
+export function toRecord(stored: StoredRecord): Record {
+  return {
+    entityType: stored.entityType,
+    entityId: stored.entityId,
+    version: stored.version,
+    deleted: stored.deleted,
+    data: stored.data === null ? null : JSON.parse(stored.data),
+    createdAt: formatMicros(stored.createdAt),
+    updatedAt: formatMicros(stored.updatedAt),
+    origin: {
+      identityKey: stored.originKey,
+      kind: stored.originKind,
+      deviceId: stored.originDevice,
+      effectiveAt: formatMicros(stored.originAt),
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import { type EventFailureCode, eventFailures } from '../errors.ts';
+import { type CheckpointCodec, markOf } from '../protocol/checkpoint.ts';
+import type { EventResult, FailedEvent, PushAnswer } from '../protocol/push.ts';
+import { formatMicros } from '../protocol/time.ts';
+import { toRecord } from '../protocol/record.ts';
+import type { BatchDecision, EventOutcome } from './decide.ts';
+
+/** The answer to a batch that was decided and committed. */
+export function toPushAnswer(
+  decision: BatchDecision,
+  tenantId: string,
+  checkpoints: CheckpointCodec,
+  includeResults: boolean,
+): PushAnswer {
+  const { outcomes, position, epoch, receivedAt } = decision;
+  const checkpoint = checkpoints.encode(
+    { version: position.version, bootstrapHead: 0, epoch, mark: markOf(position.proof) },
+    { tenantId, entityTypes: [] },
+  );
+  return {
+    success: true,
+    processed: outcomes.flatMap((outcome) =>
+      outcome.status === 'failed' || outcome.identityKey === null ? [] : [outcome.identityKey],
+    ),
+    failed: outcomes.flatMap((outcome, index) =>
+      outcome.status === 'failed' ? [toFailed(outcome, index)] : [],
+    ),
+    ...(includeResults && { results: outcomes.map(toResult) }),
+    checkpoint,
+    receivedAt: formatMicros(receivedAt),
+  };
+}
+
+type Failed = Extract<EventOutcome, { status: 'failed' }>;
+
+function toFailed(outcome: Failed, index: number): FailedEvent {
+  const { code, message, path } = outcome.failure;
+  const entry: { retryable: boolean; retryAfterMs?: number } = eventFailures[code];
+  return {
+    ...nameOf(outcome, index),
+    code,
+    message,
+    retryable: entry.retryable,
+    ...(entry.retryAfterMs !== undefined && { retryAfterMs: entry.retryAfterMs }),
+    ...(path !== undefined && { path }),
+    ...currentOf(outcome),
+  };
+}
+
+function toResult(outcome: EventOutcome, index: number): EventResult {
+  const named = { ...nameOf(outcome, index), status: outcome.status };
+  if (outcome.status === 'failed') {
+    return { ...named, code: outcome.failure.code, ...currentOf(outcome) };
+  }
+  const { version, outcome: stored } = outcome.event;
+  return {
+    ...named,
+    version,
+    ...(outcome.status === 'duplicate' && stored !== 'conflict' && { original: stored }),
+    ...(outcome.clockAdjusted && { clockAdjusted: true as const }),
+    ...currentOf(outcome),
+  };
+}
+
+function nameOf({ identityKey }: EventOutcome, index: number) {
+  return identityKey === null ? { identityKey, index } : { identityKey };
+}
+
+function currentOf({ current }: EventOutcome) {
+  return current === undefined ? {} : { current: current && toRecord(current) };
+}
+
+/** What the log line of a push counts. */
+export interface PushCounts {
+  readonly received: number;
+  readonly applied: number;
+  readonly noop: number;
+  readonly superseded: number;
+  readonly duplicate: number;
+  readonly failed: { readonly [code in EventFailureCode]?: number };
+}
+
+export function countOutcomes(outcomes: readonly EventOutcome[]): PushCounts {
+  const counts = { received: outcomes.length, applied: 0, noop: 0, superseded: 0, duplicate: 0 };
+  const failed: { [code in EventFailureCode]?: number } = {};
+  for (const outcome of outcomes) {
+    if (outcome.status === 'failed') {
+      failed[outcome.failure.code] = (failed[outcome.failure.code] ?? 0) + 1;
+    } else {
+      counts[outcome.status] += 1;
+    }
+  }
+  return { ...counts, failed };
+}

@@ -1,0 +1,30 @@
+import type { Wanted } from '../storage/store.ts';
+import type { DecodeResult } from './decode.ts';
+
+/** One request's events, with who sent them. */
+export interface Batch {
+  readonly tenantId: string;
+  readonly deviceId: string | null;
+  readonly subject: string | null;
+  /** Microseconds since 1970, on the client's clock. */
+  readonly sentAt: number | null;
+  readonly atomic: boolean;
+  /** In request order. */
+  readonly events: readonly DecodeResult[];
+  readonly wanted: Wanted;
+}
+
+/** Adds to a batch what must be loaded to decide it. */
+export function createBatch(batch: Omit<Batch, 'wanted'>): Batch {
+  const events = batch.events.flatMap((result) => (result.ok ? [result.event] : []));
+  return {
+    ...batch,
+    wanted: {
+      tenantId: batch.tenantId,
+      identityKeys: events.flatMap(({ identityKey, baseKey }) =>
+        baseKey === null ? [identityKey] : [identityKey, baseKey],
+      ),
+      entities: events.map(({ entityType, entityId }) => ({ entityType, entityId })),
+    },
+  };
+}

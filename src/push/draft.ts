@@ -1,0 +1,85 @@
+import type {
+  EntityRef,
+  EventProof,
+  EventRow,
+  KnownEvent,
+  RecordState,
+  TenantSnapshot,
+} from '../storage/store.ts';
+
+/**
+ * What a tenant would look like after the events decided so far. A batch is decided on a draft of
+ * its own, which its tenant's draft adopts, or forgets where an atomic batch failed.
+ */
+export class Draft {
+  head: number;
+  headProof: EventProof | undefined;
+  readonly receivedAt: number;
+  readonly events: EventRow[] = [];
+  readonly #parent: Draft | undefined;
+  readonly #known = new Map<string, KnownEvent>();
+  readonly #records = new Map<string, RecordState>();
+
+  private constructor(
+    base: Pick<Draft, 'head' | 'headProof' | 'receivedAt'>,
+    parent: Draft | undefined,
+  ) {
+    this.head = base.head;
+    this.headProof = base.headProof;
+    this.receivedAt = base.receivedAt;
+    this.#parent = parent;
+  }
+
+  /** The tenant as it stands in the database, and an empty draft on top of it. */
+  static of(snapshot: TenantSnapshot): Draft {
+    const stored = new Draft(snapshot, undefined);
+    for (const event of snapshot.known) stored.#known.set(event.identityKey, event);
+    for (const record of snapshot.records) stored.#records.set(entityKey(record), record);
+    return stored.fork();
+  }
+
+  fork(): Draft {
+    return new Draft(this, this);
+  }
+
+  adopt(child: Draft): void {
+    this.head = child.head;
+    this.headProof = child.headProof;
+    this.events.push(...child.events);
+    for (const [key, event] of child.#known) this.#known.set(key, event);
+    for (const [key, record] of child.#records) this.#records.set(key, record);
+  }
+
+  /** The records that this draft itself changed. */
+  get records(): readonly RecordState[] {
+    return [...this.#records.values()];
+  }
+
+  findKnown(identityKey: string): KnownEvent | undefined {
+    return this.#known.get(identityKey) ?? this.#parent?.findKnown(identityKey);
+  }
+
+  findRecord(entity: EntityRef): RecordState | undefined {
+    return this.#records.get(entityKey(entity)) ?? this.#parent?.findRecord(entity);
+  }
+
+  putRecord(record: RecordState): void {
+    this.#records.set(entityKey(record), record);
+  }
+
+  /** Appends an event at head + 1. */
+  append(row: Omit<EventRow, 'version' | 'receivedAt'>): KnownEvent {
+    const event: EventRow = { ...row, version: this.head + 1, receivedAt: this.receivedAt };
+    const known: KnownEvent = { ...event, previous: this.headProof };
+    this.events.push(event);
+    this.#known.set(event.identityKey, known);
+    this.head = event.version;
+    this.headProof = event;
+    return known;
+  }
+}
+
+/** One text per entity: neither part can hold the separator. */
+export function entityKey({ entityType, entityId }: EntityRef): string {
+  return `${entityType}\n${entityId}`;
+}

@@ -1,0 +1,142 @@
+import type { StoredOutcome } from '../protocol/push.ts';
+import type { StoredRecord } from '../protocol/record.ts';
+
+/** A time and the identityKey that breaks a tie: what last-write-wins compares. */
+export type Stamp = readonly [effectiveAt: number, identityKey: string];
+
+/** The stamps that decide last-write-wins for one record. Stored, never sent. */
+export interface RecordClock {
+  /** The newest put: the time of every field that `fields` does not name. */
+  readonly put?: Stamp;
+  readonly remove?: Stamp;
+  /** Fields patched since that put. */
+  readonly fields?: { readonly [name: string]: Stamp };
+}
+
+/** A record as deciding needs it. */
+export interface RecordState extends StoredRecord {
+  readonly clock: RecordClock;
+  readonly sequence: number | null;
+}
+
+/** One row of the log. Times are microseconds since 1970, as everywhere this side of the SQL. */
+export interface EventRow {
+  readonly version: number;
+  readonly identityKey: string;
+  readonly fingerprint: Buffer;
+  readonly kind: string;
+  readonly kindVersion: number;
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly outcome: StoredOutcome;
+  readonly deviceId: string | null;
+  readonly subject: string | null;
+  readonly occurredAt: number | null;
+  readonly effectiveAt: number;
+  readonly receivedAt: number;
+  readonly clockAdjusted: boolean;
+  readonly baseVersion: number | null;
+  readonly baseKey: string | null;
+  readonly sequence: number | null;
+  /** JSON text, as the client sent it. */
+  readonly payload: string;
+}
+
+/** What proves that an event still stands at its version. */
+export interface EventProof {
+  readonly fingerprint: Buffer;
+  readonly receivedAt: number;
+}
+
+/** A stored event that a batch names again, by identityKey or baseKey. */
+export interface KnownEvent {
+  readonly identityKey: string;
+  readonly version: number;
+  readonly fingerprint: Buffer;
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly outcome: StoredOutcome;
+  /** The event one version before it; undefined for the first. */
+  readonly previous: EventProof | undefined;
+}
+
+/** What a batch needs to have loaded before it can be decided. */
+export interface Wanted {
+  readonly tenantId: string;
+  readonly identityKeys: readonly string[];
+  readonly entities: readonly EntityRef[];
+}
+
+export interface EntityRef {
+  readonly entityType: string;
+  readonly entityId: string;
+}
+
+/** One tenant under its row lock: nothing of it can change before the plan is written. */
+export interface TenantSnapshot {
+  readonly tenantId: string;
+  readonly head: number;
+  readonly epoch: string;
+  readonly headProof: EventProof | undefined;
+  /** The database's clock, after the lock was taken. */
+  readonly receivedAt: number;
+  readonly known: readonly KnownEvent[];
+  readonly records: readonly RecordState[];
+}
+
+/** What to write for one tenant: rows to append, records to replace, the head to move to. */
+export interface TenantPlan<Decision> {
+  readonly head: number;
+  readonly events: readonly EventRow[];
+  readonly records: readonly RecordState[];
+  /** One per batch of the tenant, in order; handed back to whoever sent the batch. */
+  readonly decisions: readonly Decision[];
+}
+
+export type DecideTenant<Batch, Decision> = (
+  snapshot: TenantSnapshot,
+  batches: readonly Batch[],
+) => TenantPlan<Decision>;
+
+export interface FeedQuery {
+  readonly tenantId: string;
+  /** Records after this version … */
+  readonly after: number;
+  /** … but no tombstones up to this one. */
+  readonly bootstrapHead: number;
+  /** Empty for all. */
+  readonly entityTypes: readonly string[];
+  /** Records a page, more only where the last event wrote several. */
+  readonly limit: number;
+}
+
+/** One page, all of it read in one snapshot. */
+export interface FeedPage {
+  readonly records: readonly StoredRecord[];
+  readonly hasMore: boolean;
+  readonly head: number;
+  readonly horizon: number;
+  readonly epoch: string;
+  /** The event at max(after, bootstrapHead), to hold the caller's checkpoint against. */
+  readonly anchor: EventProof | undefined;
+  /** The event at the position after this page, for the next checkpoint. */
+  readonly nextAnchor: EventProof | undefined;
+  readonly readAt: number;
+}
+
+export interface SyncStore {
+  /**
+   * Decides and stores a group of batches in one transaction, in three round trips.
+   *
+   * @returns one decision per batch, in the order given, after COMMIT was confirmed
+   * @throws RequestProblem UNAVAILABLE (nothing was stored) or COMMIT_UNKNOWN (all or nothing was);
+   *   whatever `decide` throws, with nothing stored
+   */
+  ingest<Batch extends { readonly wanted: Wanted }, Decision>(
+    batches: readonly Batch[],
+    decide: DecideTenant<Batch, Decision>,
+  ): Promise<readonly Decision[]>;
+
+  /** @throws RequestProblem UNAVAILABLE */
+  readPage(query: FeedQuery): Promise<FeedPage>;
+}
