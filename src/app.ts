@@ -1,0 +1,65 @@
+import { randomUUID } from 'node:crypto';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Config } from './config.ts';
+import { type HealthDeps, healthRoutes } from './health/route.ts';
+import type { KindRegistry } from './kinds/registry.ts';
+import { buildDocument } from './openapi/document.ts';
+import { readExamples } from './openapi/examples.ts';
+import { apiPage } from './plugins/api-page.ts';
+import { auth } from './plugins/auth.ts';
+import { errorHandler } from './plugins/error-handler.ts';
+import { jsonBody } from './plugins/json-body.ts';
+import { observability } from './plugins/observability.ts';
+import { createCheckpointCodec } from './protocol/checkpoint.ts';
+import { pullRoutes } from './pull/route.ts';
+import type { Batch } from './push/batch.ts';
+import { type BatchDecision, decideTenant } from './push/decide.ts';
+import { createGroupCommit } from './push/group-commit.ts';
+import { pushRoutes } from './push/route.ts';
+import type { InstanceKeys } from './storage/instance-keys.ts';
+import type { SyncStore } from './storage/store.ts';
+
+export interface AppDeps {
+  readonly config: Pick<Config, 'auth' | 'limits' | 'groupCommit'>;
+  readonly store: SyncStore;
+  readonly kinds: KindRegistry;
+  readonly keys: InstanceKeys;
+  readonly logger: FastifyBaseLogger;
+  readonly readiness: HealthDeps['readiness'];
+}
+
+/** Longer than any transaction may take, so that a request ends by its own answer. */
+const requestTimeoutMs = 30_000;
+
+/** The whole service but for its socket, its database and its environment. */
+export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const { config, store, kinds, keys, logger } = deps;
+  const app = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUID(),
+    bodyLimit: config.limits.maxBodyBytes,
+    requestTimeout: requestTimeoutMs,
+  });
+
+  await app.register(observability, { logHashKey: keys.logHash });
+  await app.register(errorHandler, { maxBodyBytes: config.limits.maxBodyBytes });
+  await app.register(auth, { config: config.auth });
+  await app.register(jsonBody);
+  await app.register(apiPage, { document: buildDocument(kinds, readExamples()) });
+
+  const checkpoints = createCheckpointCodec(keys.checkpoint);
+  const groupCommit = createGroupCommit<BatchDecision>({
+    ...config.groupCommit,
+    commit: (batches: readonly Batch[]) =>
+      store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) =>
+        decideTenant(snapshot, ofTenant, config.limits),
+      ),
+    onIsolate: (batches, error) =>
+      logger.warn({ event: 'group.isolated', batches, err: error }, 'a group is run one by one'),
+  });
+  await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });
+  await app.register(pullRoutes, { kinds, store, checkpoints });
+  await app.register(healthRoutes, { readiness: deps.readiness });
+  return app;
+}

@@ -1,0 +1,33 @@
+import { parseArgs } from 'node:util';
+import { parse as parseDuration } from '@lukeed/ms';
+import { loadConfig } from '../config.ts';
+import { developmentSecret } from '../development-secret.ts';
+import { everyScope, issueToken } from '../token.ts';
+
+const usage = `usage: npm run --silent token -- --tenant T --device D [--subject S] [--scope "${everyScope}"] [--ttl 1h]`;
+
+/** Prints a token and nothing else, so that it can be caught in a variable. */
+function main(): void {
+  const { values } = parseArgs({
+    options: {
+      tenant: { type: 'string' },
+      device: { type: 'string' },
+      subject: { type: 'string' },
+      scope: { type: 'string', default: everyScope },
+      ttl: { type: 'string', default: '1h' },
+    },
+  });
+  const { tenant, device, subject = device, scope, ttl } = values;
+  const ttlMs = parseDuration(ttl);
+  if (!tenant || !device || !subject) throw new Error('--tenant and --device are needed');
+  if (ttlMs === undefined || ttlMs <= 0) throw new Error(`--ttl ${ttl} is not a duration`);
+  const { auth } = loadConfig(process.env, developmentSecret);
+  process.stdout.write(`${issueToken(auth, { tenant, device, subject, scope, ttlMs })}\n`);
+}
+
+try {
+  main();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}\n`);
+  process.exitCode = 1;
+}

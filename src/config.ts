@@ -1,0 +1,158 @@
+import { parse as parseDuration } from '@lukeed/ms';
+import { z } from 'zod';
+
+const minSecretBytes = 32;
+
+const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+
+const duration = z.string().transform((text, context) => {
+  const milliseconds = parseDuration(text);
+  if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
+  context.addIssue(`${JSON.stringify(text)} is not a duration such as 90d, 12h or 30m`);
+  return z.NEVER;
+});
+
+const environmentSchema = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(3000),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_POOL_SIZE: count(10),
+  DATA_DIR: z.string().min(1).default('.data'),
+  JWT_SECRET: z
+    .string()
+    .refine((secret) => Buffer.byteLength(secret) >= minSecretBytes, {
+      message: `must be at least ${minSecretBytes} bytes`,
+    })
+    .optional(),
+  JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  JWT_ISSUER: z.string().min(1).optional(),
+  JWT_AUDIENCE: z.string().min(1).optional(),
+  JWT_TENANT_CLAIM: z.string().min(1).default('tenant'),
+  MAX_BATCH_EVENTS: count(500),
+  MAX_EVENT_BYTES: count(65_536),
+  MAX_BODY_BYTES: count(4_194_304),
+  MAX_EVENT_AGE: duration.optional(),
+  COMMIT_LANES: count(2),
+  MAX_GROUP_EVENTS: count(500),
+  MAX_TENANT_BATCHES: count(100),
+  MAX_QUEUED_EVENTS: count(20_000),
+});
+
+type Environment = z.infer<typeof environmentSchema>;
+
+/** How tokens are checked: against one shared secret, or against the issuer's published keys. */
+export type AuthConfig = { readonly tenantClaim: string } & (
+  | {
+      readonly mode: 'secret';
+      readonly secret: string;
+      readonly issuer: string | undefined;
+      readonly audience: string | undefined;
+    }
+  | {
+      readonly mode: 'jwks';
+      readonly jwksUrl: string;
+      readonly issuer: string;
+      readonly audience: string;
+    }
+);
+
+export interface Config {
+  readonly production: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly logLevel: Environment['LOG_LEVEL'];
+  /** Undefined: the embedded PostgreSQL. */
+  readonly databaseUrl: string | undefined;
+  readonly databasePoolSize: number;
+  /** Where development keeps its database and its secret. */
+  readonly dataDir: string;
+  readonly auth: AuthConfig;
+  readonly limits: {
+    readonly maxBatchEvents: number;
+    readonly maxEventBytes: number;
+    readonly maxBodyBytes: number;
+    readonly maxEventAgeMs: number | null;
+  };
+  readonly groupCommit: {
+    readonly lanes: number;
+    readonly maxGroupEvents: number;
+    readonly maxTenantBatches: number;
+    readonly maxQueuedEvents: number;
+  };
+}
+
+/** The environment does not describe a service that can run. The message names every variable. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads and checks the whole environment at once.
+ *
+ * @param developmentSecret asked for a secret where none is set, outside of production
+ * @throws ConfigError
+ */
+export function loadConfig(
+  environment: NodeJS.ProcessEnv,
+  developmentSecret: (dataDir: string) => string,
+): Config {
+  // A variable set to nothing, as in an .env file that was only half filled in, is not set.
+  const set = Object.entries(environment).filter(([, value]) => value !== '');
+  const parsed = environmentSchema.safeParse(Object.fromEntries(set));
+  if (!parsed.success) {
+    const lines = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+    throw new ConfigError(lines.join('\n'));
+  }
+  return toConfig(parsed.data, developmentSecret);
+}
+
+function toConfig(env: Environment, developmentSecret: (dataDir: string) => string): Config {
+  return {
+    production: env.NODE_ENV === 'production',
+    host: env.HOST,
+    port: env.PORT,
+    logLevel: env.LOG_LEVEL,
+    databaseUrl: env.DATABASE_URL,
+    databasePoolSize: env.DATABASE_POOL_SIZE,
+    dataDir: env.DATA_DIR,
+    auth: toAuth(env, developmentSecret),
+    limits: {
+      maxBatchEvents: env.MAX_BATCH_EVENTS,
+      maxEventBytes: env.MAX_EVENT_BYTES,
+      maxBodyBytes: env.MAX_BODY_BYTES,
+      maxEventAgeMs: env.MAX_EVENT_AGE ?? null,
+    },
+    groupCommit: {
+      lanes: env.COMMIT_LANES,
+      maxGroupEvents: env.MAX_GROUP_EVENTS,
+      maxTenantBatches: env.MAX_TENANT_BATCHES,
+      maxQueuedEvents: env.MAX_QUEUED_EVENTS,
+    },
+  };
+}
+
+function toAuth(env: Environment, developmentSecret: (dataDir: string) => string): AuthConfig {
+  const tenantClaim = env.JWT_TENANT_CLAIM;
+  const { JWT_SECRET: secret, JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = env;
+  if (jwksUrl !== undefined) {
+    if (secret !== undefined) throw new ConfigError('JWKS_URL: cannot be set beside JWT_SECRET');
+    if (issuer === undefined || audience === undefined) {
+      throw new ConfigError('JWKS_URL: needs JWT_ISSUER and JWT_AUDIENCE too');
+    }
+    return { mode: 'jwks', tenantClaim, jwksUrl, issuer, audience };
+  }
+  if (secret === undefined && env.NODE_ENV === 'production') {
+    throw new ConfigError(
+      `JWT_SECRET: production needs JWT_SECRET (at least ${minSecretBytes} bytes), or JWKS_URL with JWT_ISSUER and JWT_AUDIENCE`,
+    );
+  }
+  return {
+    mode: 'secret',
+    tenantClaim,
+    secret: secret ?? developmentSecret(env.DATA_DIR),
+    issuer,
+    audience,
+  };
+}

@@ -1,0 +1,8 @@
+/** Landfall as a library: build the service into a process of your own, with kinds of your own. */
+export { type AppDeps, buildApp } from './app.ts';
+export { type Config, ConfigError, loadConfig } from './config.ts';
+export { defineKind, type Kind, type KindDefinition } from './kinds/define-kind.ts';
+export { payload, type PayloadVersions } from './kinds/payload-versions.ts';
+export { type Fields, patch, type Policy, put, remove, type Write } from './kinds/policies.ts';
+export { bundledKinds, createRegistry, type KindRegistry } from './kinds/registry.ts';
+export { type Database, type DatabaseOptions, openDatabase } from './storage/database.ts';

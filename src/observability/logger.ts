@@ -1,0 +1,57 @@
+import pino, { type DestinationStream, type Logger } from 'pino';
+
+interface LoggerOptions {
+  readonly level: string;
+  /** For a person at a terminal, instead of JSON. */
+  readonly pretty: boolean;
+  /** Where the lines go; stdout by default. */
+  readonly destination?: DestinationStream;
+}
+
+/** JSON lines to stdout. Each has an `event`; docs/operating.md lists them all. */
+export function createLogger({ level, pretty, destination }: LoggerOptions): Logger {
+  const options = {
+    level,
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+    // What the framework says by itself has no event name of its own.
+    mixin: () => ({ event: 'framework' }),
+    serializers: {
+      err: describeError,
+      // Fastify's own would log the URL, and with it the checkpoint.
+      req: ({ method }: { method?: string }) => ({ method }),
+      res: ({ statusCode }: { statusCode?: number }) => ({ statusCode }),
+    },
+  };
+  if (pretty) {
+    // pino-pretty runs in a worker, which takes no functions: the level's label is its own work.
+    const { formatters: _none, ...plain } = options;
+    const target = { target: 'pino-pretty', options: { ignore: 'reqId', singleLine: true } };
+    return pino(plain, pino.transport(target));
+  }
+  return destination ? pino(options, destination) : pino(options);
+}
+
+interface ErrorDescription {
+  readonly type: string;
+  readonly message: string;
+  readonly code?: unknown;
+  readonly stack?: string;
+  readonly cause?: ErrorDescription;
+}
+
+/**
+ * Named fields only: a database error also carries `detail` and `where`, which quote the rows, and
+ * errors of HTTP clients carry whole requests.
+ */
+function describeError(error: unknown): ErrorDescription {
+  if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' };
+  return {
+    type: error.name,
+    message: error.message,
+    ...('code' in error && { code: error.code }),
+    ...(error.stack !== undefined && { stack: error.stack }),
+    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
+  };
+}

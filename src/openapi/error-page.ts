@@ -1,0 +1,47 @@
+import { eventFailures, requestProblems } from '../errors.ts';
+
+/** docs/errors.md: the closed table for people. */
+export function errorPage(): string {
+  const failures = Object.entries(eventFailures).map(([code, entry]) =>
+    row([`\`${code}\``, entry.retryable ? 'yes' : 'no', entry.cause, entry.remedy]),
+  );
+  const problems = Object.entries(requestProblems).map(([code, entry]) =>
+    row([
+      `\`${code}\``,
+      String(entry.status),
+      entry.retryable ? 'yes' : 'no',
+      entry.cause,
+      entry.remedy,
+    ]),
+  );
+  return `# Errors
+
+<!-- Printed from src/errors.ts by \`npm run openapi\`. Do not edit. -->
+
+This is the closed list: a client that knows it meets no other code.
+
+## Of one event
+
+The request answers 200; the event stands in \`failed\` with its code, and the rest of the batch goes
+on. *Retryable* says whether the same event, unchanged, can succeed later. An event that failed is not
+stored, but for \`CONFLICT\`, which is kept so that the same answer is given again.
+
+| code | retryable | cause | what the client should do |
+| --- | --- | --- | --- |
+${failures.join('\n')}
+
+## Of a whole request
+
+\`application/problem+json\` (RFC 9457), always with \`code\`. Nothing was decided, but for
+\`COMMIT_UNKNOWN\`. The same fault always has the same body; the request's own id, by which the log
+knows it, is in the header \`X-Request-Id\`.
+
+| code | status | retryable | cause | what the client should do |
+| --- | --- | --- | --- | --- |
+${problems.join('\n')}
+`;
+}
+
+function row(cells: readonly string[]): string {
+  return `| ${cells.join(' | ')} |`;
+}

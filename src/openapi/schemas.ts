@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import type { KindRegistry } from '../kinds/registry.ts';
+import { eventSchema } from '../protocol/event.ts';
+import { problemSchema } from '../protocol/problem.ts';
+import { pullAnswerSchema } from '../protocol/pull.ts';
+import { pushAnswerSchema, pushEnvelopeSchema } from '../protocol/push.ts';
+import { recordSchema } from '../protocol/record.ts';
+
+export type Json = Record<string, unknown>;
+
+export function queryParameters(schema: z.ZodObject): Json[] {
+  const { properties = {} } = toJsonSchema(schema, 'input');
+  return Object.entries(properties as Record<string, Json>).map(
+    ([name, { description, ...property }]) => ({
+      name,
+      in: 'query',
+      required: false,
+      ...(description !== undefined && { description }),
+      schema: property,
+    }),
+  );
+}
+
+export function schemasOf(kinds: KindRegistry): Json {
+  const record = toJsonSchema(recordSchema, 'output');
+  const pushRequest = toJsonSchema(pushEnvelopeSchema, 'input');
+  Object.assign(pushRequest.properties as Json, {
+    events: { type: 'array', minItems: 1, items: ref('Event') },
+  });
+  const payloads = kinds.kinds.flatMap((kind) =>
+    Array.from({ length: kind.newestVersion }, (_, index) => {
+      const schema = kind.schemaOf(index + 1);
+      if (!schema) throw new Error(`${kind.name} has no version ${index + 1}`);
+      return [`${kind.name}.v${index + 1}`, toJsonSchema(schema, 'input')] as const;
+    }),
+  );
+  return {
+    PushRequest: pushRequest,
+    Event: { ...toJsonSchema(eventSchema, 'input'), ...payloadRule(kinds) },
+    PushAnswer: toJsonSchema(pushAnswerSchema, 'output'),
+    PullAnswer: toJsonSchema(pullAnswerSchema, 'output'),
+    Record: record,
+    Problem: toJsonSchema(problemSchema, 'output'),
+    Liveness: { type: 'object', required: ['status'], properties: { status: { const: 'ok' } } },
+    Readiness: {
+      type: 'object',
+      required: ['status', 'checks'],
+      properties: {
+        status: { enum: ['ok', 'unavailable'] },
+        checks: { type: 'object', additionalProperties: { type: 'boolean' } },
+      },
+    },
+    ...Object.fromEntries(payloads),
+  };
+}
+
+/** Ties each kind to the schema of its payload, so that a generated client cannot mix them. */
+function payloadRule(kinds: KindRegistry): Json {
+  return {
+    allOf: kinds.kinds.flatMap((kind) =>
+      Array.from({ length: kind.newestVersion }, (_, index) => {
+        const version = index + 1;
+        const isDefault = version === 1;
+        return {
+          if: {
+            properties: { kind: { const: kind.name }, version: { const: version } },
+            required: isDefault ? ['kind'] : ['kind', 'version'],
+          },
+          // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
+          then: { properties: { payload: ref(`${kind.name}.v${version}`) } },
+        };
+      }),
+    ),
+  };
+}
+
+export function ref(name: string): Json {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
+  const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
+    io,
+    target: 'draft-2020-12',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      if (zodSchema === recordSchema && schema !== recordSchema) {
+        for (const key of Object.keys(jsonSchema))
+          delete jsonSchema[key as keyof typeof jsonSchema];
+        jsonSchema.$ref = '#/components/schemas/Record';
+      }
+    },
+  });
+  return json;
+}

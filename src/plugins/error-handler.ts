@@ -1,0 +1,62 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import plugin from 'fastify-plugin';
+import { type ProblemCode, RequestProblem, requestProblems } from '../errors.ts';
+import { toProblem } from '../protocol/problem.ts';
+
+/** What the framework and its plugins refuse by themselves, in the words of the closed table. */
+const frameworkErrors = new Map<string, ProblemCode>([
+  ['FST_ERR_CTP_INVALID_MEDIA_TYPE', 'UNSUPPORTED_MEDIA_TYPE'],
+  ['FST_ERR_CTP_BODY_TOO_LARGE', 'BODY_TOO_LARGE'],
+  ['FST_ERR_CTP_EMPTY_JSON_BODY', 'INVALID_JSON'],
+  ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', 'INVALID_BODY'],
+  ['FST_CP_ERR_INVALID_CONTENT_ENCODING', 'UNSUPPORTED_ENCODING'],
+  ['FST_CP_ERR_INVALID_CONTENT', 'INVALID_BODY'],
+  ['FST_ERR_BAD_URL', 'NOT_FOUND'],
+]);
+
+/** Every refusal leaves as application/problem+json with a code of the closed table. */
+export const errorHandler = plugin<{ maxBodyBytes: number }>(
+  async (app, { maxBodyBytes }) => {
+    const methodsOf = new Map<string, string[]>();
+    app.addHook('onRoute', ({ url, method }) => {
+      methodsOf.set(url, [...(methodsOf.get(url) ?? []), method].flat());
+    });
+
+    app.setErrorHandler((error: FastifyError, request, reply) =>
+      answer(toRequestProblem(error, maxBodyBytes), request, reply),
+    );
+    app.setNotFoundHandler((request, reply) => {
+      const allow = methodsOf.get(request.url.split('?', 1)[0] ?? '');
+      const problem = allow
+        ? new RequestProblem('METHOD_NOT_ALLOWED', undefined, { allow })
+        : new RequestProblem('NOT_FOUND');
+      return answer(problem, request, reply);
+    });
+  },
+  { name: 'error-handler', dependencies: ['observability'] },
+);
+
+function toRequestProblem(error: FastifyError, maxBytes: number): RequestProblem {
+  if (error instanceof RequestProblem) return error;
+  const code = frameworkErrors.get(error.code);
+  if (code === undefined) return new RequestProblem('INTERNAL', undefined, {}, error);
+  return new RequestProblem(code, undefined, code === 'BODY_TOO_LARGE' ? { maxBytes } : {});
+}
+
+function answer(problem: RequestProblem, request: FastifyRequest, reply: FastifyReply) {
+  const { status } = requestProblems[problem.code];
+  const { retryAfter, allow } = problem.members;
+  request.logFields.code = problem.code;
+  if (status >= 500) {
+    const err = problem.cause ?? problem;
+    request.log.error({ event: 'request.failed', code: problem.code, err }, 'request failed');
+  }
+  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
+  if (allow !== undefined) reply.header('allow', allow.join(', '));
+  if (status === 401) reply.header('www-authenticate', 'Bearer');
+  return reply
+    .code(status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .send(toProblem(problem));
+}

@@ -1,0 +1,71 @@
+import { createHmac } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import plugin from 'fastify-plugin';
+import type { EventFailureCode, ProblemCode } from '../errors.ts';
+
+/** What a route adds to its request's log line. Counts and times, never what was sent. */
+export interface LogFields {
+  code?: ProblemCode;
+  records?: number;
+  received?: number;
+  applied?: number;
+  noop?: number;
+  superseded?: number;
+  duplicate?: number;
+  failed?: { readonly [code in EventFailureCode]?: number };
+  queueWaitMs?: number;
+  transactionMs?: number;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    logFields: LogFields;
+  }
+}
+
+const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** One line a request, when its answer has left. */
+export const observability = plugin<{ logHashKey: Buffer }>(
+  async (app, { logHashKey }) => {
+    app.decorateRequest('logFields');
+    app.addHook('onRequest', async (request, reply) => {
+      request.logFields = {};
+      reply.header('x-request-id', request.id);
+    });
+    app.addHook('onResponse', async (request, reply) => {
+      const line = requestLine(request, reply, logHashKey);
+      const isProbe = request.routeOptions.config.scope === undefined;
+      request.log[isProbe && reply.statusCode < 500 ? 'debug' : 'info'](line, 'request');
+    });
+  },
+  { name: 'observability' },
+);
+
+/** The route's pattern, not the URL: a URL holds checkpoints, and whatever a scanner puts there. */
+function requestLine(request: FastifyRequest, reply: FastifyReply, logHashKey: Buffer) {
+  const { traceparent } = request.headers;
+  const { actor } = request;
+  const { queueWaitMs, transactionMs, ...fields } = request.logFields;
+  return {
+    event: 'request',
+    method: request.method,
+    route: request.routeOptions.url ?? null,
+    status: reply.statusCode,
+    ...(typeof traceparent === 'string' && traceparentPattern.test(traceparent) && { traceparent }),
+    ...(actor && { tenant: hashTenant(actor.tenantId, logHashKey), device: actor.deviceId }),
+    ...fields,
+    ...(queueWaitMs !== undefined && { queueWaitMs: round(queueWaitMs) }),
+    ...(transactionMs !== undefined && { transactionMs: round(transactionMs) }),
+    totalMs: round(reply.elapsedTime),
+  };
+}
+
+/** Enough to follow one tenant through the log, on every process; not enough to name it. */
+export function hashTenant(tenantId: string, logHashKey: Buffer): string {
+  return createHmac('sha256', logHashKey).update(tenantId).digest('hex').slice(0, 16);
+}
+
+function round(milliseconds: number): number {
+  return Math.round(milliseconds * 100) / 100;
+}

@@ -1,0 +1,78 @@
+import { RequestProblem } from '../errors.ts';
+import {
+  anchorOf,
+  type Checkpoint,
+  type CheckpointCodec,
+  type CheckpointScope,
+  markOf,
+} from '../protocol/checkpoint.ts';
+import type { PullAnswer } from '../protocol/pull.ts';
+import { toRecord } from '../protocol/record.ts';
+import { formatMicros } from '../protocol/time.ts';
+import type { FeedPage, FeedQuery } from '../storage/store.ts';
+
+/** What a pull asks for, once its checkpoint is known to be this server's and this scope's. */
+export interface FeedRequest {
+  readonly scope: CheckpointScope;
+  readonly since: Checkpoint | undefined;
+  readonly limit: number;
+}
+
+/** @throws RequestProblem INVALID_CHECKPOINT, the same for whatever is wrong with it */
+export function readSince(
+  token: string | undefined,
+  scope: CheckpointScope,
+  checkpoints: CheckpointCodec,
+): Checkpoint | undefined {
+  if (token === undefined) return undefined;
+  const since = checkpoints.decode(token, scope);
+  if (!since) throw new RequestProblem('INVALID_CHECKPOINT');
+  return since;
+}
+
+/** A bootstrap's first page wants no tombstone at all: each is older than the page. */
+export function toFeedQuery({ scope, since, limit }: FeedRequest): FeedQuery {
+  return {
+    tenantId: scope.tenantId,
+    entityTypes: scope.entityTypes,
+    limit,
+    after: since?.version ?? 0,
+    bootstrapHead: since ? since.bootstrapHead : Number.MAX_SAFE_INTEGER,
+  };
+}
+
+/** @throws RequestProblem CHECKPOINT_EXPIRED where the history behind `since` is gone */
+export function toPullAnswer(
+  { scope, since }: FeedRequest,
+  page: FeedPage,
+  checkpoints: CheckpointCodec,
+): PullAnswer {
+  if (since && !stillStands(since, page)) throw new RequestProblem('CHECKPOINT_EXPIRED');
+  const last = page.records.at(-1);
+  const version = page.hasMore && last ? last.version : page.head;
+  const bootstrapHead = since ? since.bootstrapHead : page.head;
+  const next: Checkpoint = {
+    version,
+    bootstrapHead: version < bootstrapHead ? bootstrapHead : 0,
+    epoch: page.epoch,
+    mark: markOf(page.nextAnchor),
+  };
+  return {
+    changes: page.records.map(toRecord),
+    checkpoint: checkpoints.encode(next, scope),
+    position: version,
+    hasMore: page.hasMore,
+    serverTime: formatMicros(page.readAt),
+  };
+}
+
+/** Kept tombstones reach back to it, and the event it stands on is still the same one. */
+function stillStands(since: Checkpoint, page: FeedPage): boolean {
+  const anchor = anchorOf(since);
+  return (
+    since.epoch === page.epoch &&
+    anchor >= page.horizon &&
+    anchor <= page.head &&
+    since.mark.equals(markOf(page.anchor))
+  );
+}

@@ -1,0 +1,96 @@
+import closeWithGrace from 'close-with-grace';
+import type { Logger } from 'pino';
+import { buildApp } from './app.ts';
+import { type Config, ConfigError, loadConfig } from './config.ts';
+import { developmentSecret } from './development-secret.ts';
+import { bundledKinds, createRegistry } from './kinds/registry.ts';
+import { createLogger } from './observability/logger.ts';
+import { type Database, openDatabase } from './storage/database.ts';
+import { startEmbedded } from './storage/embedded.ts';
+import { welcome } from './welcome.ts';
+
+/** The longest a shutdown may take before the process ends anyway. */
+const shutdownMs = 30_000;
+
+type Stop = () => Promise<unknown>;
+
+async function main(): Promise<void> {
+  const config = loadConfig(process.env, developmentSecret);
+  const pretty = !config.production && process.stdout.isTTY;
+  const logger = createLogger({ level: config.logLevel, pretty });
+  /** In reverse order of starting. */
+  const stops: Stop[] = [];
+  const stopAll = async () => {
+    for (const stop of stops.splice(0).toReversed()) await stop();
+  };
+  try {
+    await start(config, logger, stops);
+  } catch (error) {
+    logger.fatal({ event: 'service.not-started', err: error }, 'the service did not start');
+    await stopAll();
+    process.exitCode = 1;
+    return;
+  }
+  closeWithGrace({ delay: shutdownMs, logger: false }, async ({ signal, err }) => {
+    if (err) logger.fatal({ event: 'service.crashed', err }, 'the service stops after an error');
+    else logger.info({ event: 'service.stopping', signal }, 'the service stops');
+    await stopAll();
+    logger.info({ event: 'service.stopped' }, 'the service has stopped');
+  });
+}
+
+async function start(config: Config, logger: Logger, stops: Stop[]): Promise<void> {
+  const database = await openDatabase({
+    connectionString: config.databaseUrl ?? (await startOwnDatabase(config, logger, stops)),
+    poolSize: config.databasePoolSize,
+    hooks: databaseHooks(logger),
+  });
+  stops.push(() => database.close());
+  let stopping = false;
+  const app = await buildApp({
+    config,
+    logger,
+    store: database.store,
+    keys: database.keys,
+    kinds: createRegistry(bundledKinds),
+    readiness: () => readiness(database, stopping),
+  });
+  stops.push(() => {
+    stopping = true;
+    return app.close();
+  });
+  const url = await app.listen({ host: config.host, port: config.port });
+  logger.info({ event: 'service.started', url, pid: process.pid }, 'the service listens');
+  if (!config.production) process.stdout.write(welcome(url, config.auth));
+}
+
+async function startOwnDatabase(config: Config, log: Logger, stops: Stop[]): Promise<string> {
+  if (config.production) throw new ConfigError('DATABASE_URL: production needs it');
+  const embedded = await startEmbedded({ dataDir: config.dataDir, log });
+  stops.push(() => embedded.stop());
+  return embedded.url;
+}
+
+async function readiness(database: Database, stopping: boolean) {
+  const checks = { ...(await database.check()), accepting: !stopping };
+  return { ready: Object.values(checks).every(Boolean), checks };
+}
+
+function databaseHooks(logger: Logger) {
+  return {
+    onMigrated: (migrations: readonly string[]) =>
+      logger.info({ event: 'database.migrated', migrations }, 'migrations applied'),
+    onIdleError: (err: unknown) =>
+      logger.warn({ event: 'database.connection-lost', err }, 'an idle connection broke'),
+    onRetry: (err: unknown, attempt: number) =>
+      logger.warn({ event: 'transaction.retried', attempt, err }, 'a transaction is run again'),
+  };
+}
+
+main().catch((error) => {
+  // Before there is a logger: the environment is wrong, and whoever set it reads this.
+  process.stderr.write(
+    `Landfall cannot start.\n${error instanceof Error ? error.message : String(error)}\n`,
+  );
+  process.exitCode = 1;
+});

@@ -1,0 +1,46 @@
+import pg from 'pg';
+import { RequestProblem } from '../errors.ts';
+
+/** SQLSTATEs after which the whole transaction may simply be run again. */
+const transient = new Set([
+  '40001', // serialization_failure
+  '40P01', // deadlock_detected
+  '55P03', // lock_not_available: lock_timeout
+  '57014', // query_canceled: statement_timeout
+]);
+
+/** SQLSTATE classes that speak of the server, not of what was sent. */
+const serverSide = new Set([
+  '08', // connection exception
+  '25', // invalid transaction state: ended by a timeout
+  '53', // insufficient resources: disk full, too many connections
+  '57', // operator intervention: shutdown, crash, canceled
+  '58', // system error
+]);
+
+export function isTransient(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && transient.has(error.code ?? '');
+}
+
+/**
+ * UNAVAILABLE for what a retry can mend: the server's own trouble and every error of the
+ * connection, which pg reports as a plain Error. Anything else is a fault of ours and stays.
+ */
+export function toStorageError(error: unknown): unknown {
+  if (error instanceof RequestProblem) return error;
+  const isServerSide =
+    error instanceof pg.DatabaseError
+      ? isTransient(error) || serverSide.has(error.code?.slice(0, 2) ?? '')
+      : isConnectionError(error);
+  return isServerSide
+    ? new RequestProblem('UNAVAILABLE', undefined, { retryAfter: 1 }, error)
+    : error;
+}
+
+const connectionMessages =
+  /^(Connection terminated|Client has encountered|Query read timeout|timeout exceeded|timeout expired|Client was closed|Cannot use a pool after)/;
+
+function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return 'syscall' in error || connectionMessages.test(error.message);
+}

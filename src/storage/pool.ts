@@ -1,0 +1,46 @@
+import pg from 'pg';
+
+export interface PoolOptions {
+  readonly connectionString: string;
+  readonly max: number;
+  /** Called when an idle connection breaks; the pool has already replaced it. */
+  readonly onIdleError: (error: Error) => void;
+}
+
+/** Each shorter than the next, so that the innermost wait is the one that gives up first. */
+const timeouts = {
+  lock_timeout: 2_000,
+  statement_timeout: 5_000,
+  idle_in_transaction_session_timeout: 5_000,
+};
+
+/**
+ * The one pool of the process, shared with Prisma's adapter.
+ *
+ * Pipelining lets statements that do not wait for each other's results share a round trip; each
+ * still has its own Sync, so an error ends one statement and not the protocol.
+ */
+export function createPool({ connectionString, max, onIdleError }: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString,
+    max,
+    pipeline: true,
+    keepAlive: true,
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 10_000,
+    application_name: 'landfall',
+    types: { getTypeParser },
+    ...timeouts,
+  });
+  pool.on('error', onIdleError);
+  return pool;
+}
+
+const { builtins } = pg.types;
+
+/** bigint as number: versions and microseconds stay below 2^53. JSON as the text that it is. */
+const getTypeParser: typeof pg.types.getTypeParser = (oid, format) => {
+  if (oid === builtins.INT8) return Number;
+  if (oid === builtins.JSON) return (text: string) => text;
+  return pg.types.getTypeParser(oid, format);
+};

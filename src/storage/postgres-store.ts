@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import { runIngest } from './ingest-transaction.ts';
+import { isTransient, toStorageError } from './pg-errors.ts';
+import { ensureTenants } from './sql/ensure-tenants.ts';
+import { readPage } from './sql/read-page.ts';
+import type { FeedPage, FeedQuery, SyncStore } from './store.ts';
+
+const maxAttempts = 4;
+
+export interface StoreHooks {
+  /** A transaction met a deadlock or a timeout and is run again. */
+  readonly onRetry: (error: unknown, attempt: number) => void;
+}
+
+export function createPostgresStore(pool: Pool, { onRetry }: StoreHooks): SyncStore {
+  return {
+    async ingest(batches, decide) {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await runIngest(pool, batches, decide);
+        } catch (error) {
+          if (!isTransient(error) || attempt === maxAttempts) throw toStorageError(error);
+          onRetry(error, attempt);
+          // Apart from each other, so that two that met once do not meet again.
+          await sleep(Math.random() * 20 * 2 ** attempt);
+        }
+      }
+    },
+
+    async readPage(query) {
+      try {
+        return (await readPage(pool, query)) ?? (await readFirstPage(pool, query));
+      } catch (error) {
+        throw toStorageError(error);
+      }
+    },
+  };
+}
+
+/** A tenant's first contact: its checkpoints need an epoch, even before it has an event. */
+async function readFirstPage(pool: Pool, query: FeedQuery): Promise<FeedPage> {
+  await ensureTenants(pool, [query.tenantId]);
+  const page = await readPage(pool, query);
+  if (!page) throw new Error('a tenant that was just made has no row');
+  return page;
+}

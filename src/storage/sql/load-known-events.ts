@@ -1,0 +1,49 @@
+import type { ClientBase } from 'pg';
+import type { StoredOutcome } from '../../protocol/push.ts';
+import type { KnownEvent } from '../store.ts';
+import { toProof } from './load-heads.ts';
+
+const text = `
+SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint,
+       event.entity_type, event.entity_id, event.outcome,
+       previous.fingerprint AS previous_fingerprint,
+       (extract(epoch FROM previous.received_at) * 1000000)::bigint AS previous_received_at
+FROM unnest($1::text[], $2::text[]) AS wanted (tenant_id, identity_key)
+JOIN events AS event
+  ON event.tenant_id = wanted.tenant_id AND event.identity_key = wanted.identity_key
+LEFT JOIN events AS previous
+       ON previous.tenant_id = event.tenant_id AND previous.version = event.version - 1`;
+
+interface Row {
+  readonly tenant_id: string;
+  readonly identity_key: string;
+  readonly version: number;
+  readonly fingerprint: Buffer;
+  readonly entity_type: string;
+  readonly entity_id: string;
+  readonly outcome: StoredOutcome;
+  readonly previous_fingerprint: Buffer | null;
+  readonly previous_received_at: number | null;
+}
+
+/** Those of the keys that are stored already, each with its tenant. */
+export async function loadKnownEvents(
+  client: ClientBase,
+  wanted: readonly { readonly tenantId: string; readonly identityKey: string }[],
+): Promise<readonly (KnownEvent & { readonly tenantId: string })[]> {
+  const { rows } = await client.query<Row>({
+    name: 'load-known-events',
+    text,
+    values: [wanted.map(({ tenantId }) => tenantId), wanted.map(({ identityKey }) => identityKey)],
+  });
+  return rows.map((row) => ({
+    tenantId: row.tenant_id,
+    identityKey: row.identity_key,
+    version: row.version,
+    fingerprint: row.fingerprint,
+    entityType: row.entity_type,
+    entityId: row.entity_id,
+    outcome: row.outcome,
+    previous: toProof(row.previous_fingerprint, row.previous_received_at),
+  }));
+}

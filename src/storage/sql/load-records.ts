@@ -1,0 +1,39 @@
+import type { ClientBase } from 'pg';
+import type { EntityRef, RecordState } from '../store.ts';
+import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
+
+const text = `
+SELECT record.tenant_id, ${recordColumns('record')}, record.clock, record.sequence
+FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant_id, entity_type, entity_id)
+JOIN records AS record
+  ON record.tenant_id = wanted.tenant_id
+ AND record.entity_type = wanted.entity_type
+ AND record.entity_id = wanted.entity_id`;
+
+interface Row extends RecordRow {
+  readonly tenant_id: string;
+  readonly clock: string;
+  readonly sequence: number | null;
+}
+
+/** Those of the entities that have a record, each with its tenant. */
+export async function loadRecords(
+  client: ClientBase,
+  wanted: readonly (EntityRef & { readonly tenantId: string })[],
+): Promise<readonly (RecordState & { readonly tenantId: string })[]> {
+  const { rows } = await client.query<Row>({
+    name: 'load-records',
+    text,
+    values: [
+      wanted.map(({ tenantId }) => tenantId),
+      wanted.map(({ entityType }) => entityType),
+      wanted.map(({ entityId }) => entityId),
+    ],
+  });
+  return rows.map((row) => ({
+    ...toStoredRecord(row),
+    tenantId: row.tenant_id,
+    clock: JSON.parse(row.clock),
+    sequence: row.sequence,
+  }));
+}

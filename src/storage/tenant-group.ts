@@ -1,0 +1,44 @@
+import type { EntityRef, Wanted } from './store.ts';
+
+/** The batches of one tenant within a group, in order of arrival. */
+export interface TenantGroup<Batch> {
+  readonly tenantId: string;
+  readonly batches: readonly Batch[];
+}
+
+type Plannable = { readonly wanted: Wanted };
+
+export function groupByTenant<Batch extends Plannable>(
+  batches: readonly Batch[],
+): readonly TenantGroup<Batch>[] {
+  const groups = Map.groupBy(batches, ({ wanted }) => wanted.tenantId);
+  return [...groups]
+    .map(([tenantId, ofTenant]) => ({ tenantId, batches: ofTenant }))
+    .sort((a, b) => compareText(a.tenantId, b.tenantId));
+}
+
+/** Everything the group has to load: each key and each entity once, sorted. */
+export function wantedSets<Batch extends Plannable>(groups: readonly TenantGroup<Batch>[]) {
+  const keys: { tenantId: string; identityKey: string }[] = [];
+  const entities: (EntityRef & { tenantId: string })[] = [];
+  for (const { tenantId, batches } of groups) {
+    const ofKeys = new Set(batches.flatMap(({ wanted }) => wanted.identityKeys));
+    for (const identityKey of [...ofKeys].sort()) keys.push({ tenantId, identityKey });
+    const ofEntities = new Map(
+      batches.flatMap(({ wanted }) => wanted.entities).map((ref) => [entityKey(ref), ref]),
+    );
+    for (const [, ref] of [...ofEntities].sort(([a], [b]) => compareText(a, b))) {
+      entities.push({ tenantId, ...ref });
+    }
+  }
+  return { keys, entities };
+}
+
+function entityKey({ entityType, entityId }: EntityRef): string {
+  return `${entityType}\n${entityId}`;
+}
+
+function compareText(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

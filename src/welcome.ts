@@ -1,0 +1,37 @@
+import type { AuthConfig } from './config.ts';
+import { everyScope, issueToken } from './token.ts';
+
+const day = 24 * 60 * 60 * 1000;
+
+/** What a developer needs to make the first push and the first pull, ready to paste. */
+export function welcome(url: string, auth: AuthConfig): string {
+  if (auth.mode === 'jwks') return `\nLandfall  ${url}\nAPI page  ${url}/docs\n\n`;
+  const token = issueToken(auth, {
+    tenant: 'demo',
+    device: 'terminal',
+    subject: 'developer',
+    scope: everyScope,
+    ttlMs: day,
+  });
+  const event = {
+    identityKey: 'hello-1',
+    kind: 'note.put',
+    payload: { noteId: 'hello', title: 'Hello', body: 'Written offline.' },
+  };
+  const body = JSON.stringify({ events: [event] });
+  return `
+Landfall  ${url}
+API page  ${url}/docs
+Token     ${token}
+          (tenant demo, device terminal, for one day)
+
+Push an event; push it again, and it answers as processed but happens once:
+
+curl -sS '${url}/api/sync/events?include=results' -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '${body}'
+
+Pull what is there:
+
+curl -sS '${url}/api/sync/changes' -H 'Authorization: Bearer ${token}'
+
+`;
+}

@@ -1,0 +1,108 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { requestProblems } from '../../src/errors.ts';
+import { type Examples, examplesFile } from '../../src/openapi/examples.ts';
+import { startApp, type TestApp, type TestRequest } from '../setup/app.ts';
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ env: { MAX_BATCH_EVENTS: '5', MAX_BODY_BYTES: '2048' } });
+});
+afterAll(() => service.close());
+
+const push = '/api/sync/events';
+const pull = '/api/sync/changes';
+const put = (key: string, noteId: string, title: string, rest: object = {}) => ({
+  identityKey: key,
+  kind: 'note.put',
+  payload: { noteId, title, body: '' },
+  ...rest,
+});
+
+test('the examples in openapi.yaml are what a real service answers', async () => {
+  const recorded = await record();
+  if (process.env.UPDATE_EXAMPLES === '1') {
+    writeFileSync(examplesFile, `${JSON.stringify(recorded, null, 2)}\n`);
+  }
+  const committed: Examples = JSON.parse(readFileSync(examplesFile, 'utf8'));
+  expect(masked(recorded)).toEqual(masked(committed));
+});
+
+async function record(): Promise<Examples> {
+  await service.push([put('tablet-1', 'n2', 'From the tablet')], {}, { device: 'tablet' });
+  const batch = {
+    sentAt: '2026-11-21T10:00:05.000Z',
+    events: [
+      put('phone-1', 'n1', 'Groceries', { occurredAt: '2026-11-21T09:12:00.000Z' }),
+      put('phone-2', 'n2', 'From the phone', { occurredAt: '2026-11-21T09:13:00.000Z' }),
+      { identityKey: 'phone-3', kind: 'note.patch', payload: { noteId: 'n3', title: 'Later' } },
+      put('phone-4', 'n1', 'Shopping', { baseVersion: 0 }),
+      put('phone-5', 'n4', 'Draft', { kind: 'note.remove', payload: { noteId: 'n4' } }),
+    ],
+  };
+  const sender = { device: 'phone' };
+  const first = await service.request({ method: 'POST', url: push, body: batch, sender });
+  const resend = { method: 'POST', url: `${push}?include=results`, body: batch, sender } as const;
+  const again = await service.request(resend);
+  const page = await service.request({ url: pull });
+  return {
+    pushBody: { 'five events of a phone': batch },
+    pushAnswer: {
+      'the first time': first.body,
+      'sent again, with ?include=results': again.body,
+    },
+    pullAnswer: { bootstrap: page.body },
+    problems: await recordProblems(page.body.checkpoint),
+  };
+}
+
+async function recordProblems(checkpoint: string): Promise<Examples['problems']> {
+  const post = (body: TestRequest['body'], headers = {}): TestRequest => ({
+    method: 'POST',
+    url: push,
+    headers,
+    ...(body !== undefined && { body }),
+  });
+  const requests: TestRequest[] = [
+    { url: pull, headers: { authorization: '' } },
+    { url: pull, headers: { authorization: 'Bearer not.a.token' } },
+    { url: pull, sender: { tenant: '' } },
+    { url: pull, sender: { scope: 'sync:push' } },
+    post('{'),
+    post(Buffer.from([0x22, 0xff, 0x22])),
+    post('['.repeat(40) + ']'.repeat(40)),
+    post({ events: [1], tenant: 'another' }),
+    post({ events: [] }),
+    post({ events: [1, 2, 3, 4, 5, 6] }),
+    post({ events: ['x'.repeat(3000)] }),
+    post('{}', { 'content-type': 'text/plain' }),
+    post('{}', { 'content-encoding': 'lzma' }),
+    post('{}', { 'content-encoding': 'gzip' }),
+    { url: `${pull}?limit=0` },
+    { url: `${pull}?since=nonsense` },
+  ];
+  const answers = [];
+  for (const request of requests) answers.push(await service.request(request));
+  await expireCheckpoints();
+  answers.push(await service.request({ url: `${pull}?since=${checkpoint}` }));
+  for (const { status, body } of answers) expect(status).toBe(statusOf(body.code));
+  return Object.fromEntries(answers.map(({ body }) => [body.code, body]));
+}
+
+/** What the retention job does, once it has purged every tombstone. */
+async function expireCheckpoints(): Promise<void> {
+  await service.push([put('phone-6', 'n5', 'After the checkpoint')]);
+  await service.sql('UPDATE tenants SET horizon = head');
+}
+
+function statusOf(code: keyof typeof requestProblems): number {
+  return requestProblems[code].status;
+}
+
+/** Times and checkpoints differ from run to run; everything else has to agree. */
+function masked(value: unknown): unknown {
+  const volatile = /^(checkpoint|receivedAt|createdAt|updatedAt|effectiveAt|serverTime)$/;
+  return JSON.parse(
+    JSON.stringify(value, (key, inner) => (volatile.test(key) ? `<${key}>` : inner)),
+  );
+}

@@ -1,0 +1,155 @@
+import type { FastifyInstance } from 'fastify';
+import type { OutgoingHttpHeaders } from 'node:http';
+import pg from 'pg';
+import { buildApp } from '../../src/app.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
+import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
+import type { Kind } from '../../src/kinds/define-kind.ts';
+import { createLogger } from '../../src/observability/logger.ts';
+import type { PullAnswer } from '../../src/protocol/pull.ts';
+import type { PushAnswer } from '../../src/protocol/push.ts';
+import { openDatabase } from '../../src/storage/database.ts';
+import { everyScope, issueToken } from '../../src/token.ts';
+import { createDatabase, type TestDatabase } from './database.ts';
+
+export interface AppOptions {
+  /** Environment variables over the test's own. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly kinds?: readonly Kind[];
+  /** Share another app's database: two service processes on one. */
+  readonly database?: TestDatabase;
+}
+
+export interface Sender {
+  readonly tenant?: string;
+  readonly device?: string;
+  readonly scope?: string;
+}
+
+/** The real app on a real database, called in process. */
+export interface TestApp {
+  readonly app: FastifyInstance;
+  readonly database: TestDatabase;
+  readonly config: Config;
+  /** Every line it logged, parsed. */
+  readonly logLines: readonly Record<string, unknown>[];
+  token(sender?: Sender): string;
+  /** Any request, as the given sender; the answer's body is parsed. */
+  request(options: TestRequest): Promise<TestAnswer>;
+  /** Pushes with `?include=results`; throws unless it is answered 200. */
+  push(events: readonly unknown[], envelope?: object, sender?: Sender): Promise<PushAnswer>;
+  /** One page; throws unless it is answered 200. */
+  pull(query?: PullQuery, sender?: Sender): Promise<PullAnswer>;
+  /** Straight to its database, past the service. */
+  sql<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Drops the database too, unless it is another app's. */
+  close(): Promise<void>;
+}
+
+export interface TestRequest {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  readonly url: string;
+  readonly headers?: OutgoingHttpHeaders;
+  readonly body?: string | Buffer | object;
+  readonly sender?: Sender;
+}
+
+export interface TestAnswer {
+  readonly status: number;
+  readonly headers: OutgoingHttpHeaders;
+  // Whatever the answer holds: each test says what it expects of it.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly body: any;
+}
+
+export interface PullQuery {
+  readonly since?: string;
+  readonly limit?: number;
+  readonly entityTypes?: string;
+}
+
+const secret = 'a secret for tests, at least 32 bytes';
+
+export async function startApp(options: AppOptions = {}): Promise<TestApp> {
+  const database = options.database ?? (await createDatabase());
+  const config = loadConfig({ NODE_ENV: 'test', JWT_SECRET: secret, ...options.env }, () => secret);
+  const logLines: Record<string, unknown>[] = [];
+  const destination = { write: (line: string) => void logLines.push(JSON.parse(line)) };
+  const logger = createLogger({ level: 'debug', pretty: false, destination });
+  const opened = await openDatabase({
+    connectionString: database.url,
+    poolSize: config.databasePoolSize,
+    hooks: { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} },
+  });
+  const direct = new pg.Pool({ connectionString: database.url, max: 2 });
+  const app = await buildApp({
+    config,
+    logger,
+    store: opened.store,
+    keys: opened.keys,
+    kinds: createRegistry(options.kinds ?? bundledKinds),
+    readiness: async () => ({ ready: true, checks: await opened.check() }),
+  });
+
+  const token = ({ tenant = 't1', device = 'd1', scope = everyScope }: Sender = {}) =>
+    issueToken(config.auth, { tenant, device, subject: 'user', scope, ttlMs: 600_000 });
+
+  async function request({ method = 'GET', url, headers, body, sender }: TestRequest) {
+    const answer = await app.inject({
+      method,
+      url,
+      headers: {
+        authorization: headers?.authorization ?? `Bearer ${token(sender)}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { payload: body }),
+    });
+    const text = answer.body;
+    const isJson = /json/.test(String(answer.headers['content-type']));
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      body: isJson && text !== '' ? JSON.parse(text) : text,
+    };
+  }
+
+  return {
+    app,
+    database,
+    config,
+    logLines,
+    token,
+    request,
+    async push(events, envelope = {}, sender) {
+      const url = '/api/sync/events?include=results';
+      const body = { ...envelope, events };
+      return mustBeOk(await request({ method: 'POST', url, body, ...(sender && { sender }) }));
+    },
+    async pull(query = {}, sender) {
+      const entries = Object.entries(query).map(([name, value]): [string, string] => [
+        name,
+        String(value),
+      ]);
+      const url = `/api/sync/changes?${new URLSearchParams(entries).toString()}`;
+      return mustBeOk(await request({ url, ...(sender && { sender }) }));
+    },
+    async sql<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) {
+      const { rows } = await direct.query<Row>(text, [...values]);
+      return rows;
+    },
+    async close() {
+      await app.close();
+      await opened.close();
+      await direct.end();
+      if (!options.database) await database.drop();
+    },
+  };
+}
+
+function mustBeOk(answer: TestAnswer) {
+  if (answer.status !== 200) {
+    throw new Error(`answered ${answer.status}: ${JSON.stringify(answer.body)}`);
+  }
+  return answer.body;
+}

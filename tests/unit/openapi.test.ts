@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { Validator } from '@seriousme/openapi-schema-validator';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { eventFailures, requestProblems } from '../../src/errors.ts';
+import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
+import { readExamples } from '../../src/openapi/examples.ts';
+import { renderFiles } from '../../src/openapi/render.ts';
+
+const projectFile = (path: string) =>
+  readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const document = parse(projectFile('openapi.yaml'));
+const printed = renderFiles(createRegistry(bundledKinds));
+
+test.each([...printed])('%s is what `npm run openapi` prints', (path, text) => {
+  expect(projectFile(path)).toBe(text);
+});
+
+test('openapi.yaml is a valid OpenAPI 3.1 document', async () => {
+  const validator = new Validator();
+  const { valid, errors } = await validator.validate(structuredClone(document));
+  expect(errors ?? []).toEqual([]);
+  expect(valid).toBe(true);
+  expect(validator.version).toBe('3.1');
+});
+
+test('every code of the closed table is in openapi.yaml and in docs/errors.md', () => {
+  const yaml = projectFile('openapi.yaml');
+  const page = projectFile('docs/errors.md');
+  for (const code of [...Object.keys(eventFailures), ...Object.keys(requestProblems)]) {
+    expect(yaml).toMatch(new RegExp(`\\b${code}\\b`));
+    expect(page).toContain(`\`${code}\``);
+  }
+});
+
+const { pushBody, pushAnswer, pullAnswer, problems } = readExamples();
+const examples = [
+  ...Object.entries(pushBody).map(([name, value]) => ['PushRequest', name, value] as const),
+  ...Object.entries(pushAnswer).map(([name, value]) => ['PushAnswer', name, value] as const),
+  ...Object.entries(pullAnswer).map(([name, value]) => ['PullAnswer', name, value] as const),
+  ...Object.entries(problems).map(([name, value]) => ['Problem', name, value] as const),
+];
+
+test.each(examples)('the %s example "%s" matches its schema', (schema, _name, value) => {
+  expect(check(schema, value)).toEqual([]);
+});
+
+test('a payload is checked by the schema of its kind', () => {
+  const event = { identityKey: 'k', kind: 'note.put', payload: { noteId: 'n', title: 't' } };
+  expect(check('Event', event)).not.toEqual([]);
+  expect(check('Event', { ...event, payload: { ...event.payload, body: '' } })).toEqual([]);
+});
+
+function check(schema: string, value: unknown): readonly unknown[] {
+  const ajv = new Ajv2020({ strict: false, allErrors: true });
+  addFormats.default(ajv);
+  ajv.addSchema({ $id: 'landfall', components: document.components });
+  const validate = ajv.compile({ $ref: `landfall#/components/schemas/${schema}` });
+  validate(value);
+  return validate.errors ?? [];
+}
