@@ -11,7 +11,7 @@ import type { Batch } from './batch.ts';
 import { type EffectiveTime, effectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
 import { Draft, entityKey } from './draft.ts';
-import { canPatch, settle } from './last-write-wins.ts';
+import { canPatch, newestAt, settle } from './last-write-wins.ts';
 import { changedSince, checkAge, checkPrecondition, checkSequence } from './checks.ts';
 
 export interface DecideRules {
@@ -117,7 +117,8 @@ function decideEvent(
     if (unmet.code === 'CONFLICT') append(draft, batch, event, time, 'conflict');
     return fail(unmet);
   }
-  return applyPolicy(draft, batch, event, time, record) ?? fail(neverCreated(event));
+  const happened = isBased(event) ? after(record, time, draft.receivedAt) : time;
+  return applyPolicy(draft, batch, event, happened, record) ?? fail(neverCreated(event));
 }
 
 function answerAgain(known: KnownEvent, event: DecodedEvent): EventOutcome {
@@ -130,6 +131,24 @@ function answerAgain(known: KnownEvent, event: DecodedEvent): EventOutcome {
   return { identityKey, status: 'duplicate', event: known, clockAdjusted: false };
 }
 
+function isBased({ baseVersion, baseKey }: DecodedEvent): boolean {
+  return baseVersion !== null || baseKey !== null;
+}
+
+/**
+ * An edit whose precondition holds was made on the record as it stands, so it happened after all
+ * that the record holds, even where the clocks and the network's delays say otherwise.
+ */
+function after(
+  record: RecordState | undefined,
+  time: EffectiveTime,
+  receivedAt: number,
+): EffectiveTime {
+  const earliest = record ? newestAt(record.clock) + 1 : time.effectiveAt;
+  if (time.effectiveAt >= earliest) return time;
+  return { ...time, effectiveAt: Math.min(earliest, receivedAt) };
+}
+
 /** Undefined where the policy needs a record that was never created. */
 function applyPolicy(
   draft: Draft,
@@ -139,6 +158,7 @@ function applyPolicy(
   record: RecordState | undefined,
 ): EventOutcome | undefined {
   if (event.write.policy === 'patch' && !canPatch(record)) return undefined;
+  const { receivedAt } = draft;
   const settled = settle(record, event.write, [time.effectiveAt, event.identityKey]);
   const known = append(draft, batch, event, time, settled.outcome);
   const changed = {
@@ -147,12 +167,12 @@ function applyPolicy(
     originKind: event.kind,
     originDevice: batch.deviceId,
     originAt: time.effectiveAt,
-    updatedAt: draft.receivedAt,
+    updatedAt: receivedAt,
   };
   const kept = record ?? {
     entityType: event.entityType,
     entityId: event.entityId,
-    createdAt: draft.receivedAt,
+    createdAt: receivedAt,
     ...changed,
   };
   // Also where nothing shows: the stamps decide what later events win against.

@@ -14,7 +14,11 @@ import type {
 export class Draft {
   head: number;
   headProof: EventProof | undefined;
-  readonly receivedAt: number;
+  /**
+   * When the next event is received: the clock under the lock, a microsecond later for each event.
+   * So events that count by their receipt keep the order in which the client sent them.
+   */
+  receivedAt: number;
   readonly events: EventRow[] = [];
   readonly #parent: Draft | undefined;
   readonly #known = new Map<string, KnownEvent>();
@@ -45,6 +49,7 @@ export class Draft {
   adopt(child: Draft): void {
     this.head = child.head;
     this.headProof = child.headProof;
+    this.receivedAt = child.receivedAt;
     this.events.push(...child.events);
     for (const [key, event] of child.#known) this.#known.set(key, event);
     for (const [key, record] of child.#records) this.#records.set(key, record);
@@ -75,6 +80,7 @@ export class Draft {
     this.#known.set(event.identityKey, known);
     this.head = event.version;
     this.headProof = event;
+    this.receivedAt += 1;
     return known;
   }
 }

@@ -99,6 +99,12 @@ function lost(record: Contended): Settled {
   return { outcome: 'superseded', record, changed: false };
 }
 
+/** The time of the newest write that a record holds, microseconds since 1970. */
+export function newestAt(clock: RecordClock): number {
+  const stamps = [clock.put, clock.remove, ...Object.values(clock.fields ?? {})];
+  return Math.max(...stamps.map((stamp) => stamp?.[0] ?? Number.NEGATIVE_INFINITY));
+}
+
 /** Alive: the newest put or patch is newer than the newest remove, which wins a tie of times. */
 function isAlive(clock: RecordClock): boolean {
   const { remove } = clock;

@@ -13,6 +13,9 @@ const transient = new Set([
 const serverSide = new Set([
   '08', // connection exception
   '25', // invalid transaction state: ended by a timeout
+  '28', // invalid authorization: the role or its password changed
+  '3D', // no such database
+  '55', // not in a prerequisite state: the database takes no connections
   '53', // insufficient resources: disk full, too many connections
   '57', // operator intervention: shutdown, crash, canceled
   '58', // system error

@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto';
+import { openStage } from './stage.ts';
+import { tellStory } from './story.ts';
+
+/** Far longer than a run takes; a demo that hangs says so. */
+const limitMs = 120_000;
+
+async function main(): Promise<void> {
+  let leaving = false;
+  const say = (line: string) => void (leaving || process.stdout.write(`${line}\n`));
+  // Whoever reads along may stop reading, as head does; the demo still has to clear its stage.
+  process.stdout.on('error', () => {});
+  const withKill = process.argv.includes('--kill');
+  say('Landfall demo: two devices, one bad network.\n');
+  const opening = openStage(withKill);
+  let cleared: Promise<void> | undefined;
+  // Whatever is being started has to be there before it can be stopped.
+  const clear = () => (cleared ??= opening.then((stage) => stage.clear()));
+  const leave = (words: string, code: number) => {
+    if (leaving) return;
+    say(`\n${words}`);
+    leaving = true;
+    const exit = () => process.exit(code);
+    void clear().then(exit, exit);
+  };
+  process.on('SIGINT', () => leave('Stopped.', 130));
+  process.on('SIGTERM', () => leave('Stopped.', 143));
+  setTimeout(() => leave('This takes too long; something hangs.', 1), limitMs).unref();
+  try {
+    const stage = await opening;
+    const tenant = `demo-${randomBytes(4).toString('hex')}`;
+    say(`service  ${stage.about}`);
+    say(`tenant   ${tenant}, new for this run`);
+    process.exitCode = (await tellStory(stage, tenant, withKill, say)) ? 0 : 1;
+  } finally {
+    await clear();
+  }
+}
+
+await main();

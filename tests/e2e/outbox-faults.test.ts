@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import { drain } from '../outbox/drain.ts';
+import { RefusedError, SignInError, UnavailableError } from '../outbox/request.ts';
+import type { CuttingProxy } from '../setup/cutting-proxy.ts';
+import {
+  attempts,
+  codes,
+  fakeClock,
+  fileOf,
+  keysOf,
+  notes,
+  open,
+  openBehindProxy,
+  put,
+  putMany,
+  recordingFetch,
+  serverLog,
+  serverNotes,
+  startAnother,
+  tokenOf,
+  useOutboxes,
+  whileTenantIsLocked,
+} from './outbox-harness.ts';
+
+useOutboxes();
+
+test('an answer lost in mid-flight: the retry answers duplicates and nothing is applied twice', async () => {
+  const { fetch, pushes } = recordingFetch();
+  const [laptop, network] = await openBehindProxy('laptop', { fetch });
+  const keys = putMany(laptop, 60);
+  const lost = network.loseNextAnswer();
+  await expect(laptop.flush()).rejects.toThrow(UnavailableError);
+  await lost;
+  expect(await serverLog()).toHaveLength(50);
+  expect(attempts(laptop.pending())).toEqual(keys.map(() => 0));
+
+  await drain(laptop);
+  expect(pushes[0]?.statuses).toEqual(Array(50).fill('duplicate'));
+  expect(pushes[1]?.statuses).toEqual(Array(10).fill('applied'));
+  expect(keysOf(await serverLog())).toEqual(keys);
+  expect(await serverNotes()).toEqual(notes(laptop));
+});
+
+test('an outbox killed in mid-flush sends the same events again from its file', async () => {
+  const [before, network] = await openBehindProxy('laptop');
+  const keys = putMany(before, 60);
+  const lost = network.loseNextAnswer('hang');
+  const app = spawn(process.execPath, ['--input-type=module', '--eval', flushInProcess(network)]);
+  await lost;
+  app.kill('SIGKILL');
+  await once(app, 'exit');
+
+  const after = open('laptop');
+  expect(after.pending().map(({ event }) => event.identityKey)).toEqual(keys);
+  await after.sync();
+  expect(after.pending()).toEqual([]);
+  expect(keysOf(await serverLog())).toEqual(keys);
+});
+
+/** The program of an app whose process can be killed. */
+function flushInProcess({ url }: CuttingProxy): string {
+  const options = { file: fileOf('laptop'), url };
+  const module = new URL('../outbox/outbox.ts', import.meta.url);
+  return `
+    import { createOutbox } from '${module.href}';
+    const token = () => '${tokenOf('laptop')}';
+    await createOutbox({ ...${JSON.stringify(options)}, kinds: {}, token }).flush();`;
+}
+
+test('kill -9 of the service in the middle of a flush: restarted, it converges', async () => {
+  const first = await startAnother();
+  const [laptop, network] = await openBehindProxy('laptop', {}, first.port);
+  const keys = putMany(laptop, 120);
+  const killed = network
+    .nextPost()
+    .then(() => network.nextPost())
+    .then(() => first.kill('SIGKILL'));
+  await expect(laptop.flush()).rejects.toThrow(UnavailableError);
+  await killed;
+  expect([20, 70]).toContain(laptop.pending().length);
+  await expect(laptop.sync()).rejects.toThrow(UnavailableError);
+
+  await startAnother({}, first.port);
+  await drain(laptop);
+  expect(keysOf(await serverLog())).toEqual(keys);
+  expect(await serverNotes()).toEqual(notes(laptop));
+});
+
+test('503: the queue waits as long as the server asks, and no attempt is counted', async () => {
+  const busy = await startAnother({ MAX_TENANT_BATCHES: '1' });
+  const later = fakeClock();
+  const devices = ['d1', 'd2', 'd3', 'd4'].map((name) => open(name, { ...later, url: busy.url }));
+  devices[0]?.enqueue(put('before'));
+  await devices[0]?.sync();
+  for (const [i, device] of devices.entries()) device.enqueue(put(`n${i}`));
+  const flushes = await whileTenantIsLocked(async () => {
+    const all = devices.map((device) => device.flush());
+    const refused = await Promise.any(all.map((flush) => flush.then(fail, (error) => error)));
+    expect(refused).toBeInstanceOf(UnavailableError);
+    expect(refused.message).toBe('answered 503');
+    expect(refused.retryAfterMs).toBeGreaterThan(0);
+    return all;
+  });
+  await Promise.allSettled(flushes);
+  const waiting = devices.flatMap((device) => device.pending());
+  expect(waiting.length).toBeGreaterThan(0);
+  expect(new Set(attempts(waiting))).toEqual(new Set([0]));
+  for (const device of devices) await drain(device, later);
+  expect(await serverLog()).toHaveLength(5);
+});
+
+function fail(): never {
+  throw new Error('was not refused');
+}
+
+test('401 keeps the queue and asks for a new sign-in', async () => {
+  let ttl = -60;
+  const laptop = open('laptop', { token: () => tokenOf('laptop', { ttl }) });
+  laptop.enqueue(put('n1'));
+  await expect(laptop.sync()).rejects.toThrow(SignInError);
+  expect(attempts(laptop.pending())).toEqual([0]);
+  expect(notes(laptop)).toHaveProperty('n1');
+  ttl = 60;
+  await laptop.sync();
+  expect(laptop.pending()).toEqual([]);
+  expect(await serverNotes()).toHaveProperty('n1');
+});
+
+test('a request that is refused as a whole keeps the queue', async () => {
+  const laptop = open('laptop', { token: () => tokenOf('laptop', { scope: 'sync:pull' }) });
+  laptop.enqueue(put('n1'));
+  const refused = await laptop.sync().catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(RefusedError);
+  expect(refused).toMatchObject({ status: 403, code: 'FORBIDDEN' });
+  expect(attempts(laptop.pending())).toEqual([0]);
+});
+
+test('413: the batch is halved, and one event that is too large alone does not stop the others', async () => {
+  const small = await startAnother({ MAX_BATCH_EVENTS: '20', MAX_BODY_BYTES: '8000' });
+  const { fetch, pushes } = recordingFetch();
+  const laptop = open('laptop', { url: small.url, fetch });
+  putMany(laptop, 30);
+  laptop.enqueue(put('large', 'large', 'x'.repeat(9_000)));
+  for (let i = 30; i < 60; i += 1) laptop.enqueue(put(`n${i}`));
+  await laptop.sync();
+  expect(pushes.slice(0, 3).map((push) => push.keys.length)).toEqual([50, 25, 13]);
+  expect(codes(laptop.failed())).toEqual(['BODY_TOO_LARGE']);
+  expect(laptop.pending()).toEqual([]);
+  expect(Object.keys(await serverNotes())).toHaveLength(60);
+});

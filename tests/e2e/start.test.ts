@@ -1,0 +1,159 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { removeDataDir } from '../setup/postgres.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const run = promisify(execFile);
+
+let dataDir: string;
+const started: ChildProcess[] = [];
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'landfall-start-'));
+});
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    signalGroup(child, 'SIGTERM');
+    await ended(child);
+  }
+  await removeDataDir(dataDir);
+});
+
+describe('npm start on a machine with nothing but Node and npm', () => {
+  test('prints a push and a pull that work as pasted, and keeps the data over a restart', async () => {
+    const first = await npmStart();
+    const [push = '', pull = ''] = first.curls;
+    expect((await bash(push)).results).toMatchObject([{ status: 'applied', version: 1 }]);
+    expect((await bash(push)).results).toMatchObject([{ status: 'duplicate', version: 1 }]);
+    const before = await bash(pull);
+    expect(before.changes).toMatchObject([{ entityId: 'hello', version: 1 }]);
+    expect((await fetch(`${first.url}/docs/`)).status).toBe(200);
+
+    signalGroup(first.child, 'SIGINT');
+    await ended(first.child);
+    const second = await npmStart();
+    expect((await bash(second.curls[1] ?? '')).changes).toEqual(before.changes);
+  });
+
+  test.each(['SIGTERM', 'SIGKILL'] as const)('starts again at once after %s', async (signal) => {
+    const first = await npmStart();
+    const push = await bash(first.curls[0] ?? '');
+    expect(push.processed).toEqual(['hello-1']);
+    signalGroup(first.child, signal);
+    await ended(first.child);
+    const second = await npmStart();
+    expect((await bash(second.curls[0] ?? '')).results).toMatchObject([{ status: 'duplicate' }]);
+  });
+
+  test('makes its secret once, readable by nobody else', async () => {
+    const first = await npmStart();
+    const path = join(dataDir, 'jwt-secret');
+    const secret = await readFile(path, 'utf8');
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+    signalGroup(first.child, 'SIGTERM');
+    await ended(first.child);
+    await npmStart();
+    expect(await readFile(path, 'utf8')).toBe(secret);
+  });
+});
+
+describe('npm start in production', () => {
+  const database = { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
+
+  test.each([
+    ['without a secret', database, 'JWT_SECRET'],
+    ['with a short secret', { ...database, JWT_SECRET: 'short' }, 'JWT_SECRET'],
+    ['with keys but no issuer', { ...database, JWKS_URL: 'http://127.0.0.1/keys' }, 'JWT_ISSUER'],
+    ['without a database', { JWT_SECRET: 'x'.repeat(32) }, 'DATABASE_URL'],
+  ])('%s refuses to start, and names the variable', async (_case, env, variable) => {
+    const child = spawnStart({ NODE_ENV: 'production', ...env });
+    const output = collect(child);
+    expect(await ended(child)).toBe(1);
+    expect(output.join('')).toContain(variable);
+  });
+});
+
+describe('npm run token', () => {
+  const token = (...args: string[]) =>
+    run('npm', ['run', '--silent', 'token', '--', ...args], {
+      cwd: root,
+      env: { ...process.env, DATA_DIR: dataDir },
+    });
+
+  test('prints a token with the claims asked for, and nothing else', async () => {
+    const { stdout, stderr } = await token(
+      ...['--tenant', 'shop', '--device', 'till-1', '--subject', 'ann'],
+      ...['--scope', 'sync:pull', '--ttl', '5m'],
+    );
+    expect(stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+    expect(stderr.replace(/^npm warn .*\n/gm, '')).toBe('');
+    const claims = JSON.parse(Buffer.from(stdout.split('.')[1] ?? '', 'base64url').toString());
+    expect(claims).toMatchObject({
+      ...{ tenant: 'shop', device: 'till-1', sub: 'ann', scope: 'sync:pull' },
+      exp: claims.iat + 300,
+    });
+  });
+
+  test('says what is missing, and prints no token', async () => {
+    const failure = await token('--tenant', 'shop').catch((error) => error);
+    expect(failure.code).toBe(1);
+    expect(failure.stdout).toBe('');
+    expect(failure.stderr).toContain('--device');
+  });
+});
+
+function spawnStart(env: NodeJS.ProcessEnv): ChildProcess {
+  const child = spawn('npm', ['start'], {
+    cwd: root,
+    // Its own group, as a terminal gives it: Ctrl-C reaches all of it at once.
+    detached: true,
+    env: {
+      ...process.env,
+      ...{ NODE_ENV: 'development', PORT: '0', DATA_DIR: dataDir, DATABASE_URL: '' },
+      ...{ JWT_SECRET: '', JWKS_URL: '', JWT_ISSUER: '', JWT_AUDIENCE: '', JWT_TENANT_CLAIM: '' },
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  started.push(child);
+  return child;
+}
+
+function collect(child: ChildProcess): string[] {
+  const output: string[] = [];
+  child.stdout?.on('data', (chunk) => output.push(String(chunk)));
+  child.stderr?.on('data', (chunk) => output.push(String(chunk)));
+  return output;
+}
+
+async function npmStart() {
+  const child = spawnStart({});
+  const output = collect(child);
+  while (!output.join('').includes('"service.started"')) {
+    if (child.exitCode !== null) throw new Error(`npm start ended:\n${output.join('')}`);
+    await Promise.race([once(child.stdout ?? child, 'data'), ended(child)]);
+  }
+  const text = output.join('');
+  const url = /^Landfall {2}(\S+)$/m.exec(text)?.[1] ?? '';
+  return { child, url, curls: [...text.matchAll(/^curl .*$/gm)].map(([command]) => command) };
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  process.kill(-child.pid, signal);
+}
+
+async function ended(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child.exitCode;
+}
+
+async function bash(command: string) {
+  const { stdout } = await run('bash', ['-c', command]);
+  return JSON.parse(stdout);
+}

@@ -1,0 +1,94 @@
+import type { EventResult, PushAnswer } from '../../src/protocol/push.ts';
+import type { Client } from './client.ts';
+import type { Database } from './database.ts';
+import { type Failure, nextBatch, type QueuedEvent, sentAt } from './queue.ts';
+import { RefusedError, request, UnavailableError } from './request.ts';
+import { saveRecord } from './view.ts';
+
+const batchSize = 50;
+const maxAttempts = 3;
+
+/**
+ * Sends what is due. An event leaves the queue only by its own answer: wherever this throws or the
+ * process dies, the next flush sends the rest again, under the same identityKeys.
+ *
+ * @throws UnavailableError, SignInError, RefusedError
+ */
+export async function flush(client: Client): Promise<void> {
+  const { database, clock } = client;
+  for (let size = batchSize; ; ) {
+    const now = clock();
+    const batch = nextBatch(database, size, now);
+    const [first] = batch;
+    if (!first) return;
+    const body = { sentAt: sentAt(database, now), events: batch.map(({ event }) => event) };
+    try {
+      settle(client, batch, await request(client, '/api/sync/events?include=results', body));
+    } catch (error) {
+      if (!(error instanceof RefusedError) || error.status !== 413) throw error;
+      // Too large: try half of it. One event that is too large alone must not stop all others.
+      const { code, message } = error;
+      if (batch.length === 1) putBack(client, first, { code, message, retryable: false });
+      size = batch.length === 1 ? batchSize : Math.ceil(batch.length / 2);
+    }
+  }
+}
+
+/** Takes a batch's answer in one transaction: a crash leaves all of it, or all to be sent again. */
+function settle(client: Client, batch: readonly QueuedEvent[], answer: PushAnswer): void {
+  const { database } = client;
+  const results = new Map(answer.results?.map((result) => [result.identityKey, result]));
+  const failures = new Map(answer.failed.map((failure) => [failure.identityKey, failure]));
+  const waiting = new Set<string>();
+  database.transaction(() => {
+    for (const queued of batch) {
+      const { identityKey } = queued.event;
+      const result = results.get(identityKey);
+      if (!result) throw new UnavailableError(`no answer to ${identityKey}`);
+      // A loser's answer brings the record that won, so that it shows at once.
+      if (result.current) saveRecord(database, result.current);
+      const failure = failures.get(identityKey);
+      if (!failure) finish(database, identityKey, result);
+      else putBack(client, queued, failure, waiting.has(queued.entity));
+      if (failure?.retryable) waiting.add(queued.entity);
+    }
+  });
+}
+
+function finish({ run }: Database, identityKey: string, result: EventResult): void {
+  // A loser rolls back by leaving the queue; what was taken stays to be seen until it is pulled.
+  const lost = (result.original ?? result.status) === 'superseded';
+  if (lost) run('DELETE FROM queue WHERE identity_key = ?', identityKey);
+  else {
+    const taken = "UPDATE queue SET status = 'processed', version = ? WHERE identity_key = ?";
+    run(taken, result.version ?? 0, identityKey);
+  }
+}
+
+/**
+ * For a later try or, given up, for a person to look at.
+ *
+ * @param behind an earlier event of the same entity has just been put back
+ */
+function putBack(client: Client, queued: QueuedEvent, failure: Failure, behind = false): void {
+  const { database, clock, random } = client;
+  const untried = behind && failure.code === 'BLOCKED';
+  const tried = queued.attempts + (untried ? 0 : 1);
+  const status = failure.retryable && tried < maxAttempts ? 'pending' : 'failed';
+  const nextAttemptAt = clock() + backoffMs(tried, failure.retryAfterMs, random);
+  database.run(
+    `UPDATE queue SET status = ?, attempts = ?, next_attempt_at = ?, last_error = ?
+     WHERE identity_key = ? AND status = 'pending'`,
+    status,
+    tried,
+    nextAttemptAt,
+    JSON.stringify(failure),
+    queued.event.identityKey,
+  );
+}
+
+/** 1 s, 2 s, 4 s … 5 min, but not before the server's floor; jitter only adds. */
+export function backoffMs(tried: number, floorMs = 0, random: () => number): number {
+  const wait = Math.max(floorMs, Math.min(1_000 * 2 ** (tried - 1), 300_000));
+  return Math.round(wait * (1 + random() / 2));
+}

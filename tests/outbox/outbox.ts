@@ -1,0 +1,47 @@
+import type { Client } from './client.ts';
+import { openDatabase } from './database.ts';
+import { flush } from './flush.ts';
+import { pull } from './pull.ts';
+import { type Edit, enqueue, listQueue, nextAttemptAt } from './queue.ts';
+import { readView } from './view.ts';
+
+export interface OutboxOptions extends Omit<Client, 'database' | 'clock' | 'random'> {
+  /** The SQLite file: all that this client knows. */
+  readonly file: string;
+  readonly clock?: Client['clock'];
+  readonly random?: Client['random'];
+}
+
+export type Outbox = ReturnType<typeof createOutbox>;
+
+/**
+ * An offline-first client in one file: edits are queued and seen at once, `sync` sends them and
+ * fetches everyone else's. Nothing is kept in memory only, so it may be killed at any moment.
+ */
+export function createOutbox({ file, ...options }: OutboxOptions) {
+  const database = openDatabase(file);
+  const client = { clock: Date.now, random: Math.random, ...options, database };
+  const settleFailed = (sql: string) => (identityKey: string) => {
+    database.run(`${sql} WHERE status = 'failed' AND identity_key = ?`, identityKey);
+  };
+  return {
+    enqueue: (edit: Edit, guarded?: boolean) => enqueue(client, edit, guarded),
+    /** The entities of one type by id, as the user should see them. */
+    view: (entityType: string) => readView(client, entityType),
+    pending: () => listQueue(database, 'pending'),
+    failed: () => listQueue(database, 'failed'),
+    /** A person looked at a failed edit: it is sent once more as it is, or let go. */
+    retry: settleFailed("UPDATE queue SET status = 'pending', attempts = 0, next_attempt_at = 0"),
+    discard: settleFailed('DELETE FROM queue'),
+    flush: () => flush(client),
+    pull: () => pull(client),
+    /** When the device comes online, and by a timer. Two at once do no harm. */
+    async sync(): Promise<void> {
+      // In this order the pull brings back what the flush has sent.
+      await flush(client);
+      await pull(client);
+    },
+    nextAttemptAt: () => nextAttemptAt(database),
+    close: () => database.close(),
+  };
+}

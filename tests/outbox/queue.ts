@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto';
+import type { Event } from '../../src/protocol/event.ts';
+import type { FailedEvent } from '../../src/protocol/push.ts';
+import type { Client } from './client.ts';
+import type { Database, Row } from './database.ts';
+import type { Data } from './view.ts';
+
+export interface Edit extends Partial<Pick<Event, 'version' | 'sequence'>> {
+  readonly kind: string;
+  readonly payload: Data;
+}
+
+/** Why an event failed: an entry of `failed`, or the refusal of the whole request. */
+export type Failure = Pick<FailedEvent, 'message' | 'retryable' | 'retryAfterMs'> & {
+  readonly code: string | undefined;
+};
+
+export interface QueuedEvent {
+  /** As it is sent. */
+  readonly event: Edit & { readonly identityKey: string; readonly occurredAt: string };
+  /** Type and id in one. */
+  readonly entity: string;
+  readonly attempts: number;
+  readonly lastError: Failure | null;
+}
+
+/**
+ * Queues what the user did; from then on the view shows it.
+ *
+ * @param guarded the server answers CONFLICT where its record is no longer the one seen here
+ * @returns the identityKey
+ */
+export function enqueue({ database, kinds, clock }: Client, edit: Edit, guarded = false): string {
+  const kind = kinds[edit.kind];
+  if (!kind) throw new Error(`no such kind: ${edit.kind}`);
+  const entity = [kind.entityType, kind.entityId(edit.payload)] as const;
+  // Random, not made from the content: A, then B, then A again are three edits.
+  const identityKey = randomUUID();
+  return database.transaction(() => {
+    const occurredAt = stamp(database, clock());
+    const base = guarded ? baseOf(database, ...entity) : {};
+    const event = { ...edit, ...base, identityKey, occurredAt: format(occurredAt) };
+    database.run(
+      `INSERT INTO queue (identity_key, entity_type, entity_id, event, occurred_at)
+       VALUES (?, ?, ?, ?, ?)`,
+      identityKey,
+      ...entity,
+      JSON.stringify(event),
+      occurredAt,
+    );
+    return identityKey;
+  });
+}
+
+/**
+ * Now in microseconds, but later than all that waits: two edits in one millisecond, or with the
+ * clock set back between them, would otherwise be ordered by their random keys.
+ */
+function stamp({ get }: Database, now: number): number {
+  const { last } = get("SELECT max(occurred_at) AS last FROM queue WHERE status = 'pending'");
+  return Math.max(now * 1_000, Number(last) + 1);
+}
+
+function format(micros: number): string {
+  const digits = `${micros % 1_000}`.padStart(3, '0');
+  return new Date(Math.floor(micros / 1_000)).toISOString().replace('Z', `${digits}Z`);
+}
+
+/** The device's clock at the moment of sending, by which the server corrects `occurredAt`. */
+export function sentAt(database: Database, now: number): string {
+  return format(stamp(database, now));
+}
+
+/** What the user saw: this device's own last edit, else the server's record, else nothing. */
+function baseOf({ get }: Database, ...entity: readonly [string, string]): Partial<Event> {
+  const ownEdit = `SELECT identity_key FROM queue WHERE entity_type = ? AND entity_id = ?
+    AND status <> 'failed' ORDER BY position DESC LIMIT 1`;
+  const { identity_key: baseKey } = get(ownEdit, ...entity);
+  if (typeof baseKey === 'string') return { baseKey };
+  const record = 'SELECT version FROM records WHERE entity_type = ? AND entity_id = ?';
+  return { baseVersion: Number(get(record, ...entity).version ?? 0) };
+}
+
+/** The next to send, in order; an entity's later edits wait behind one that waits. */
+export function nextBatch({ all }: Database, size: number, now: number): QueuedEvent[] {
+  // More than a day ahead: the device's clock was set back, and the wait means nothing.
+  const waits = `status = 'pending' AND next_attempt_at BETWEEN ${now + 1} AND ${now + 86_400_000}`;
+  return all(
+    `SELECT * FROM queue AS edit WHERE status = 'pending' AND NOT EXISTS (
+       SELECT 1 FROM queue WHERE entity_type = edit.entity_type AND entity_id = edit.entity_id
+         AND position <= edit.position AND ${waits})
+     ORDER BY position LIMIT ?`,
+    size,
+  ).map(toQueuedEvent);
+}
+
+/** By the device's clock, when the next flush has something to send; undefined for never. */
+export function nextAttemptAt({ all }: Database): number | undefined {
+  // Beside min(), SQLite takes the row that has it: the first edit of each entity.
+  const firsts = all(`SELECT min(position), next_attempt_at AS at FROM queue
+    WHERE status = 'pending' GROUP BY entity_type, entity_id`);
+  return firsts.length > 0 ? Math.min(...firsts.map(({ at }) => Number(at))) : undefined;
+}
+
+export function listQueue({ all }: Database, status: 'pending' | 'failed'): QueuedEvent[] {
+  return all('SELECT * FROM queue WHERE status = ? ORDER BY position', status).map(toQueuedEvent);
+}
+
+function toQueuedEvent({ event, entity_type, entity_id, attempts, last_error }: Row): QueuedEvent {
+  return {
+    event: JSON.parse(String(event)),
+    entity: JSON.stringify([entity_type, entity_id]),
+    attempts: Number(attempts),
+    lastError: JSON.parse(String(last_error)),
+  };
+}
