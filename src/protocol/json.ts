@@ -56,12 +56,14 @@ export function findUnstorable(value: unknown, path = ''): EventFailure | undefi
 
 function textFailure(text: string, path: string): EventFailure | undefined {
   if (text.isWellFormed() && !text.includes('\u0000')) return undefined;
-  return { code: 'INVALID_TEXT', message: 'holds U+0000 or half of a surrogate pair', path };
+  const message = 'holds U+0000 or half of a surrogate pair';
+  return { code: 'INVALID_TEXT', message, ...(path && { path }) };
 }
 
 function numberFailure(number: number, path: string): EventFailure | undefined {
   if (Number.isFinite(number) && (!Number.isInteger(number) || Number.isSafeInteger(number))) {
     return undefined;
   }
-  return { code: 'INVALID_NUMBER', message: 'is not finite or beyond 2^53-1', path };
+  const message = 'is not finite or beyond 2^53-1';
+  return { code: 'INVALID_NUMBER', message, ...(path && { path }) };
 }

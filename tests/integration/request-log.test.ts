@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ env: { MAX_BODY_BYTES: '4096' } });
+});
+afterAll(() => service.close());
+
+const sender = { tenant: 'tenant-in-clear', device: 'till-7' };
+const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+const put = (key: string, title: string) => ({
+  identityKey: key,
+  kind: 'note.put',
+  payload: { noteId: `id-${key}`, title, body: 'a payload nobody may log' },
+});
+
+/** The lines that a call has added, once its answer has left. */
+async function linesOf(call: () => Promise<unknown>) {
+  const before = service.logLines.length;
+  await call();
+  await expect.poll(() => service.logLines.slice(before).some(isRequest)).toBe(true);
+  return service.logLines.slice(before);
+}
+
+const isRequest = (line: Record<string, unknown>) => line.event === 'request';
+
+test('a push is one line with its counts, its waits and who sent it', async () => {
+  await service.push([put('k1', 'One')], {}, sender);
+  const lines = await linesOf(() =>
+    service.request({
+      method: 'POST',
+      url: '/api/sync/events',
+      headers: { traceparent },
+      body: {
+        events: [
+          put('k1', 'One'),
+          put('k2', 'Two'),
+          {
+            ...put('k3', 'Old'),
+            occurredAt: '2020-01-01T00:00:00Z',
+            payload: put('k1', 'x').payload,
+          },
+          { identityKey: 'k4', kind: 'note.patch', payload: { noteId: 'none', title: 'x' } },
+          { identityKey: 'k5', kind: 'no.such', payload: {} },
+          { identityKey: 'k6', kind: 'no.such', payload: {} },
+        ],
+      },
+      sender,
+    }),
+  );
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toEqual({
+    ...{ level: 'info', event: 'request', msg: 'request' },
+    ...{ time: expect.any(String), reqId: expect.any(String), traceparent },
+    ...{ method: 'POST', route: '/api/sync/events', status: 200 },
+    ...{ tenant: expect.stringMatching(/^[0-9a-f]{16}$/), device: 'till-7' },
+    ...{ received: 6, applied: 1, noop: 0, superseded: 1, duplicate: 1 },
+    failed: { NOT_FOUND: 1, UNKNOWN_KIND: 2 },
+    queueWaitMs: expect.any(Number),
+    transactionMs: expect.any(Number),
+    totalMs: expect.any(Number),
+  });
+});
+
+test('a pull is one line with the number of records', async () => {
+  const [line] = await linesOf(() => service.pull({}, sender));
+  expect(line).toMatchObject({
+    method: 'GET',
+    route: '/api/sync/changes',
+    status: 200,
+    records: 2,
+  });
+});
+
+test('a refused request is one line with its code', async () => {
+  const lines = await linesOf(() => service.request({ url: '/api/sync/changes?limit=0', sender }));
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatchObject({ status: 400, code: 'INVALID_QUERY' });
+});
+
+test('a traceparent that is none is left out', async () => {
+  const headers = { traceparent: 'forged\nline' };
+  const [line] = await linesOf(() =>
+    service.request({ url: '/api/sync/changes', headers, sender }),
+  );
+  expect(line).not.toHaveProperty('traceparent');
+});
+
+test('one tenant has one hash, and another tenant another', async () => {
+  const hashOf = async (tenant: string) =>
+    (await linesOf(() => service.pull({}, { tenant })))[0]?.tenant;
+  expect(await hashOf('a')).toBe(await hashOf('a'));
+  expect(await hashOf('a')).not.toBe(await hashOf('b'));
+});
+
+test('no line holds a payload, a token, a checkpoint, a URL or the name of a tenant', async () => {
+  await service.push([put('k7', 'Seven')], {}, sender);
+  const { checkpoint } = await service.pull({}, sender);
+  const token = service.token(sender);
+  const headers = { authorization: `Bearer ${token}` };
+  await service.request({ url: `/api/sync/changes?since=${checkpoint}`, headers });
+  await service.request({ url: `/api/sync/changes?since=${checkpoint}x`, sender });
+  await service.request({ method: 'POST', url: '/api/sync/events', body: '{"broken', sender });
+  await service.request({ url: `/nothing/${checkpoint}`, sender });
+  const body = { events: ['a payload nobody may log'.repeat(300)] };
+  await service.request({ method: 'POST', url: '/api/sync/events', body, sender });
+  const log = JSON.stringify(service.logLines);
+  for (const secret of [
+    'payload nobody',
+    'Seven',
+    checkpoint,
+    'tenant-in-clear',
+    'since=',
+    'k7',
+    token,
+  ]) {
+    expect(log).not.toContain(secret);
+  }
+});
