@@ -109,7 +109,7 @@ export function loadConfig(
 }
 
 function toConfig(env: Environment, developmentSecret: (dataDir: string) => string): Config {
-  return {
+  return Object.freeze({
     production: env.NODE_ENV === 'production',
     host: env.HOST,
     port: env.PORT,
@@ -130,7 +130,7 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
       maxTenantBatches: env.MAX_TENANT_BATCHES,
       maxQueuedEvents: env.MAX_QUEUED_EVENTS,
     },
-  };
+  });
 }
 
 function toAuth(env: Environment, developmentSecret: (dataDir: string) => string): AuthConfig {

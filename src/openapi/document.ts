@@ -1,3 +1,4 @@
+import manifest from '../../package.json' with { type: 'json' };
 import { eventFailures, type ProblemCode, requestProblems } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import { pullQuerySchema } from '../protocol/pull.ts';
@@ -11,7 +12,7 @@ export function buildDocument(kinds: KindRegistry, examples: Examples): Json {
     openapi: '3.1.0',
     info: {
       title: 'Landfall',
-      version: '0.1.0',
+      version: manifest.version,
       license: { name: 'MIT', identifier: 'MIT' },
       description:
         'Offline-first clients post the events they queued and pull what changed since. ' +

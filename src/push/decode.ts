@@ -73,6 +73,7 @@ export function decodeEvent(
   if (kind.ordered && event.sequence === undefined) return fail(sequenceMissing(kind));
   const result = kind.interpret(event.version, event.payload);
   if (!result.ok) return fail(payloadFailure(result.error));
+  if (!identifierSchema.safeParse(result.meaning.entityId).success) return fail(badEntityId(kind));
 
   const fingerprint = createHash('sha256').update(canonical).digest();
   return { ok: true, event: toDecoded(event, kind, result.meaning, fingerprint) };
@@ -134,6 +135,12 @@ function unsupportedVersion(event: Event, kind: Kind): EventFailure {
     message: `${kind.name} knows versions 1 to ${kind.newestVersion}, not ${event.version}`,
     path: 'version',
   };
+}
+
+/** A key of the database and of every answer, whatever the kind's own schema lets through. */
+function badEntityId(kind: Kind): EventFailure {
+  const message = `the id of a ${kind.entityType} must be 1 to 200 printable characters`;
+  return { code: 'INVALID_PAYLOAD', message, path: 'payload' };
 }
 
 function sequenceMissing(kind: Kind): EventFailure {

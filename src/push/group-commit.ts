@@ -136,10 +136,11 @@ export function createGroupCommit<Decision>(
     try {
       const decisions = await options.commit(group.map(({ batch }) => batch));
       const transactionMs = performance.now() - startedAt;
-      for (const [index, { resolve, arrivedAt }] of group.entries()) {
+      for (const [index, { resolve, reject, arrivedAt }] of group.entries()) {
         const decision = decisions[index];
-        if (decision === undefined) throw new Error('a batch was committed without a decision');
-        resolve({ decision, queueWaitMs: startedAt - arrivedAt, transactionMs });
+        // Committed all the same: to run it again would answer the others twice.
+        if (decision === undefined) reject(new RequestProblem('INTERNAL'));
+        else resolve({ decision, queueWaitMs: startedAt - arrivedAt, transactionMs });
       }
       return undefined;
     } catch (error) {

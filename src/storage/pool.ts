@@ -33,6 +33,9 @@ export function createPool({ connectionString, max, onIdleError }: PoolOptions):
     ...timeouts,
   });
   pool.on('error', onIdleError);
+  // While a connection is in use its errors reach whoever waits for a statement; unheard, the event
+  // that comes beside them would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return pool;
 }
 

@@ -1,0 +1,143 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startApp, type TestApp } from '../setup/app.ts';
+import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { type DatabaseProxy, startDatabaseProxy } from '../setup/database-proxy.ts';
+
+let database: TestDatabase;
+let proxy: DatabaseProxy;
+let service: TestApp;
+beforeAll(async () => {
+  database = await createDatabase();
+  proxy = await startDatabaseProxy(database.url);
+  service = await startApp({ database: { ...database, url: proxy.url } });
+});
+afterAll(async () => {
+  await service.close();
+  await proxy.close();
+  await database.drop();
+});
+
+const put = (key: string) => ({
+  identityKey: key,
+  kind: 'note.put',
+  payload: { noteId: key, title: key, body: '' },
+});
+const batch = (name: string, size: number) =>
+  Array.from({ length: size }, (_, index) => put(`${name}-${index}`));
+
+/** As a client sees it: the status, and the code of a refusal. */
+async function pushed(events: readonly object[], tenant = 't1') {
+  const body = { events };
+  const sender = { tenant };
+  const url = '/api/sync/events?include=results';
+  const answer = await service.request({ method: 'POST', url, body, sender });
+  return { status: answer.status, code: answer.body.code, results: answer.body.results };
+}
+
+async function storedKeys(): Promise<unknown[]> {
+  const rows = await service.sql('SELECT identity_key AS key FROM events');
+  return rows.map(({ key }) => key);
+}
+
+/** Makes the database refuse events by their key, as a constraint or a full disk would. */
+async function refuse(keyPattern: string, sqlState: string, times: number): Promise<void> {
+  await service.sql(`
+    CREATE SEQUENCE refusals;
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      IF nextval('refusals') <= ${times} THEN
+        RAISE EXCEPTION 'refused by the test' USING ERRCODE = '${sqlState}';
+      END IF;
+      RETURN NEW;
+    END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW
+      WHEN (NEW.identity_key LIKE '${keyPattern}') EXECUTE FUNCTION refuse()`);
+}
+
+async function allow(): Promise<void> {
+  await service.sql('DROP TRIGGER refuse ON events; DROP FUNCTION refuse; DROP SEQUENCE refusals');
+}
+
+describe('a push takes three round trips', () => {
+  test.each([1, 50, 500])('with %i events', async (size) => {
+    // The first use of a connection, and of a tenant, has work of its own.
+    await service.push(batch(`warm-${size}`, 2));
+    const before = proxy.trips();
+    await service.push(batch(`counted-${size}`, size));
+    expect(proxy.trips() - before).toBe(3);
+  });
+
+  test('with nothing but duplicates', async () => {
+    const before = proxy.trips();
+    const { results } = await service.push(batch('counted-50', 50));
+    expect(results?.every(({ status }) => status === 'duplicate')).toBe(true);
+    expect(proxy.trips() - before).toBe(3);
+  });
+});
+
+test('an answer to COMMIT that got lost is COMMIT_UNKNOWN, and sending again is right', async () => {
+  proxy.loseAnswerTo('COMMIT');
+  expect(await pushed(batch('unknown', 3))).toMatchObject({ status: 503, code: 'COMMIT_UNKNOWN' });
+  const { status, results } = await pushed(batch('unknown', 3));
+  expect(status).toBe(200);
+  expect(new Set(results.map((result: { status: string }) => result.status)).size).toBe(1);
+  expect((await storedKeys()).filter((key) => String(key).startsWith('unknown'))).toHaveLength(3);
+});
+
+test('a connection that breaks before the write stores nothing, and the next push works', async () => {
+  proxy.loseAnswerTo('BEGIN');
+  expect(await pushed(batch('broken', 3))).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
+  expect((await storedKeys()).filter((key) => String(key).startsWith('broken'))).toEqual([]);
+  expect((await pushed(batch('broken', 3))).status).toBe(200);
+});
+
+test('a deadlock or a serialization failure is run again until it succeeds', async () => {
+  await refuse('again-%', '40P01', 2);
+  try {
+    expect((await pushed(batch('again', 1))).results).toMatchObject([{ status: 'applied' }]);
+  } finally {
+    await allow();
+  }
+});
+
+test('a deadlock that does not end is a 503, with nothing stored and the pool healthy', async () => {
+  await refuse('never-%', '40P01', 1_000);
+  try {
+    const answer = await pushed(batch('never', 1));
+    expect(answer).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
+    expect(await storedKeys()).not.toContain('never-0');
+    expect((await pushed(batch('healthy', 1))).status).toBe(200);
+  } finally {
+    await allow();
+  }
+});
+
+test('of a group, the batch that the database refuses fails alone', async () => {
+  await refuse('guilty-%', '23514', 1_000);
+  const blocker = new pg.Client({ connectionString: database.url });
+  await blocker.connect();
+  try {
+    // Both lanes wait for these tenants, so that all that follows goes into one group.
+    await pushed(batch('lane-a', 1), 'lane-a');
+    await pushed(batch('lane-b', 1), 'lane-b');
+    await blocker.query("BEGIN; SELECT FROM tenants WHERE id LIKE 'lane-%' FOR UPDATE");
+    const lanes = ['lane-a', 'lane-b'].map((tenant) => pushed(batch(`${tenant}-2`, 1), tenant));
+    const group = ['innocent-1', 'guilty-1', 'innocent-2'].map((name) =>
+      pushed(batch(name, 2), `tenant-of-${name}`),
+    );
+    await blocker.query('COMMIT');
+    await Promise.all(lanes);
+    const [before, guilty, after] = await Promise.all(group);
+    expect([before?.status, guilty?.status, after?.status]).toEqual([200, 500, 200]);
+    expect(guilty?.code).toBe('INTERNAL');
+    const keys = await storedKeys();
+    expect(keys).toContain('innocent-1-1');
+    expect(keys).toContain('innocent-2-1');
+    expect(keys).not.toContain('guilty-1-0');
+    expect(service.logLines.some(({ event }) => event === 'group.isolated')).toBe(true);
+  } finally {
+    await blocker.end();
+    await allow();
+  }
+});

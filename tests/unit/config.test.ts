@@ -1,0 +1,173 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError, loadConfig } from '../../src/config.ts';
+
+const secret = 's'.repeat(32);
+const jwks = {
+  JWKS_URL: 'https://issuer.example/.well-known/jwks.json',
+  JWT_ISSUER: 'https://issuer.example',
+  JWT_AUDIENCE: 'landfall',
+};
+
+const load = (environment: NodeJS.ProcessEnv) => loadConfig(environment, (dir) => `made in ${dir}`);
+
+function refusal(environment: NodeJS.ProcessEnv): string {
+  try {
+    load(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error('the environment was taken');
+}
+
+describe('an environment with nothing set', () => {
+  test('is a development service on this machine only, with a database and a secret of its own', () => {
+    expect(load({})).toMatchObject({
+      production: false,
+      host: '127.0.0.1',
+      port: 3000,
+      logLevel: 'info',
+      databaseUrl: undefined,
+      dataDir: '.data',
+      auth: { mode: 'secret', secret: 'made in .data', tenantClaim: 'tenant' },
+      limits: { maxBatchEvents: 500, maxEventAgeMs: null },
+    });
+  });
+
+  test('is what a variable set to nothing comes to', () => {
+    const names = ['NODE_ENV', 'PORT', 'DATABASE_URL', 'JWT_SECRET', 'JWKS_URL', 'MAX_EVENT_AGE'];
+    const empty = Object.fromEntries(names.map((name) => [name, '']));
+    expect(load(empty)).toEqual(load({}));
+    expect(refusal({ NODE_ENV: 'production', JWT_SECRET: '' })).toContain('JWT_SECRET');
+  });
+
+  test('is not changed by variables that are somebody else’s', () => {
+    expect(load({ PATH: '/bin', port: '1' })).toEqual(load({}));
+  });
+});
+
+describe('what is set', () => {
+  test('is read', () => {
+    const config = load({
+      NODE_ENV: 'production',
+      HOST: '0.0.0.0',
+      PORT: '0',
+      LOG_LEVEL: 'warn',
+      DATABASE_URL: 'postgresql://user:pass@db:5432/landfall',
+      DATABASE_POOL_SIZE: '20',
+      DATA_DIR: '/data',
+      JWT_SECRET: secret,
+      JWT_TENANT_CLAIM: 'org',
+      MAX_BATCH_EVENTS: '50',
+      MAX_EVENT_BYTES: '1000',
+      MAX_BODY_BYTES: '2000',
+      MAX_EVENT_AGE: '90d',
+      COMMIT_LANES: '3',
+      MAX_GROUP_EVENTS: '4',
+      MAX_TENANT_BATCHES: '5',
+      MAX_QUEUED_EVENTS: '6',
+    });
+    expect(config).toEqual({
+      production: true,
+      host: '0.0.0.0',
+      port: 0,
+      logLevel: 'warn',
+      databaseUrl: 'postgresql://user:pass@db:5432/landfall',
+      databasePoolSize: 20,
+      dataDir: '/data',
+      auth: { mode: 'secret', tenantClaim: 'org', secret, issuer: undefined, audience: undefined },
+      limits: {
+        maxBatchEvents: 50,
+        maxEventBytes: 1000,
+        maxBodyBytes: 2000,
+        maxEventAgeMs: 90 * 24 * 60 * 60 * 1000,
+      },
+      groupCommit: { lanes: 3, maxGroupEvents: 4, maxTenantBatches: 5, maxQueuedEvents: 6 },
+    });
+  });
+
+  test.each([
+    ['90d', 7_776_000_000],
+    ['12h', 43_200_000],
+    ['30m', 1_800_000],
+  ])('as a duration %s is read in milliseconds', (text, milliseconds) => {
+    expect(load({ MAX_EVENT_AGE: text }).limits.maxEventAgeMs).toBe(milliseconds);
+  });
+
+  test('as an issuer’s keys is taken in production without a secret', () => {
+    expect(load({ NODE_ENV: 'production', ...jwks }).auth).toEqual({
+      mode: 'jwks',
+      tenantClaim: 'tenant',
+      jwksUrl: jwks.JWKS_URL,
+      issuer: jwks.JWT_ISSUER,
+      audience: jwks.JWT_AUDIENCE,
+    });
+  });
+
+  test('as a secret is counted in bytes', () => {
+    const accents = 'é'.repeat(16);
+    expect(load({ JWT_SECRET: accents }).auth).toMatchObject({ secret: accents });
+  });
+
+  test.each<[string, NodeJS.ProcessEnv]>([
+    ['a secret', { JWT_SECRET: secret }],
+    ['an issuer’s keys', jwks],
+  ])('as %s keeps a development secret from being made', (_what, environment) => {
+    const forbidden = () => {
+      throw new Error('a secret was made');
+    };
+    expect(() => loadConfig(environment, forbidden)).not.toThrow();
+  });
+});
+
+describe('a refusal names the variable', () => {
+  test.each<[string, NodeJS.ProcessEnv]>([
+    ['NODE_ENV', { NODE_ENV: 'staging' }],
+    ['NODE_ENV', { NODE_ENV: 'Production' }],
+    ['PORT', { PORT: 'http' }],
+    ['PORT', { PORT: '65536' }],
+    ['PORT', { PORT: '-1' }],
+    ['PORT', { PORT: '80.5' }],
+    ['LOG_LEVEL', { LOG_LEVEL: 'loud' }],
+    ['DATABASE_URL', { DATABASE_URL: 'mysql://db/landfall' }],
+    ['DATABASE_URL', { DATABASE_URL: 'localhost' }],
+    ['DATABASE_POOL_SIZE', { DATABASE_POOL_SIZE: '0' }],
+    ['JWT_SECRET', { JWT_SECRET: 's'.repeat(31) }],
+    ['JWT_SECRET', { NODE_ENV: 'production' }],
+    ['JWT_SECRET', { NODE_ENV: 'production', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' }],
+    ['JWKS_URL', { ...jwks, JWKS_URL: 'file:///keys.json' }],
+    ['JWKS_URL', { ...jwks, JWKS_URL: 'keys' }],
+    ['JWT_ISSUER', { ...jwks, JWT_ISSUER: undefined }],
+    ['JWT_AUDIENCE', { ...jwks, JWT_AUDIENCE: undefined }],
+    ['JWT_AUDIENCE', { ...jwks, JWT_AUDIENCE: '' }],
+    ['JWT_SECRET', { ...jwks, JWT_SECRET: secret }],
+    ['JWKS_URL', { ...jwks, JWT_SECRET: secret }],
+    ['MAX_EVENT_AGE', { MAX_EVENT_AGE: 'long' }],
+    ['MAX_EVENT_AGE', { MAX_EVENT_AGE: '0d' }],
+    ['MAX_EVENT_AGE', { MAX_EVENT_AGE: '-90d' }],
+    ...[
+      'MAX_BATCH_EVENTS',
+      'MAX_EVENT_BYTES',
+      'MAX_BODY_BYTES',
+      'COMMIT_LANES',
+      'MAX_GROUP_EVENTS',
+      'MAX_TENANT_BATCHES',
+      'MAX_QUEUED_EVENTS',
+    ].flatMap((name): [string, NodeJS.ProcessEnv][] =>
+      ['0', '-1', '1.5', 'many', ' '].map((value) => [name, { [name]: value }]),
+    ),
+  ])('%s: %j', (name, environment) => {
+    expect(refusal(environment)).toMatch(new RegExp(`\\b${name}\\b`));
+  });
+
+  test('and every other variable that is wrong too', () => {
+    const message = refusal({ PORT: 'x', COMMIT_LANES: '0', JWT_SECRET: 'short' });
+    for (const name of ['PORT', 'COMMIT_LANES', 'JWT_SECRET']) expect(message).toContain(name);
+    expect(message.split('\n')).toHaveLength(3);
+  });
+
+  test('but never prints a secret', () => {
+    const message = refusal({ JWT_SECRET: 'hunter2', DATABASE_URL: 'mysql://user:hunter2@db/x' });
+    expect(message).not.toContain('hunter2');
+  });
+});

@@ -1,0 +1,236 @@
+import { describe, expect, test } from 'vitest';
+import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
+import { parseJsonBody } from '../../src/protocol/json.ts';
+import { type DecodedEvent, decodeEvent } from '../../src/push/decode.ts';
+import { personPut, stepPut } from './support/kinds.ts';
+import { fc } from './support/property.ts';
+
+const registry = createRegistry([...bundledKinds, personPut, stepPut]);
+const maxEventBytes = 2_000;
+const decode = (raw: unknown) => decodeEvent(raw, registry, { maxEventBytes });
+
+const note = {
+  identityKey: 'device1-7',
+  kind: 'note.put',
+  version: 1,
+  occurredAt: '2026-11-21T09:12:00.000Z',
+  baseVersion: 41,
+  sequence: 3,
+  payload: { noteId: 'n1', title: 'Title', body: 'Body' },
+};
+
+function mustDecode(raw: unknown): DecodedEvent {
+  const result = decode(raw);
+  if (!result.ok) throw new Error(JSON.stringify(result.undecoded));
+  return result.event;
+}
+
+describe('a valid event', () => {
+  test('is read with its meaning', () => {
+    expect(mustDecode(note)).toMatchObject({
+      identityKey: 'device1-7',
+      kind: 'note.put',
+      kindVersion: 1,
+      ordered: false,
+      entityType: 'note',
+      entityId: 'n1',
+      write: { policy: 'put', fields: { title: 'Title', body: 'Body' } },
+      occurredAt: Date.UTC(2026, 10, 21, 9, 12) * 1000,
+      baseVersion: 41,
+      baseKey: null,
+      sequence: 3,
+    });
+  });
+
+  test('may leave out all but key, kind and payload', () => {
+    const { identityKey, kind, payload } = note;
+    expect(mustDecode({ identityKey, kind, payload })).toMatchObject({
+      kindVersion: 1,
+      occurredAt: null,
+      baseVersion: null,
+      baseKey: null,
+      sequence: null,
+    });
+  });
+});
+
+describe('a broken event fails alone, with its code and the path of what is wrong', () => {
+  const { payload } = note;
+  test.each([
+    ['no key', { ...note, identityKey: undefined }, 'INVALID_EVENT', 'identityKey'],
+    ['an empty key', { ...note, identityKey: '' }, 'INVALID_EVENT', 'identityKey'],
+    ['a key too long', { ...note, identityKey: 'k'.repeat(201) }, 'INVALID_EVENT', 'identityKey'],
+    ['a key of two lines', { ...note, identityKey: 'a\nb' }, 'INVALID_EVENT', 'identityKey'],
+    ['no kind', { ...note, kind: undefined }, 'INVALID_EVENT', 'kind'],
+    ['no payload', { ...note, payload: undefined }, 'INVALID_EVENT', 'payload'],
+    ['an unknown field', { ...note, color: 'red' }, 'INVALID_EVENT', 'color'],
+    ['version 0', { ...note, version: 0 }, 'INVALID_EVENT', 'version'],
+    ['sequence 0', { ...note, sequence: 0 }, 'INVALID_EVENT', 'sequence'],
+    ['baseVersion and baseKey', { ...note, baseKey: 'device1-6' }, 'INVALID_EVENT', 'baseKey'],
+    ['a negative baseVersion', { ...note, baseVersion: -1 }, 'INVALID_EVENT', 'baseVersion'],
+    [
+      'a day without time',
+      { ...note, occurredAt: '2026-11-21' },
+      'INVALID_TIMESTAMP',
+      'occurredAt',
+    ],
+    ['no zone', { ...note, occurredAt: '2026-11-21T09:12:00' }, 'INVALID_TIMESTAMP', 'occurredAt'],
+    ['a number for a time', { ...note, occurredAt: 1 }, 'INVALID_TIMESTAMP', 'occurredAt'],
+    ['a kind nobody knows', { ...note, kind: 'note.fold' }, 'UNKNOWN_KIND', 'kind'],
+    ['a kind named like a method', { ...note, kind: 'toString' }, 'UNKNOWN_KIND', 'kind'],
+    ['a version to come', { ...note, version: 2 }, 'UNSUPPORTED_VERSION', 'version'],
+    [
+      'a payload field of another type',
+      { ...note, payload: { ...payload, title: 7 } },
+      'INVALID_PAYLOAD',
+      'payload.title',
+    ],
+    [
+      'an unknown payload field',
+      { ...note, payload: { ...payload, colour: '' } },
+      'INVALID_PAYLOAD',
+      'payload.colour',
+    ],
+    ['a payload that is none', { ...note, payload: null }, 'INVALID_PAYLOAD', 'payload'],
+    ['U+0000', { ...note, payload: { title: 'a\u0000' } }, 'INVALID_TEXT', 'payload.title'],
+    ['half a pair', { ...note, payload: { title: '\uD83D' } }, 'INVALID_TEXT', 'payload.title'],
+    ['2^53', { ...note, payload: { list: [1, 2 ** 53] } }, 'INVALID_NUMBER', 'payload.list.1'],
+    ['infinity', { ...note, baseVersion: Infinity }, 'INVALID_NUMBER', 'baseVersion'],
+    [
+      'no sequence where the kind keeps an order',
+      { identityKey: 's', kind: 'step.put', payload: { id: 's1' } },
+      'INVALID_EVENT',
+      'sequence',
+    ],
+  ])('%s', (_what, raw, code, path) => {
+    const result = decode(raw);
+    expect(result).toMatchObject({ ok: false, undecoded: { failure: { code, path } } });
+  });
+
+  test.each([
+    ['an event that is larger than the limit', { ...note, payload: { body: 'x'.repeat(2_000) } }],
+    ['nothing', null],
+    ['a list', [note]],
+    ['a text', 'note.put'],
+    ['a text that no database keeps', '\u0000'],
+    ['a number that no database keeps', parseJsonBody(Buffer.from('1e400'))],
+  ])('%s is wrong as a whole, so no path is named', (_what, raw) => {
+    const result = decode(raw);
+    expect(result.ok || result.undecoded.failure).toSatisfy((failure) => !('path' in failure));
+  });
+
+  test('the size that counts is that of the whole event but for its key, in bytes', () => {
+    const { identityKey: _key, ...rest } = note;
+    const room =
+      maxEventBytes - JSON.stringify({ ...rest, payload: { ...payload, body: '' } }).length;
+    const withBody = (body: string) => decode({ ...note, payload: { ...payload, body } });
+    expect(withBody('x'.repeat(room)).ok).toBe(true);
+    const tooLarge = { undecoded: { failure: { code: 'EVENT_TOO_LARGE' } } };
+    expect(withBody('x'.repeat(room + 1))).toMatchObject(tooLarge);
+    expect(withBody(`é${'x'.repeat(room - 1)}`)).toMatchObject(tooLarge);
+  });
+
+  test('it is named by its key where that can be read, else by nothing', () => {
+    expect(decode({ ...note, kind: 7 })).toMatchObject({ undecoded: { identityKey: 'device1-7' } });
+    for (const raw of [{ ...note, identityKey: '\n' }, { ...note, identityKey: 7 }, 7, null]) {
+      expect(decode(raw)).toMatchObject({ undecoded: { identityKey: null } });
+    }
+  });
+
+  test('whatever stands in the place of an event, reading it does not throw', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.anything(), fc.jsonValue()), (raw) => {
+        expect(decode(raw).ok).toBe(false);
+      }),
+    );
+  });
+
+  test('whatever stands in the place of a member, reading it does not throw', () => {
+    const member = fc.constantFrom(...Object.keys(note), 'baseKey', 'noteId', 'title', '__proto__');
+    fc.assert(
+      fc.property(member, fc.oneof(fc.anything(), fc.jsonValue()), (name, value) => {
+        const inPayload = { ...note, payload: { ...payload, [name]: value } };
+        for (const raw of [{ ...note, [name]: value }, inPayload]) {
+          const result = decode(raw);
+          expect(result.ok || result.undecoded.failure.message).not.toBe('');
+        }
+      }),
+    );
+  });
+});
+
+test.each(['', 'x'.repeat(201), 'a\nb'])(
+  'an entity id that is no key fails, whatever its kind lets through: %j',
+  (id) => {
+    const payload = { id, first: 'Ada', last: 'Lovelace', language: 'en' };
+    const result = decode({ identityKey: 'k1', kind: 'person.put', version: 3, payload });
+    expect(result).toMatchObject({
+      undecoded: { failure: { code: 'INVALID_PAYLOAD', path: 'payload' } },
+    });
+  },
+);
+
+describe('the fingerprint, by which a resent event is known', () => {
+  const fingerprint = (raw: unknown) => mustDecode(raw).fingerprint.toString('hex');
+
+  test('does not see the order of keys, at any depth', () => {
+    const turned = {
+      payload: { body: 'Body', title: 'Title', noteId: 'n1' },
+      ...Object.fromEntries(Object.entries(note).toReversed().slice(1)),
+    };
+    expect(Object.keys(turned)).not.toEqual(Object.keys(note));
+    expect(fingerprint(turned)).toBe(fingerprint(note));
+  });
+
+  test('does not see the identityKey, nor whether the default version was written out', () => {
+    const { version: _version, ...rest } = note;
+    expect(fingerprint({ ...rest, identityKey: 'another' })).toBe(fingerprint(note));
+  });
+
+  test('changes with every other member', () => {
+    const { baseVersion: _base, ...withoutBase } = note;
+    const { occurredAt: _occurred, ...withoutTime } = note;
+    const { sequence: _sequence, ...withoutSequence } = note;
+    const person = { ...note, kind: 'person.put', payload: { id: 'p', first: 'A', last: 'B' } };
+    const others = [
+      note,
+      { ...note, payload: { ...note.payload, title: 'Another' } },
+      { ...note, kind: 'note.patch' },
+      { ...note, occurredAt: '2026-11-21T09:12:00.001Z' },
+      withoutTime,
+      { ...note, baseVersion: 42 },
+      withoutBase,
+      { ...withoutBase, baseKey: 'device1-6' },
+      { ...note, sequence: 4 },
+      withoutSequence,
+      { ...person, version: 1, payload: { id: 'p', name: 'A B' } },
+      { ...person, version: 2 },
+    ];
+    expect(new Set(others.map(fingerprint)).size).toBe(others.length);
+  });
+});
+
+describe('an older payload version', () => {
+  const base = { identityKey: 'p1', kind: 'person.put' };
+  const newest = { first: 'Ada', last: 'Lovelace', language: 'en' };
+
+  test.each([
+    [1, { id: 'p', name: 'Ada Lovelace' }],
+    [2, { id: 'p', first: 'Ada', last: 'Lovelace' }],
+    [3, { id: 'p', ...newest }],
+  ])('%i is lifted to the newest, and the log keeps what was sent', (version, payload) => {
+    const event = mustDecode({ ...base, version, payload });
+    expect(event).toMatchObject({ kindVersion: version, entityId: 'p' });
+    expect(event.write).toEqual({ policy: 'put', fields: newest });
+    expect(JSON.parse(event.payload)).toEqual(payload);
+  });
+
+  test('is checked by its own schema, and what it is lifted to by the newer ones', () => {
+    const failure = { code: 'INVALID_PAYLOAD', path: 'payload.name' };
+    const wrong = decode({ ...base, version: 1, payload: { id: 'p', first: 'A', last: 'B' } });
+    expect(wrong).toMatchObject({ undecoded: { failure } });
+    // Without a last name, which only version 3 asks for.
+    const lifted = decode({ ...base, version: 1, payload: { id: 'p', name: 'Ada' } });
+    expect(lifted).toMatchObject({ undecoded: { failure: { ...failure, path: 'payload.last' } } });
+  });
+});

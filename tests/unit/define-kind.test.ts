@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { defineKind } from '../../src/kinds/define-kind.ts';
+import { payload } from '../../src/kinds/payload-versions.ts';
+import { patch, type Policy, put, remove } from '../../src/kinds/policies.ts';
+import { personPut, stepPut } from './support/kinds.ts';
+
+const shipSchema = z.strictObject({ id: z.string(), fuel: z.number() });
+type Ship = z.infer<typeof shipSchema>;
+
+const shipKind = (name: string, policy: Policy<Ship> = put(({ fuel }) => ({ fuel }))) =>
+  defineKind({
+    name,
+    entityType: 'ship',
+    payload: payload(shipSchema),
+    entityId: ({ id }) => id,
+    policy,
+  });
+
+describe('a kind', () => {
+  test.each(['ship.launch', 'ship.launch-again', 'ship2.fuel.add'])('may be named %s', (name) => {
+    expect(shipKind(name).name).toBe(name);
+  });
+
+  test.each(['', 'ship', 'Ship.launch', 'ship.', '.launch', 'ship launch', 'ship.2', 'ship..go'])(
+    'may not be named "%s"',
+    (name) => {
+      expect(() => shipKind(name)).toThrow(`kind ${JSON.stringify(name)}`);
+    },
+  );
+
+  test('keeps no order unless it says so', () => {
+    expect(shipKind('ship.launch').ordered).toBe(false);
+    expect(stepPut.ordered).toBe(true);
+  });
+
+  test('turns a valid payload into an entity and a write', () => {
+    const result = shipKind('ship.launch').interpret(1, { id: 's1', fuel: 4 });
+    const meaning = { entityId: 's1', write: { policy: 'put', fields: { fuel: 4 } } };
+    expect(result).toEqual({ ok: true, meaning });
+  });
+
+  test('answers for an invalid payload with what is wrong, and does not throw', () => {
+    const result = shipKind('ship.launch').interpret(1, { id: 's1', fuel: 'full' });
+    expect(result.ok).toBe(false);
+    expect(result.ok || result.error.issues.map(({ path }) => path)).toEqual([['fuel']]);
+  });
+
+  test.each([
+    ['put', put<Ship>(({ fuel }) => ({ fuel })), { policy: 'put', fields: { fuel: 4 } }],
+    ['patch', patch<Ship>(({ fuel }) => ({ fuel })), { policy: 'patch', fields: { fuel: 4 } }],
+    ['remove', remove(), { policy: 'remove' }],
+  ])('whose policy is %s asks for that write', (_name, policy, write) => {
+    const result = shipKind('ship.launch', policy).interpret(1, { id: 's1', fuel: 4 });
+    expect(result).toMatchObject({ meaning: { write } });
+  });
+});
+
+describe('payload versions', () => {
+  test('are counted from 1, each with a schema of its own', () => {
+    expect(shipKind('ship.launch').newestVersion).toBe(1);
+    expect(personPut.newestVersion).toBe(3);
+    const schemas = [1, 2, 3].map((version) => personPut.schemaOf(version));
+    expect(new Set(schemas).size).toBe(3);
+    expect(schemas).not.toContain(undefined);
+    expect([0, 4].map((version) => personPut.schemaOf(version))).toEqual([undefined, undefined]);
+  });
+
+  test('lift a payload only over the versions after its own', () => {
+    const calls: string[] = [];
+    const counted = payload(z.number())
+      .next(z.number(), (older) => (calls.push('1→2'), older + 1))
+      .next(z.number(), (older) => (calls.push('2→3'), older * 10));
+    expect(counted.read(2, 5)).toEqual({ ok: true, payload: 50 });
+    expect(calls).toEqual(['2→3']);
+    expect(counted.read(1, 5)).toEqual({ ok: true, payload: 60 });
+    expect(counted.read(3, 5)).toEqual({ ok: true, payload: 5 });
+  });
+
+  test('hand to an upcast what the schema made of a payload, defaults included', () => {
+    const versions = payload(z.object({ size: z.number().default(7) })).next(
+      z.object({ size: z.number() }),
+      ({ size }) => ({ size }),
+    );
+    expect(versions.read(1, {})).toEqual({ ok: true, payload: { size: 7 } });
+  });
+
+  test('show a wrong upcast as a failed event, not as data', () => {
+    const versions = payload(z.object({ a: z.string() })).next(
+      z.object({ b: z.string().min(1) }),
+      () => ({ b: '' }),
+    );
+    expect(versions.read(1, { a: 'x' })).toMatchObject({ ok: false });
+  });
+
+  test('do not change the chain they were added to', () => {
+    const first = payload(z.number());
+    first.next(z.string(), String);
+    expect(first.newest).toBe(1);
+    expect(first.read(1, 5)).toEqual({ ok: true, payload: 5 });
+  });
+});

@@ -1,0 +1,245 @@
+import { describe, expect, test } from 'vitest';
+import { type Contended, canPatch, newestAt, settle } from '../../src/push/last-write-wins.ts';
+import { fc } from './support/property.ts';
+import {
+  arrive,
+  byDefinition,
+  patch,
+  put,
+  remove,
+  settleLast,
+  type Sent,
+  seen,
+  shuffled,
+  stored,
+  writesTo,
+} from './support/writes.ts';
+
+const runs = { numRuns: 1000 };
+const ordinary = ['a', 'b', 'c'];
+/** Every object inherits the last two; a kind with free field names meets them. */
+const inherited = ['a', 'toString', 'constructor'];
+
+const recordAfter = (...sent: readonly Sent[]) => seen(arrive(sent));
+
+describe('whatever the order of arrival', () => {
+  test.each([
+    ['ordinary fields', ordinary],
+    ['fields named like what every object inherits', inherited],
+  ])('the same writes settle to the same record, the greatest of each field: %s', (_of, names) => {
+    const orders = writesTo(names).chain((writes) =>
+      fc.tuple(fc.constant(writes), shuffled(writes)),
+    );
+    fc.assert(
+      fc.property(orders, ([writes, shuffledWrites]) => {
+        const expected = byDefinition(writes);
+        expect(seen(arrive(writes))).toEqual(expected);
+        expect(seen(arrive(shuffledWrites))).toEqual(expected);
+      }),
+      runs,
+    );
+  });
+
+  test('writes sent again, at once or much later, change nothing', () => {
+    const again = writesTo(ordinary).chain((writes) =>
+      fc.tuple(fc.constant(writes), fc.subarray(writes)),
+    );
+    fc.assert(
+      fc.property(again, ([writes, resent]) => {
+        const record = arrive(writes);
+        let after = record;
+        for (const { write, stamp } of resent) {
+          if (write.policy === 'patch' && !canPatch(after)) continue;
+          const settled = settle(after, write, stamp);
+          expect(settled.changed).toBe(false);
+          expect(settled.outcome).not.toBe('applied');
+          after = stored(settled.record);
+        }
+        expect(after).toEqual(record);
+      }),
+      runs,
+    );
+  });
+
+  test('`changed` says whether a client can see a difference, and `applied` never lies', () => {
+    fc.assert(
+      fc.property(writesTo(ordinary), (writes) => {
+        let record: Contended | undefined;
+        for (const { write, stamp } of writes) {
+          if (write.policy === 'patch' && !canPatch(record)) continue;
+          const settled = settle(record, write, stamp);
+          const differs = JSON.stringify(seen(settled.record)) !== JSON.stringify(seen(record));
+          expect(settled.changed).toBe(differs);
+          // Data under a tombstone may change by a write that is superseded by the remove.
+          const possible = { applied: [true], noop: [false], superseded: [true, false] };
+          expect(possible[settled.outcome]).toContain(settled.changed);
+          record = stored(settled.record);
+        }
+      }),
+      runs,
+    );
+  });
+});
+
+describe('a put', () => {
+  test('creates a record, and a later one replaces it whole', () => {
+    const created = put([1, 'k1'], { a: 1, b: 1 });
+    expect(settleLast(created)).toMatchObject({ outcome: 'applied', changed: true });
+    expect(settleLast(created, put([2, 'k2'], { a: 2 })).outcome).toBe('applied');
+    expect(recordAfter(created, put([2, 'k2'], { a: 2 }))).toEqual({
+      deleted: false,
+      data: { a: 2 },
+    });
+  });
+
+  test('that brings what is there already is a noop', () => {
+    const settled = settleLast(put([1, 'k1'], { a: 1, b: 2 }), put([2, 'k2'], { b: 2, a: 1 }));
+    expect(settled).toMatchObject({ outcome: 'noop', changed: false });
+  });
+
+  test('without fields that brings what is there already is a noop too', () => {
+    expect(settleLast(put([1, 'k1'], {}), put([2, 'k2'], {})).outcome).toBe('noop');
+  });
+
+  test('older than the one that is there is superseded', () => {
+    const settled = settleLast(put([2, 'k2'], { a: 2 }), put([1, 'k1'], { a: 1, b: 1 }));
+    expect(settled).toMatchObject({ outcome: 'superseded', changed: false });
+    expect(seen(settled.record)).toEqual({ deleted: false, data: { a: 2 } });
+  });
+
+  test('that arrives late loses only against the fields patched after it', () => {
+    const sent = [put([1, 'k1'], { a: 1, b: 1 }), patch([5, 'k2'], { a: 5 })];
+    const late = put([3, 'k3'], { a: 3, b: 3, c: 3 });
+    expect(settleLast(...sent, late).outcome).toBe('applied');
+    expect(recordAfter(...sent, late)).toEqual({ deleted: false, data: { a: 5, b: 3, c: 3 } });
+  });
+
+  test('that arrives late wins against the fields patched before it', () => {
+    const sent = [put([1, 'k1'], { a: 1, b: 1 }), patch([2, 'k2'], { a: 2 })];
+    expect(recordAfter(...sent, put([3, 'k3'], { b: 3 }))).toEqual({
+      deleted: false,
+      data: { b: 3 },
+    });
+  });
+
+  test('that arrives late and of which nothing is left is superseded', () => {
+    const sent = [put([1, 'k1'], { a: 1 }), patch([5, 'k2'], { a: 5 })];
+    const settled = settleLast(...sent, put([3, 'k3'], { a: 3 }));
+    expect(settled).toMatchObject({ outcome: 'superseded', changed: false });
+  });
+
+  test('newer than a remove brings the record back with its own fields only', () => {
+    const sent = [put([1, 'k1'], { a: 1, b: 1 }), remove([2, 'k2']), put([3, 'k3'], { a: 3 })];
+    expect(settleLast(...sent).outcome).toBe('applied');
+    expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 3 } });
+  });
+
+  test('older than a remove is superseded, and is the data that its tombstone keeps', () => {
+    const settled = settleLast(remove([5, 'k1']), put([3, 'k2'], { a: 3 }));
+    expect(settled).toMatchObject({ outcome: 'superseded', changed: true });
+    expect(seen(settled.record)).toEqual({ deleted: true, data: { a: 3 } });
+  });
+});
+
+describe('a patch', () => {
+  const created = put([1, 'k1'], { a: 1, b: 1 });
+
+  test('needs a put before it, be it under a tombstone', () => {
+    expect(canPatch(undefined)).toBe(false);
+    expect(canPatch(arrive([remove([1, 'k1'])]))).toBe(false);
+    expect(canPatch(arrive([created]))).toBe(true);
+    expect(canPatch(arrive([created, remove([2, 'k2'])]))).toBe(true);
+  });
+
+  test('changes the fields it names, so that edits of different fields both survive', () => {
+    const sent = [created, patch([3, 'k3'], { b: 3 }), patch([2, 'k2'], { a: 2 })];
+    expect(settleLast(...sent).outcome).toBe('applied');
+    expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 2, b: 3 } });
+  });
+
+  test('wins with those of its fields that nobody wrote later', () => {
+    const sent = [created, patch([3, 'k3'], { b: 3 }), patch([2, 'k2'], { a: 2, b: 2 })];
+    expect(settleLast(...sent).outcome).toBe('applied');
+    expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 2, b: 3 } });
+  });
+
+  test('all of whose fields were written later is superseded', () => {
+    const settled = settleLast(created, patch([3, 'k3'], { a: 3 }), patch([2, 'k2'], { a: 2 }));
+    expect(settled).toMatchObject({ outcome: 'superseded', changed: false });
+    expect(settleLast(put([3, 'k3'], { a: 3 }), patch([2, 'k2'], { a: 2 })).outcome).toBe(
+      'superseded',
+    );
+  });
+
+  test('that writes what is there is a noop, but later writes have to beat its time', () => {
+    const same = patch([5, 'k2'], { a: 1 });
+    expect(settleLast(created, same)).toMatchObject({ outcome: 'noop', changed: false });
+    expect(settleLast(created, same, patch([4, 'k3'], { a: 4 })).outcome).toBe('superseded');
+  });
+
+  test('newer than a remove brings the record back with its last data', () => {
+    const sent = [created, remove([2, 'k2']), patch([3, 'k3'], { a: 3 })];
+    expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 3, b: 1 } });
+  });
+});
+
+describe('a remove', () => {
+  const created = put([2, 'k1'], { a: 1 });
+
+  test('keeps the last data under its tombstone', () => {
+    expect(settleLast(created, remove([3, 'k2'])).outcome).toBe('applied');
+    expect(recordAfter(created, remove([3, 'k2']))).toEqual({ deleted: true, data: { a: 1 } });
+  });
+
+  test('of what was never there leaves a tombstone without data, for creates still on their way', () => {
+    expect(settleLast(remove([3, 'k1']))).toMatchObject({ outcome: 'applied', changed: true });
+    expect(recordAfter(remove([3, 'k1']))).toEqual({ deleted: true, data: null });
+  });
+
+  test('older than the newest put or patch is superseded', () => {
+    expect(settleLast(created, remove([1, 'k2']))).toMatchObject({ outcome: 'superseded' });
+    const edited = [created, patch([4, 'k2'], { a: 4 })];
+    expect(settleLast(...edited, remove([3, 'k3']))).toMatchObject({ outcome: 'superseded' });
+    expect(recordAfter(...edited, remove([3, 'k3']))?.deleted).toBe(false);
+  });
+
+  test('of what is removed already is a noop, but later writes have to beat its time', () => {
+    const twice = [created, remove([3, 'k2']), remove([5, 'k3'])];
+    expect(settleLast(...twice)).toMatchObject({ outcome: 'noop', changed: false });
+    expect(settleLast(...twice, put([4, 'k4'], { a: 4 })).outcome).toBe('superseded');
+    expect(settleLast(created, remove([5, 'k3']), remove([3, 'k2'])).outcome).toBe('superseded');
+  });
+});
+
+test.each([
+  ['the put', [put([3, 'k1'], { a: 3 })]],
+  ['a patch', [put([1, 'k1'], { a: 1 }), patch([3, 'k2'], { a: 3 })]],
+  ['a remove', [put([1, 'k1'], { a: 1 }), patch([2, 'k2'], { a: 2 }), remove([3, 'k3'])]],
+])('the newest time that a record holds may be that of %s', (_what, sent) => {
+  expect(newestAt(arrive(sent)?.clock ?? {})).toBe(3);
+});
+
+describe('of two writes at the same microsecond', () => {
+  test.each([
+    ['a', 'b'],
+    ['a', 'aa'],
+    ['Z', 'a'],
+    ['e', 'é'],
+    ['\uFFFD', '\u{1F600}'],
+    ['k\uE000', 'k\u{10FFFF}'],
+  ])('the key %j loses to %j, as in C collation', (lower, higher) => {
+    const low = put([1, lower], { a: 'low' });
+    const high = put([1, higher], { a: 'high' });
+    expect(recordAfter(low, high)).toEqual({ deleted: false, data: { a: 'high' } });
+    expect(recordAfter(high, low)).toEqual({ deleted: false, data: { a: 'high' } });
+  });
+
+  test('the remove wins, whatever the keys', () => {
+    for (const [first, second] of [
+      [put([1, 'z'], { a: 1 }), remove([1, 'a'])],
+      [remove([1, 'a']), put([1, 'z'], { a: 1 })],
+    ] as const) {
+      expect(recordAfter(first, second)).toEqual({ deleted: true, data: { a: 1 } });
+    }
+  });
+});
