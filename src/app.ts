@@ -7,7 +7,7 @@ import { buildDocument } from './openapi/document.ts';
 import { readExamples } from './openapi/examples.ts';
 import { apiPage } from './plugins/api-page.ts';
 import { auth } from './plugins/auth.ts';
-import { errorHandler } from './plugins/error-handler.ts';
+import { answerBadUrl, errorHandler } from './plugins/error-handler.ts';
 import { jsonBody } from './plugins/json-body.ts';
 import { observability } from './plugins/observability.ts';
 import { createCheckpointCodec } from './protocol/checkpoint.ts';
@@ -40,6 +40,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     genReqId: () => randomUUID(),
     bodyLimit: config.limits.maxBodyBytes,
     requestTimeout: requestTimeoutMs,
+    frameworkErrors: answerBadUrl,
   });
 
   await app.register(observability, { logHashKey: keys.logHash });

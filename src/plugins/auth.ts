@@ -27,6 +27,14 @@ declare module 'fastify' {
   }
 }
 
+/** A token made for another purpose, such as a logout, says so in `typ`. */
+const tokenSchema = z.object({
+  header: z.object({
+    typ: z.stringFormat('token type', /^(application\/)?(at\+)?jwt$/i).optional(),
+  }),
+  payload: z.record(z.string(), z.unknown()),
+});
+
 const claimsSchema = z.object({
   sub: identifierSchema.nullish().transform((sub) => sub ?? null),
   device: identifierSchema.nullish().transform((device) => device ?? null),
@@ -54,22 +62,19 @@ async function authenticate(
   scope: Scope,
   config: AuthConfig,
 ): Promise<Actor> {
-  const token = await request.jwtVerify().catch((error) => {
+  const verified = await request.jwtVerify<object>().catch((error) => {
     throw toProblem(error);
   });
-  const claims = claimsSchema.safeParse(token);
-  if (!claims.success) throw new RequestProblem('TOKEN_INVALID');
-  const tenant = identifierSchema.safeParse(claimOf(token, config.tenantClaim));
+  const token = tokenSchema.safeParse(verified);
+  const claims = claimsSchema.safeParse(token.data?.payload);
+  if (!token.success || !claims.success) throw new RequestProblem('TOKEN_INVALID');
+  const tenant = identifierSchema.safeParse(token.data.payload[config.tenantClaim]);
   if (!tenant.success) throw new RequestProblem('TENANT_REQUIRED');
   if (!claims.data.scope.includes(scope)) {
     throw new RequestProblem('FORBIDDEN', `This call needs the scope ${scope}.`);
   }
   const { sub, device } = claims.data;
   return { tenantId: tenant.data, subject: sub, deviceId: device };
-}
-
-function claimOf(token: unknown, name: string): unknown {
-  return typeof token === 'object' && token !== null ? Reflect.get(token, name) : undefined;
 }
 
 const missing = new Set(['FST_JWT_NO_AUTHORIZATION_IN_HEADER', 'FST_JWT_BAD_REQUEST']);
@@ -81,10 +86,13 @@ function toProblem(error: { code?: string }): RequestProblem {
 }
 
 function jwtOptions(config: AuthConfig): FastifyJWTOptions {
+  const { issuer, audience } = config;
+  // A claim is only checked where it is there, so what is checked is also required.
   const verify = {
-    requiredClaims: ['exp'],
-    ...(config.issuer !== undefined && { allowedIss: config.issuer }),
-    ...(config.audience !== undefined && { allowedAud: config.audience }),
+    complete: true,
+    requiredClaims: ['exp', ...(issuer ? ['iss'] : []), ...(audience ? ['aud'] : [])],
+    ...(issuer !== undefined && { allowedIss: issuer }),
+    ...(audience !== undefined && { allowedAud: audience }),
   };
   if (config.mode === 'secret') {
     return { secret: config.secret, verify: { ...verify, algorithms: ['HS256'] } };

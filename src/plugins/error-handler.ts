@@ -11,8 +11,14 @@ const frameworkErrors = new Map<string, ProblemCode>([
   ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', 'INVALID_BODY'],
   ['FST_CP_ERR_INVALID_CONTENT_ENCODING', 'UNSUPPORTED_ENCODING'],
   ['FST_CP_ERR_INVALID_CONTENT', 'INVALID_BODY'],
-  ['FST_ERR_BAD_URL', 'NOT_FOUND'],
 ]);
+
+/** A URL that cannot be decoded fails before there is a route, where no hook has run. */
+export function answerBadUrl(_error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  request.logFields = {};
+  reply.header('x-request-id', request.id);
+  void answer(new RequestProblem('NOT_FOUND'), request, reply);
+}
 
 /** Every refusal leaves as application/problem+json with a code of the closed table. */
 export const errorHandler = plugin<{ maxBodyBytes: number }>(

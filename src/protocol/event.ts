@@ -32,6 +32,10 @@ export const eventSchema = z
   .refine((event) => event.baseVersion === undefined || event.baseKey === undefined, {
     path: ['baseKey'],
     message: 'give baseVersion or baseKey, not both',
+  })
+  .refine((event) => event.baseKey !== event.identityKey, {
+    path: ['baseKey'],
+    message: 'an event cannot be made on itself',
   });
 
 export type Event = z.infer<typeof eventSchema>;

@@ -31,10 +31,16 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
 
     const etag = `"${answer.checkpoint}"`;
     reply.header('etag', etag).header('cache-control', 'private, no-cache');
-    if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+    if (names(request.headers['if-none-match'], etag)) return reply.code(304).send();
     return answer;
   });
 };
+
+/** Weak comparison (RFC 9110, 13.1.2): a proxy that compresses the answer weakens its tag. */
+function names(ifNoneMatch: string | undefined, etag: string): boolean {
+  const tags = ifNoneMatch?.split(',') ?? [];
+  return tags.some((tag) => tag.trim().replace(/^W\//, '') === etag);
+}
 
 /** Sorted, so that the same filter in another order keeps its checkpoints. */
 function knownTypes({ entityTypes = [] }: PullQuery, kinds: KindRegistry): readonly string[] {

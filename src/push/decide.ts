@@ -76,7 +76,8 @@ function decideBatch(tenant: Draft, batch: Batch, rules: DecideRules) {
 
   if (batch.atomic && outcomes.some(({ status }) => status === 'failed')) {
     const position = { version: tenant.head, proof: tenant.headProof };
-    return { outcomes: outcomes.map(abort), position };
+    // What the others are told of is what is stored, not what this batch would have made of it.
+    return { outcomes: withCurrent(outcomes, batch, tenant).map(abort), position };
   }
   tenant.adopt(draft);
   const position = positionBefore(outcomes) ?? { version: draft.head, proof: draft.headProof };

@@ -1,0 +1,60 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expectSoundLog, liveRecords } from '../model/checker.ts';
+import { documentKinds } from '../model/documents.ts';
+import { runs } from '../model/histories.ts';
+import { createPuller } from '../model/puller.ts';
+import { createTenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+let services: readonly [TestApp, TestApp];
+beforeAll(async () => {
+  const first = await startApp({ kinds: documentKinds('doc') });
+  services = [first, await startApp({ kinds: documentKinds('doc'), database: first.database })];
+});
+afterAll(async () => {
+  await services[1].close();
+  await services[0].close();
+});
+
+const limitsArbitrary = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 });
+
+test('at any page size no checkpoint skips what pushes at the same time commit', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(limitsArbitrary, { minLength: 3, maxLength: 3 }),
+      fc.array(fc.nat({ max: 19 }), { minLength: 60, maxLength: 60 }),
+      async (limits, targets) => {
+        const tenant = await createTenant(services[0]);
+        const work = { done: false };
+        const pushers = Array.from({ length: 8 }, async (_, pusher) => {
+          const own = targets.filter((_target, at) => at % 8 === pusher);
+          for (const [at, target] of own.entries()) {
+            const verb = target % 5 === 4 ? 'remove' : 'put';
+            const batch = [target, target + 20].map((id) => ({
+              identityKey: `${pusher}-${at}-${id}`,
+              kind: `doc.${verb}`,
+              payload: { id: `e${id}`, ...(verb === 'put' && { fields: { pusher, at } }) },
+            }));
+            const service = (pusher + at) % 2 === 0 ? services[0] : services[1];
+            await service.push(batch, {}, tenant.sender());
+          }
+        });
+        const pullers = limits.map(async (sizes, index) => {
+          const service = services[index % 2 === 0 ? 0 : 1];
+          const puller = createPuller({ pull: (query) => service.pull(query, tenant.sender()) });
+          for (let page = 0; !work.done; page += 1)
+            await puller.page(sizes[page % sizes.length] ?? 1);
+          await puller.finish(() => sizes[0] ?? 1);
+          return puller.table;
+        });
+        await Promise.all(pushers);
+        work.done = true;
+        const expected = await liveRecords(tenant);
+        for (const table of await Promise.all(pullers)) expect(table).toEqual(expected);
+        await expectSoundLog(tenant);
+      },
+    ),
+    runs(25),
+  );
+}, 120_000);

@@ -1,0 +1,262 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundledKinds } from '../../src/kinds/registry.ts';
+import { liveRecords } from '../model/checker.ts';
+import { documentKinds } from '../model/documents.ts';
+import { nextKey, patch, put, remove } from '../model/events.ts';
+import { createPuller } from '../model/puller.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ kinds: [...bundledKinds, ...documentKinds('doc')] });
+});
+afterAll(() => service.close());
+
+const ids = (page: { changes: readonly { entityId: string }[] }) =>
+  page.changes.map(({ entityId }) => entityId);
+const doc = (id: string, fields: object = {}) => ({
+  identityKey: nextKey(),
+  kind: 'doc.put',
+  payload: { id, fields },
+});
+
+test('a change shows the record as it is now, and what made it so', async () => {
+  const tenant = await createTenant(service);
+  const created = await tenant.push([put('n1', { title: 'A', body: 'B' })], {}, 'phone');
+  const edit = patch('n1', { title: 'C' }, { occurredAt: '2020-01-01T00:00:00Z' });
+  const late = patch('n1', { body: 'D' });
+  await tenant.push([edit], {}, 'tablet');
+  const { receivedAt } = await tenant.push([late], {}, 'laptop');
+  const { changes, serverTime } = await tenant.pull();
+  expect(changes).toEqual([
+    {
+      entityType: 'note',
+      entityId: 'n1',
+      version: 3,
+      deleted: false,
+      data: { title: 'A', body: 'D' },
+      createdAt: created.receivedAt,
+      updatedAt: receivedAt,
+      origin: {
+        identityKey: late.identityKey,
+        kind: 'note.patch',
+        deviceId: 'laptop',
+        effectiveAt: receivedAt,
+      },
+    },
+  ]);
+  expect(Date.parse(serverTime)).toBeGreaterThanOrEqual(Date.parse(receivedAt));
+});
+
+test('an empty tenant answers an empty page with a checkpoint that stays good', async () => {
+  const tenant = await createTenant(service);
+  const empty = await tenant.pull();
+  expect(empty).toMatchObject({ changes: [], position: 0, hasMore: false });
+  await tenant.push([put('n1'), remove('n1'), put('n2')]);
+  const next = await tenant.pull({ since: empty.checkpoint });
+  expect(next.changes).toMatchObject([
+    { entityId: 'n1', deleted: true },
+    { entityId: 'n2', deleted: false },
+  ]);
+});
+
+test('a bootstrap holds live records only, in version order', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1'), put('n2'), put('n3'), put('n4')]);
+  await tenant.push([remove('n2'), remove('never-seen'), put('n1', { title: 'B' })]);
+  const page = await tenant.pull();
+  expect(page.changes.map(({ entityId, version }) => [entityId, version])).toEqual([
+    ['n3', 3],
+    ['n4', 4],
+    ['n1', 7],
+  ]);
+  expect(page.hasMore).toBe(false);
+});
+
+test('tombstones made while a bootstrap is under way are part of it', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1', { title: 'A' }), put('n2'), put('n3'), put('old'), remove('old')]);
+  const first = await tenant.pull({ limit: 1 });
+  expect(ids(first)).toEqual(['n1']);
+  await tenant.push([remove('n1'), remove('n3'), put('n4'), remove('n4')]);
+  const rest = await tenant.pull({ since: first.checkpoint });
+  expect(rest.changes.map(({ entityId, deleted }) => [entityId, deleted])).toEqual([
+    ['n2', false],
+    ['n1', true],
+    ['n3', true],
+    ['n4', true],
+  ]);
+  expect(rest.changes[1]?.data).toEqual({ title: 'A', body: '' });
+});
+
+test('tombstones made after a bootstrap come, with the last data', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1', { title: 'A', body: 'B' }), put('old'), remove('old')]);
+  const { checkpoint } = await tenant.pull();
+  await tenant.push([remove('n1'), remove('never-seen')]);
+  const { changes } = await tenant.pull({ since: checkpoint });
+  expect(changes).toMatchObject([
+    { entityId: 'n1', deleted: true, data: { title: 'A', body: 'B' } },
+    { entityId: 'never-seen', deleted: true, data: null },
+  ]);
+});
+
+test('a record that comes back from a tombstone comes as a live one', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1'), remove('n1')]);
+  const { checkpoint } = await tenant.pull();
+  await tenant.push([put('n1', { title: 'back' })]);
+  expect((await tenant.pull({ since: checkpoint })).changes).toMatchObject([
+    { entityId: 'n1', deleted: false, data: { title: 'back' } },
+  ]);
+});
+
+test('at every limit pages are full while there is more, and hold the same records', async () => {
+  const tenant = await createTenant(service);
+  const all = Array.from({ length: 12 }, (_, at) => `n${at}`);
+  await tenant.push(all.map((id) => put(id)));
+  // Tombstones among the live records, so that a page has to look past them.
+  await tenant.push(all.filter((_id, at) => at % 3 === 1).map((id) => remove(id)));
+  const live = all.filter((_id, at) => at % 3 !== 1);
+  for (let limit = 1; limit <= live.length + 1; limit += 1) {
+    const pages = await pagesOf(tenant, limit);
+    expect(pages.flatMap(ids)).toEqual(live);
+    expect(pages.map(({ changes }) => changes.length)).toEqual(chunks(live.length, limit));
+    expect(pages.map(({ hasMore }) => hasMore)).toEqual(
+      pages.map((_p, at) => at < pages.length - 1),
+    );
+  }
+});
+
+test('at every limit the changes since a checkpoint are the same', async () => {
+  const tenant = await createTenant(service);
+  const all = Array.from({ length: 9 }, (_, at) => `n${at}`);
+  await tenant.push([
+    ...all.map((id) => put(id)),
+    remove('n2'),
+    remove('n7'),
+    put('n0', { title: 'B' }),
+  ]);
+  const whole = await tenant.pull({ since: tenant.start });
+  expect(ids(whole)).toEqual(['n1', 'n3', 'n4', 'n5', 'n6', 'n8', 'n2', 'n7', 'n0']);
+  for (let limit = 1; limit <= 10; limit += 1) {
+    const pages = await pagesOf(tenant, limit, tenant.start);
+    expect(pages.flatMap(({ changes }) => changes)).toEqual(whole.changes);
+    expect(pages.map(({ changes }) => changes.length)).toEqual(chunks(9, limit));
+  }
+});
+
+async function pagesOf(tenant: Tenant, limit: number, start?: string) {
+  const pages = [await tenant.pull({ limit, ...(start !== undefined && { since: start }) })];
+  for (let last = pages[0]; last?.hasMore; last = pages.at(-1)) {
+    pages.push(await tenant.pull({ limit, since: last.checkpoint }));
+  }
+  return pages;
+}
+
+function chunks(total: number, size: number): number[] {
+  return Array.from({ length: Math.ceil(total / size) }, (_, at) =>
+    Math.min(size, total - at * size),
+  );
+}
+
+test('a limit of 1000 is taken, and without one a page holds 500', async () => {
+  const tenant = await createTenant(service);
+  for (const half of [0, 1]) {
+    await tenant.push(Array.from({ length: 400 }, (_, at) => put(`n${half}-${at}`)));
+  }
+  expect((await tenant.pull({ limit: 1000 })).changes).toHaveLength(800);
+  const first = await tenant.pull();
+  expect(first.changes).toHaveLength(500);
+  expect(first.hasMore).toBe(true);
+});
+
+test('a record that changes between two pages is sent in its newest state, and not lost', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1'), put('n2'), put('n3')]);
+  const puller = createPuller(tenant);
+  await puller.page(1);
+  await tenant.push([put('n2', { title: 'B' }), put('n1', { title: 'C' })]);
+  await puller.finish(() => 1);
+  expect(puller.table).toEqual(await liveRecords(tenant));
+});
+
+test('position is the version up to which everything was seen, and the head at the end', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1', { title: 'A' }), put('n2'), put('n1', { title: 'A' }), put('n3')]);
+  const first = await tenant.pull({ limit: 1 });
+  expect([first.position, first.changes[0]?.version]).toEqual([1, 1]);
+  const second = await tenant.pull({ limit: 1, since: first.checkpoint });
+  expect(second.position).toBeGreaterThanOrEqual(2);
+  expect(second.position).toBeLessThan(4);
+  const third = await tenant.pull({ limit: 1, since: second.checkpoint });
+  expect(third).toMatchObject({ position: 4, hasMore: false });
+  expect(await tenant.pull({ since: third.checkpoint })).toMatchObject({
+    changes: [],
+    position: 4,
+  });
+});
+
+test("a client's own changes come back to it", async () => {
+  const tenant = await createTenant(service);
+  const { checkpoint } = await tenant.pull();
+  const event = put('n1', { title: 'mine' });
+  await tenant.push([event]);
+  expect((await tenant.pull({ since: checkpoint })).changes).toMatchObject([
+    { entityId: 'n1', origin: { identityKey: event.identityKey } },
+  ]);
+});
+
+test('events that changed no record are not sent again', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1', { title: 'A' })]);
+  const { checkpoint } = await tenant.pull();
+  await tenant.push([
+    put('n1', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' }),
+    put('n1', { title: 'stale' }, { baseVersion: 0 }),
+    put('n1', { title: 'A' }),
+  ]);
+  expect(await tenant.head()).toBe(4);
+  expect((await tenant.pull({ since: checkpoint })).changes).toEqual([]);
+});
+
+test('other tenants are invisible', async () => {
+  const [mine, theirs] = [await createTenant(service), await createTenant(service)];
+  await theirs.push([put('n1', { title: 'theirs' }), put('n2')]);
+  await mine.push([put('n1', { title: 'mine' })]);
+  const page = await mine.pull();
+  expect(page.changes).toMatchObject([{ entityId: 'n1', version: 1, data: { title: 'mine' } }]);
+  expect(page.position).toBe(1);
+});
+
+test('a filter sends those entity types only, past whatever lies between', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1'), doc('d1'), doc('d2'), put('n2'), doc('d3'), put('n3')]);
+  const first = await tenant.pull({ entityTypes: 'note', limit: 2 });
+  expect(ids(first)).toEqual(['n1', 'n2']);
+  expect(first.hasMore).toBe(true);
+  const second = await tenant.pull({ entityTypes: 'note', limit: 2, since: first.checkpoint });
+  expect(ids(second)).toEqual(['n3']);
+  expect(second.hasMore).toBe(false);
+  expect(ids(await tenant.pull({ entityTypes: 'doc' }))).toEqual(['d1', 'd2', 'd3']);
+  expect(ids(await tenant.pull({ entityTypes: 'doc,note' }))).toHaveLength(6);
+});
+
+test('a filter of which nothing is left has no more, whatever else is', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1'), doc('d1'), doc('d2')]);
+  const page = await tenant.pull({ entityTypes: 'note', limit: 1 });
+  expect(ids(page)).toEqual(['n1']);
+  expect(page.hasMore).toBe(false);
+  await tenant.push([doc('d3'), put('n2')]);
+  const next = await tenant.pull({ entityTypes: 'note', since: page.checkpoint });
+  expect(ids(next)).toEqual(['n2']);
+});
+
+test('an entity is its type and its id: both come where two types share an id', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('same'), doc('same', { a: 1 })]);
+  const { changes } = await tenant.pull();
+  expect(changes.map(({ entityType }) => entityType)).toEqual(['note', 'doc']);
+});

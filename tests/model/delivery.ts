@@ -1,0 +1,75 @@
+import fc from 'fast-check';
+import { expect } from 'vitest';
+import type { PushAnswer } from '../../src/protocol/push.ts';
+import type { SentEvent } from './events.ts';
+
+/** How a set of events reaches the server: in which order, which of them again, in what batches. */
+export interface Plan {
+  readonly order: readonly number[];
+  /** Which event is sent once more, and where in the queue. */
+  readonly repeats: readonly (readonly [event: number, at: number])[];
+  readonly sizes: readonly number[];
+}
+
+/** @param count of the events to deliver */
+export function planArbitrary(count: number): fc.Arbitrary<Plan> {
+  const all = Array.from({ length: count }, (_, index) => index);
+  const index = fc.nat({ max: count - 1 });
+  return fc.record({
+    order: fc.shuffledSubarray(all, { minLength: count, maxLength: count }),
+    repeats: fc.array(fc.tuple(index, index), { maxLength: 4 }),
+    sizes: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 5 }),
+  });
+}
+
+export type Push = (batch: readonly SentEvent[]) => Promise<PushAnswer>;
+
+/**
+ * Delivers as an outbox does: what fails for now is sent again until it is accepted or nothing
+ * moves any more. The last rounds send one event at a time, where nothing can be blocked.
+ *
+ * @returns every answer, in order
+ */
+export async function deliver(
+  events: readonly SentEvent[],
+  plan: Plan,
+  push: Push,
+): Promise<PushAnswer[]> {
+  const answers: PushAnswer[] = [];
+  let queue = plan.order.flatMap((index) => events[index] ?? []);
+  for (const [index, at] of plan.repeats) queue.splice(at, 0, ...events.slice(index, index + 1));
+
+  for (let sizes = plan.sizes; ; ) {
+    const failed = new Set<string | null>();
+    for (const batch of split(queue, sizes)) {
+      const answer = await push(batch);
+      answers.push(answer);
+      for (const { identityKey, code } of answer.failed) {
+        expect(['NOT_FOUND', 'BLOCKED']).toContain(code);
+        failed.add(identityKey);
+      }
+      for (const identityKey of answer.processed) failed.delete(identityKey);
+    }
+    const left = queue.filter(
+      ({ identityKey }, at) =>
+        failed.has(identityKey) &&
+        queue.findIndex((event) => event.identityKey === identityKey) === at,
+    );
+    const stuck = left.length === queue.length;
+    if (left.length === 0 || (stuck && sizes === single)) return answers;
+    if (stuck) sizes = single;
+    queue = left;
+  }
+}
+
+const single: readonly number[] = [1];
+
+function split(queue: readonly SentEvent[], sizes: readonly number[]): SentEvent[][] {
+  const batches: SentEvent[][] = [];
+  for (let at = 0; at < queue.length; ) {
+    const size = sizes[batches.length % sizes.length] ?? 1;
+    batches.push(queue.slice(at, at + size));
+    at += size;
+  }
+  return batches;
+}

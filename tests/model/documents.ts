@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { defineKind } from '../../src/kinds/define-kind.ts';
+import { payload } from '../../src/kinds/payload-versions.ts';
+import { patch, put, remove } from '../../src/kinds/policies.ts';
+import { identifierSchema } from '../../src/protocol/text.ts';
+import { nextKey, type SentEvent } from './events.ts';
+
+const fieldsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));
+const documentSchema = z.strictObject({ id: identifierSchema, fields: fieldsSchema });
+
+/** Kinds whose records may have any field, so that a put can leave some out. */
+export function documentKinds(entityType: string, ordered = false) {
+  const named = (verb: string) => ({ name: `${entityType}.${verb}`, entityType, ordered });
+  const written = {
+    payload: payload(documentSchema),
+    entityId: ({ id }: z.infer<typeof documentSchema>) => id,
+  };
+  return [
+    defineKind({ ...named('put'), ...written, policy: put(({ fields }) => fields) }),
+    defineKind({ ...named('patch'), ...written, policy: patch(({ fields }) => fields) }),
+    defineKind({
+      ...named('remove'),
+      payload: payload(z.strictObject({ id: identifierSchema })),
+      entityId: ({ id }) => id,
+      policy: remove(),
+    }),
+  ];
+}
+
+export type Fields = Readonly<Record<string, string | number | null>>;
+/** A day of January 2026, or a time. */
+export type Clock = string | number;
+
+/** Events of the document `e1`, which happened when `at` says. */
+export const e1 = {
+  put: (at: Clock, fields: Fields, key?: string) => event('doc.put', at, { fields }, key),
+  patch: (at: Clock, fields: Fields, key?: string) => event('doc.patch', at, { fields }, key),
+  remove: (at: Clock, key?: string) => event('doc.remove', at, {}, key),
+};
+
+function event(kind: string, at: Clock, content: object, identityKey = nextKey()): SentEvent {
+  const occurredAt =
+    typeof at === 'string' ? at : `2026-01-${String(at).padStart(2, '0')}T00:00:00Z`;
+  return { identityKey, kind, occurredAt, payload: { id: 'e1', ...content } };
+}
