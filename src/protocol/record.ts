@@ -27,10 +27,18 @@ export const recordSchema = z.object({
 
 export type Record = z.infer<typeof recordSchema>;
 
-/** A record as it is stored. Times are microseconds since 1970. */
-export interface StoredRecord {
+export interface EntityRef {
   readonly entityType: string;
   readonly entityId: string;
+}
+
+/** One text per entity: no entity type and no id can hold the separator. */
+export function entityKey({ entityType, entityId }: EntityRef): string {
+  return `${entityType}\n${entityId}`;
+}
+
+/** A record as it is stored. Times are microseconds since 1970. */
+export interface StoredRecord extends EntityRef {
   readonly version: number;
   readonly deleted: boolean;
   /** Canonical JSON of the data; null where only a delete is known. */

@@ -1,8 +1,9 @@
 import type { EventFailure } from '../errors.ts';
+import { entityKey } from '../protocol/record.ts';
 import type { RecordState } from '../storage/store.ts';
 import type { EffectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
-import { type Draft, entityKey } from './draft.ts';
+import type { Draft } from './draft.ts';
 
 export function checkAge(
   time: EffectiveTime,

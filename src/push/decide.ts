@@ -1,5 +1,5 @@
-import type { EventFailure } from '../errors.ts';
-import { eventFailures } from '../errors.ts';
+import { type EventFailure, eventFailures } from '../errors.ts';
+import { entityKey } from '../protocol/record.ts';
 import type {
   EventProof,
   KnownEvent,
@@ -8,11 +8,11 @@ import type {
   TenantSnapshot,
 } from '../storage/store.ts';
 import type { Batch } from './batch.ts';
+import { changedSince, checkAge, checkPrecondition, checkSequence } from './checks.ts';
 import { type EffectiveTime, effectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
-import { Draft, entityKey } from './draft.ts';
+import { Draft } from './draft.ts';
 import { canPatch, newestAt, settle } from './last-write-wins.ts';
-import { changedSince, checkAge, checkPrecondition, checkSequence } from './checks.ts';
 
 export interface DecideRules {
   /** Events older than this are refused; null: a queue of any age drains. Milliseconds. */

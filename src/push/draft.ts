@@ -1,5 +1,5 @@
+import { type EntityRef, entityKey } from '../protocol/record.ts';
 import type {
-  EntityRef,
   EventProof,
   EventRow,
   KnownEvent,
@@ -83,9 +83,4 @@ export class Draft {
     this.receivedAt += 1;
     return known;
   }
-}
-
-/** One text per entity: neither part can hold the separator. */
-export function entityKey({ entityType, entityId }: EntityRef): string {
-  return `${entityType}\n${entityId}`;
 }

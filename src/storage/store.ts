@@ -1,5 +1,5 @@
 import type { StoredOutcome } from '../protocol/push.ts';
-import type { StoredRecord } from '../protocol/record.ts';
+import type { EntityRef, StoredRecord } from '../protocol/record.ts';
 
 /** A time and the identityKey that breaks a tie: what last-write-wins compares. */
 export type Stamp = readonly [effectiveAt: number, identityKey: string];
@@ -65,11 +65,6 @@ export interface Wanted {
   readonly tenantId: string;
   readonly identityKeys: readonly string[];
   readonly entities: readonly EntityRef[];
-}
-
-export interface EntityRef {
-  readonly entityType: string;
-  readonly entityId: string;
 }
 
 /** One tenant under its row lock: nothing of it can change before the plan is written. */

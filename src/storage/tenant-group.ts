@@ -1,4 +1,5 @@
-import type { EntityRef, Wanted } from './store.ts';
+import { type EntityRef, entityKey } from '../protocol/record.ts';
+import type { Wanted } from './store.ts';
 
 /** The batches of one tenant within a group, in order of arrival. */
 export interface TenantGroup<Batch> {
@@ -32,10 +33,6 @@ export function wantedSets<Batch extends Plannable>(groups: readonly TenantGroup
     }
   }
   return { keys, entities };
-}
-
-function entityKey({ entityType, entityId }: EntityRef): string {
-  return `${entityType}\n${entityId}`;
 }
 
 function compareText(a: string, b: string): number {

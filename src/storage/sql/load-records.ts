@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
-import type { EntityRef, RecordState } from '../store.ts';
+import type { EntityRef } from '../../protocol/record.ts';
+import type { RecordState } from '../store.ts';
 import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
 
 const text = `
