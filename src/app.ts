@@ -28,7 +28,7 @@ export interface AppDeps {
   readonly readiness: HealthDeps['readiness'];
 }
 
-/** Longer than any transaction may take, so that a request ends by its own answer. */
+/** For a request to arrive whole: a client that trickles its body does not hold a socket for ever. */
 const requestTimeoutMs = 30_000;
 
 /** The whole service but for its socket, its database and its environment. */

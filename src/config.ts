@@ -36,8 +36,10 @@ const environmentSchema = z.object({
   MAX_EVENT_AGE: duration.optional(),
   COMMIT_LANES: count(2),
   MAX_GROUP_EVENTS: count(500),
+  MAX_GROUP_BYTES: count(4_194_304),
   MAX_TENANT_BATCHES: count(100),
   MAX_QUEUED_EVENTS: count(20_000),
+  MAX_QUEUED_BYTES: count(67_108_864),
 });
 
 type Environment = z.infer<typeof environmentSchema>;
@@ -78,8 +80,10 @@ export interface Config {
   readonly groupCommit: {
     readonly lanes: number;
     readonly maxGroupEvents: number;
+    readonly maxGroupBytes: number;
     readonly maxTenantBatches: number;
     readonly maxQueuedEvents: number;
+    readonly maxQueuedBytes: number;
   };
 }
 
@@ -127,8 +131,10 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
     groupCommit: {
       lanes: env.COMMIT_LANES,
       maxGroupEvents: env.MAX_GROUP_EVENTS,
+      maxGroupBytes: env.MAX_GROUP_BYTES,
       maxTenantBatches: env.MAX_TENANT_BATCHES,
       maxQueuedEvents: env.MAX_QUEUED_EVENTS,
+      maxQueuedBytes: env.MAX_QUEUED_BYTES,
     },
   });
 }

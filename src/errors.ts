@@ -105,6 +105,12 @@ export const eventFailures = {
     cause: 'Another event of this atomic batch failed, so nothing of the batch was stored.',
     remedy: 'Mend or remove the event that failed and send the batch again.',
   },
+  KIND_FAILED: {
+    retryable: true,
+    retryAfterMs: 60_000,
+    cause: "The kind's own code failed on this event, a fault of the server.",
+    remedy: 'Keep the event and send it again later; the operator finds the fault in the log.',
+  },
   NOT_OWNER: {
     retryable: false,
     cause: "The kind's own rules say that the sender does not own what the event acts on.",

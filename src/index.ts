@@ -5,4 +5,6 @@ export { defineKind, type Kind, type KindDefinition } from './kinds/define-kind.
 export { payload, type PayloadVersions } from './kinds/payload-versions.ts';
 export { type Fields, patch, type Policy, put, remove, type Write } from './kinds/policies.ts';
 export { bundledKinds, createRegistry, type KindRegistry } from './kinds/registry.ts';
+export { createLogger } from './observability/logger.ts';
+export { identifierSchema } from './protocol/text.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './storage/database.ts';

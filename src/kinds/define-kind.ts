@@ -36,16 +36,21 @@ export interface KindDefinition<Payload> {
 }
 
 const namePattern = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
+/** No comma, as filters are lists of them; no line break, as keys are made of them. */
+const entityTypePattern = /^[a-z][a-z0-9.-]*$/;
 
 /**
  * Defines a kind of event. The functions given must be pure: they run again on every retry.
  *
- * @throws Error where the name is not of the form `entity.verb`
+ * @throws Error where the name is not of the form `entity.verb`, or the entity type not in lower case
  */
 export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
   const { name, entityType, payload, entityId, policy, ordered = false } = definition;
   if (!namePattern.test(name)) {
     throw new Error(`kind ${JSON.stringify(name)}: a name looks like entity.verb, in lower case`);
+  }
+  if (!entityTypePattern.test(entityType)) {
+    throw new Error(`kind ${name}: ${JSON.stringify(entityType)} is no entity type, in lower case`);
   }
   return {
     name,

@@ -141,7 +141,6 @@ const everyProblem = [
   'TOKEN_INVALID',
   'TENANT_REQUIRED',
   'FORBIDDEN',
-  'RATE_LIMITED',
   'OVERLOADED',
   'UNAVAILABLE',
   'INTERNAL',
@@ -159,6 +158,7 @@ function problems(examples: Examples, codes: readonly ProblemCode[]): Json {
         description: ofStatus
           .map((code) => `\`${code}\`: ${requestProblems[code].cause}`)
           .join('\n\n'),
+        headers: headersOf(status),
         content: {
           'application/problem+json': {
             schema: ref('Problem'),
@@ -168,6 +168,16 @@ function problems(examples: Examples, codes: readonly ProblemCode[]): Json {
       },
     ]),
   );
+}
+
+/** What a refusal says beside its body. */
+function headersOf(status: number): Json {
+  const header = (description: string, type = 'string') => ({ description, schema: { type } });
+  return {
+    'X-Request-Id': header('The request, as the log knows it'),
+    ...(status === 401 && { 'WWW-Authenticate': header('Bearer') }),
+    ...(status === 503 && { 'Retry-After': header('Seconds to wait', 'integer') }),
+  };
 }
 
 function withExamples(all: Examples['problems'], codes: readonly ProblemCode[]): Json {

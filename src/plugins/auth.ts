@@ -1,7 +1,8 @@
+import { KeyObject } from 'node:crypto';
 import jwt, { type FastifyJWTOptions, type TokenOrHeader } from '@fastify/jwt';
 import type { FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
-import buildGetJwks from 'get-jwks';
+import { createRemoteJWKSet, errors } from 'jose';
 import { z } from 'zod';
 import type { AuthConfig } from '../config.ts';
 import { RequestProblem } from '../errors.ts';
@@ -85,6 +86,8 @@ function toProblem(error: { code?: string }): RequestProblem {
   return new RequestProblem(missing.has(error.code ?? '') ? 'AUTH_REQUIRED' : 'TOKEN_INVALID');
 }
 
+const issuerAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
+
 function jwtOptions(config: AuthConfig): FastifyJWTOptions {
   const { issuer, audience } = config;
   // A claim is only checked where it is there, so what is checked is also required.
@@ -100,25 +103,42 @@ function jwtOptions(config: AuthConfig): FastifyJWTOptions {
   return {
     secret: jwksSecret(config.jwksUrl),
     decode: { complete: true },
-    verify: { ...verify, algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'] },
+    verify: { ...verify, algorithms: [...issuerAlgorithms] },
   };
 }
 
-/** The issuer's key by the token's `kid`, from the configured address only, cached for a minute. */
+/**
+ * The issuer's key for a token, from the configured address only. Whatever tokens arrive, the key set
+ * is fetched at most once in five seconds, and an issuer that stays silent is given up after five.
+ */
 function jwksSecret(jwksUrl: string) {
-  const { origin, pathname, search } = new URL(jwksUrl);
-  const jwks = buildGetJwks({ jwksPath: pathname + search });
-  return async (_request: FastifyRequest, token: TokenOrHeader) => {
+  const keyOf = createRemoteJWKSet(new URL(jwksUrl), {
+    timeoutDuration: 5_000,
+    cooldownDuration: 5_000,
+  });
+  return async (_request: FastifyRequest, token: TokenOrHeader): Promise<string> => {
     const { kid, alg } = 'header' in token ? token.header : token;
-    if (kid === undefined) throw new RequestProblem('TOKEN_INVALID');
+    if (kid === undefined || !isAccepted(alg)) throw new RequestProblem('TOKEN_INVALID');
     try {
-      return await jwks.getPublicKey({ domain: origin, kid, alg });
+      const key = KeyObject.from(await keyOf({ kid, alg }));
+      return key.export({ type: 'spki', format: 'pem' }).toString();
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'JWK_NOT_FOUND') {
-        throw new RequestProblem('TOKEN_INVALID');
-      }
+      if (saysNoSuchKey(error)) throw new RequestProblem('TOKEN_INVALID');
       const detail = 'The token issuer did not answer.';
       throw new RequestProblem('UNAVAILABLE', detail, { retryAfter: 5 }, error);
     }
   };
+}
+
+/** The issuer answered, and has no one key that this token could be signed with. */
+function saysNoSuchKey(error: unknown): boolean {
+  return (
+    error instanceof errors.JWKSNoMatchingKey ||
+    error instanceof errors.JWKSMultipleMatchingKeys ||
+    error instanceof errors.JOSENotSupported
+  );
+}
+
+function isAccepted(alg: string): boolean {
+  return issuerAlgorithms.some((accepted) => accepted === alg);
 }

@@ -11,6 +11,8 @@ const frameworkErrors = new Map<string, ProblemCode>([
   ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', 'INVALID_BODY'],
   ['FST_CP_ERR_INVALID_CONTENT_ENCODING', 'UNSUPPORTED_ENCODING'],
   ['FST_CP_ERR_INVALID_CONTENT', 'INVALID_BODY'],
+  // The client broke off its upload. The database's own resets arrive as RequestProblem.
+  ['ECONNRESET', 'INVALID_BODY'],
 ]);
 
 /** A URL that cannot be decoded fails before there is a route, where no hook has run. */

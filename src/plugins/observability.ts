@@ -62,7 +62,7 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, logHashKey: B
 }
 
 /** Enough to follow one tenant through the log, on every process; not enough to name it. */
-export function hashTenant(tenantId: string, logHashKey: Buffer): string {
+function hashTenant(tenantId: string, logHashKey: Buffer): string {
   return createHmac('sha256', logHashKey).update(tenantId).digest('hex').slice(0, 16);
 }
 

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { identifierSchema } from './text.ts';
 import { timestampSchema } from './time.ts';
 
-/** A version of the tenant's log: a positive integer that JSON and JavaScript keep exactly. */
+/** A position in the tenant's log, 0 before the first event: JSON and JavaScript keep it exactly. */
 export const versionSchema = z.int().min(0);
 
 /** One queued action, as a client sends it. The payload is its kind's business. */

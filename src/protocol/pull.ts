@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { versionSchema } from './event.ts';
 import { recordSchema } from './record.ts';
 
-export const maxPageSize = 1000;
-export const defaultPageSize = 500;
+const maxPageSize = 1000;
+const defaultPageSize = 500;
 
 export const pullQuerySchema = z.strictObject({
   since: z.string().optional().describe('The last checkpoint; without it, a bootstrap'),

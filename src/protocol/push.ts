@@ -43,10 +43,9 @@ export const failedEventSchema = z.object({
 export type FailedEvent = z.infer<typeof failedEventSchema>;
 
 /** What became of an event that was decided and kept. A conflict is kept too, for a person to find. */
-export const storedOutcomes = ['applied', 'noop', 'superseded', 'conflict'] as const;
-export type StoredOutcome = (typeof storedOutcomes)[number];
+export type StoredOutcome = 'applied' | 'noop' | 'superseded' | 'conflict';
 
-export const eventResultSchema = z.object({
+const eventResultSchema = z.object({
   identityKey: identityKeySchema,
   index: indexSchema.optional(),
   status: z.enum(['applied', 'noop', 'superseded', 'duplicate', 'failed']),

@@ -11,14 +11,17 @@ export interface Batch {
   readonly atomic: boolean;
   /** In request order. */
   readonly events: readonly DecodeResult[];
+  /** Of the payloads, as they will be stored. */
+  readonly bytes: number;
   readonly wanted: Wanted;
 }
 
-/** Adds to a batch what must be loaded to decide it. */
-export function createBatch(batch: Omit<Batch, 'wanted'>): Batch {
+/** Adds to a batch its size, and what must be loaded to decide it. */
+export function createBatch(batch: Omit<Batch, 'bytes' | 'wanted'>): Batch {
   const events = batch.events.flatMap((result) => (result.ok ? [result.event] : []));
   return {
     ...batch,
+    bytes: events.reduce((sum, { payload }) => sum + payload.length, 0),
     wanted: {
       tenantId: batch.tenantId,
       identityKeys: events.flatMap(({ identityKey, baseKey }) =>

@@ -54,10 +54,11 @@ export function decideTenant(
   rules: DecideRules,
 ): TenantPlan<BatchDecision> {
   const draft = Draft.of(snapshot);
+  const { receivedAt } = draft;
   const decisions = batches.map((batch) => ({
     ...decideBatch(draft, batch, rules),
     epoch: snapshot.epoch,
-    receivedAt: snapshot.receivedAt,
+    receivedAt,
   }));
   return { head: draft.head, events: draft.events, records: draft.records, decisions };
 }
@@ -66,7 +67,10 @@ function decideBatch(tenant: Draft, batch: Batch, rules: DecideRules) {
   const draft = tenant.fork();
   const blocked = new Set<string>();
   const outcomes = batch.events.map((result): EventOutcome => {
-    if (!result.ok) return { ...result.undecoded, status: 'failed' };
+    if (!result.ok) {
+      const { identityKey, failure } = result.undecoded;
+      return { identityKey, failure, status: 'failed' };
+    }
     const outcome = decideEvent(draft, batch, result.event, blocked, rules);
     if (outcome.status === 'failed' && eventFailures[outcome.failure.code].retryable) {
       blocked.add(entityKey(result.event));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { EventFailure } from '../errors.ts';
-import type { Kind } from '../kinds/define-kind.ts';
+import type { Kind, MeaningResult } from '../kinds/define-kind.ts';
 import type { Write } from '../kinds/policies.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import { type Event, eventSchema } from '../protocol/event.ts';
@@ -35,6 +35,8 @@ export interface DecodedEvent {
 export interface UndecodedEvent {
   readonly identityKey: string | null;
   readonly failure: EventFailure;
+  /** What the kind's own code threw, for the log. */
+  readonly fault?: unknown;
 }
 
 export type DecodeResult =
@@ -51,9 +53,9 @@ export function decodeEvent(
   registry: KindRegistry,
   limits: DecodeLimits,
 ): DecodeResult {
-  const fail = (failure: EventFailure): DecodeResult => ({
+  const fail = (failure: EventFailure, fault?: unknown): DecodeResult => ({
     ok: false,
-    undecoded: { identityKey: readableKey(raw), failure },
+    undecoded: { identityKey: readableKey(raw), failure, fault },
   });
 
   const unstorable = findUnstorable(raw);
@@ -71,12 +73,26 @@ export function decodeEvent(
   if (!kind) return fail(unknownKind(event));
   if (event.version > kind.newestVersion) return fail(unsupportedVersion(event, kind));
   if (kind.ordered && event.sequence === undefined) return fail(sequenceMissing(kind));
-  const result = kind.interpret(event.version, event.payload);
+  const result = interpret(kind, event);
+  if ('fault' in result) return fail(kindFailure(kind), result.fault);
   if (!result.ok) return fail(payloadFailure(result.error));
   if (!identifierSchema.safeParse(result.meaning.entityId).success) return fail(badEntityId(kind));
 
   const fingerprint = createHash('sha256').update(canonical).digest();
   return { ok: true, event: toDecoded(event, kind, result.meaning, fingerprint) };
+}
+
+/** A kind is somebody else's code: where it throws, that event fails, and not its batch. */
+function interpret(kind: Kind, event: Event): MeaningResult | { readonly fault: unknown } {
+  try {
+    return kind.interpret(event.version, event.payload);
+  } catch (fault) {
+    return { fault };
+  }
+}
+
+function kindFailure(kind: Kind): EventFailure {
+  return { code: 'KIND_FAILED', message: `${kind.name} failed on this event` };
 }
 
 function toDecoded(

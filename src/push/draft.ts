@@ -36,7 +36,10 @@ export class Draft {
 
   /** The tenant as it stands in the database, and an empty draft on top of it. */
   static of(snapshot: TenantSnapshot): Draft {
-    const stored = new Draft(snapshot, undefined);
+    // The clock may have been set back, as by a failover: receipts of a tenant never go back.
+    const last = snapshot.headProof?.receivedAt ?? Number.NEGATIVE_INFINITY;
+    const receivedAt = Math.max(snapshot.receivedAt, last + 1);
+    const stored = new Draft({ ...snapshot, receivedAt }, undefined);
     for (const event of snapshot.known) stored.#known.set(event.identityKey, event);
     for (const record of snapshot.records) stored.#records.set(entityKey(record), record);
     return stored.fork();
@@ -50,7 +53,7 @@ export class Draft {
     this.head = child.head;
     this.headProof = child.headProof;
     this.receivedAt = child.receivedAt;
-    this.events.push(...child.events);
+    for (const event of child.events) this.events.push(event);
     for (const [key, event] of child.#known) this.#known.set(key, event);
     for (const [key, record] of child.#records) this.#records.set(key, record);
   }

@@ -6,12 +6,14 @@ export interface GroupCommitOptions<Decision> {
   readonly commit: (batches: readonly Batch[]) => Promise<readonly Decision[]>;
   /** Groups under way at once. */
   readonly lanes: number;
-  /** Events a group; a single batch may be larger and then goes alone. */
+  /** Events, and bytes of payload, a group; a single batch may be larger and then goes alone. */
   readonly maxGroupEvents: number;
+  readonly maxGroupBytes: number;
   /** Batches of one tenant that may wait; one more is refused. */
   readonly maxTenantBatches: number;
-  /** Events of all tenants that may wait; a batch beyond is refused. */
+  /** Events, and bytes of payload, of all tenants that may wait; a batch beyond is refused. */
   readonly maxQueuedEvents: number;
+  readonly maxQueuedBytes: number;
   /** A group failed for what one of its batches holds, and its batches are run one by one. */
   readonly onIsolate: (batches: number, error: unknown) => void;
 }
@@ -54,13 +56,13 @@ export function createGroupCommit<Decision>(
   const queues = new Map<string, Waiting<Decision>[]>();
   const busyTenants = new Set<string>();
   let busyLanes = 0;
-  let queuedEvents = 0;
+  const queued = new Load();
 
   function admit(batch: Batch): void {
     if ((queues.get(batch.tenantId)?.length ?? 0) >= options.maxTenantBatches) {
       throw new RequestProblem('TENANT_BUSY', undefined, { retryAfter: jitteredSeconds() });
     }
-    if (queuedEvents > 0 && queuedEvents + batch.events.length > options.maxQueuedEvents) {
+    if (!queued.takes(batch, options.maxQueuedEvents, options.maxQueuedBytes)) {
       throw new RequestProblem('OVERLOADED', undefined, { retryAfter: jitteredSeconds() });
     }
   }
@@ -69,31 +71,29 @@ export function createGroupCommit<Decision>(
     const queue = queues.get(waiting.batch.tenantId);
     if (queue) queue.push(waiting);
     else queues.set(waiting.batch.tenantId, [waiting]);
-    queuedEvents += waiting.batch.events.length;
+    queued.add(waiting.batch);
   }
 
   /** One batch of each idle tenant in turn, round after round, until the group is full. */
   function takeGroup(): Waiting<Decision>[] {
     const group: Waiting<Decision>[] = [];
     const turn = [...queues].filter(([tenantId]) => !busyTenants.has(tenantId));
-    let events = 0;
+    const load = new Load();
     let open = turn;
     while (open.length > 0) {
       open = open.filter(([tenantId, queue]) => {
         const next = queue[0];
-        if (
-          !next ||
-          (group.length > 0 && events + next.batch.events.length > options.maxGroupEvents)
-        )
+        if (!next || !load.takes(next.batch, options.maxGroupEvents, options.maxGroupBytes)) {
           return false;
+        }
         queue.shift();
         group.push(next);
-        events += next.batch.events.length;
+        load.add(next.batch);
+        queued.remove(next.batch);
         busyTenants.add(tenantId);
         return true;
       });
     }
-    queuedEvents -= events;
     for (const tenantId of new Set(group.map(({ batch }) => batch.tenantId))) {
       const rest = queues.get(tenantId);
       queues.delete(tenantId);
@@ -122,11 +122,17 @@ export function createGroupCommit<Decision>(
       for (const waiting of group) waiting.reject(error);
       return;
     }
-    // The fault lies in what some batch holds: alone, the others succeed.
+    // The fault lies in what some batch holds, or in its tenant's lock: alone, the others succeed.
+    // The tenants go side by side, as none should wait for another's fault.
     options.onIsolate(group.length, error);
-    for (const waiting of group) {
-      const own = await tryGroup([waiting]);
-      if (own !== undefined) waiting.reject(own);
+    const ofTenants = Map.groupBy(group, ({ batch }) => batch.tenantId);
+    await Promise.all([...ofTenants.values()].map(runInOrder));
+  }
+
+  async function runInOrder(ofTenant: readonly Waiting<Decision>[]): Promise<void> {
+    for (const waiting of ofTenant) {
+      const error = await tryGroup([waiting]);
+      if (error !== undefined) waiting.reject(error);
     }
   }
 
@@ -157,6 +163,27 @@ export function createGroupCommit<Decision>(
       });
     },
   };
+}
+
+/** How much batches add up to, for a bound that always has room for one. */
+class Load {
+  #events = 0;
+  #bytes = 0;
+
+  takes(batch: Batch, maxEvents: number, maxBytes: number): boolean {
+    if (this.#events === 0) return true;
+    return this.#events + batch.events.length <= maxEvents && this.#bytes + batch.bytes <= maxBytes;
+  }
+
+  add({ events, bytes }: Batch): void {
+    this.#events += events.length;
+    this.#bytes += bytes;
+  }
+
+  remove({ events, bytes }: Batch): void {
+    this.#events -= events.length;
+    this.#bytes -= bytes;
+  }
 }
 
 /** Apart from each other, so that those refused together do not come back together. */

@@ -9,7 +9,7 @@ import { toMicros } from '../protocol/time.ts';
 import { countOutcomes, toPushAnswer } from './answer.ts';
 import { createBatch } from './batch.ts';
 import type { BatchDecision } from './decide.ts';
-import { decodeEvent } from './decode.ts';
+import { type DecodeResult, decodeEvent } from './decode.ts';
 import type { GroupCommit } from './group-commit.ts';
 
 export interface PushDeps {
@@ -27,13 +27,17 @@ export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
     const { include } = parseQuery(pushQuerySchema, request.query);
     const envelope = parseEnvelope(request.body, limits.maxBatchEvents);
     const { tenantId, deviceId, subject } = request.actor;
+    const events = envelope.events.map((raw) => decodeEvent(raw, kinds, limits));
+    for (const fault of faultsIn(events)) {
+      request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
+    }
     const batch = createBatch({
       tenantId,
       deviceId,
       subject,
       sentAt: envelope.sentAt === undefined ? null : toMicros(envelope.sentAt),
       atomic: envelope.atomic,
-      events: envelope.events.map((raw) => decodeEvent(raw, kinds, limits)),
+      events,
     });
     const { decision, queueWaitMs, transactionMs } = await groupCommit.submit(batch);
     Object.assign(request.logFields, {
@@ -44,6 +48,10 @@ export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
     return toPushAnswer(decision, tenantId, checkpoints, include === 'results');
   });
 };
+
+function faultsIn(events: readonly DecodeResult[]): readonly unknown[] {
+  return events.flatMap((event) => (event.ok ? [] : (event.undecoded.fault ?? [])));
+}
 
 function parseEnvelope(body: unknown, maxEvents: number): PushEnvelope {
   const parsed = pushEnvelopeSchema.safeParse(body);

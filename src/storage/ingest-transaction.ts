@@ -109,15 +109,18 @@ async function writeAndCommit<Batch, Decision>(
   const commit = client.query('COMMIT');
 
   const [written, committed] = await Promise.all([firstError(writes), firstError([commit])]);
-  const error = written ?? committed;
-  if (error) throw isRefusal(error) ? error : commitUnknown(error);
+  if (committed) throw isRefusal(committed) ? committed : commitUnknown(committed);
   const { command } = await commit;
+  if (written) throw written;
   if (command !== 'COMMIT') throw new Error(`COMMIT answered ${command}`);
 }
 
-/** The database said no and lives on, so nothing was stored. Silence after COMMIT says nothing. */
+/**
+ * Whether COMMIT was answered with a no, as by a deferred constraint: then nothing was stored. The
+ * end of the server or of the connection (SQLSTATE classes 57 and 08) says nothing.
+ */
 function isRefusal(error: Error): boolean {
-  return error instanceof pg.DatabaseError && error.severity === 'ERROR';
+  return error instanceof pg.DatabaseError && !/^(57|08)/.test(error.code ?? '57');
 }
 
 function commitUnknown(cause: Error): RequestProblem {

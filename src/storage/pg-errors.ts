@@ -1,12 +1,12 @@
 import pg from 'pg';
 import { RequestProblem } from '../errors.ts';
 
-/** SQLSTATEs after which the whole transaction may simply be run again. */
-const transient = new Set([
-  '40001', // serialization_failure
-  '40P01', // deadlock_detected
-  '55P03', // lock_not_available: lock_timeout
-  '57014', // query_canceled: statement_timeout
+/** SQLSTATEs after which the whole transaction may simply be run again, and how often it is tried. */
+const transient = new Map([
+  ['40001', 4], // serialization_failure
+  ['40P01', 4], // deadlock_detected
+  ['55P03', 2], // lock_not_available: lock_timeout, so each try has waited already
+  ['57014', 2], // query_canceled: statement_timeout, likewise
 ]);
 
 /** SQLSTATE classes that speak of the server, not of what was sent. */
@@ -22,7 +22,12 @@ const serverSide = new Set([
 ]);
 
 export function isTransient(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && transient.has(error.code ?? '');
+  return maxAttempts(error) > 1;
+}
+
+/** Tries that a transaction is worth after this error, the first included. */
+export function maxAttempts(error: unknown): number {
+  return (error instanceof pg.DatabaseError && transient.get(error.code ?? '')) || 1;
 }
 
 /**

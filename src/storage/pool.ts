@@ -29,6 +29,9 @@ export function createPool({ connectionString, max, onIdleError }: PoolOptions):
     connectionTimeoutMillis: 5_000,
     query_timeout: 10_000,
     application_name: 'landfall',
+    // Every statement is a probe of an index. Plans made while the tables were still empty would read
+    // them whole, and a prepared statement keeps its plan until the first autoanalyze.
+    options: '-c enable_seqscan=off',
     types: { getTypeParser },
     ...timeouts,
   });

@@ -1,12 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { runIngest } from './ingest-transaction.ts';
-import { isTransient, toStorageError } from './pg-errors.ts';
+import { isTransient, maxAttempts, toStorageError } from './pg-errors.ts';
 import { ensureTenants } from './sql/ensure-tenants.ts';
 import { readPage } from './sql/read-page.ts';
 import type { FeedPage, FeedQuery, SyncStore } from './store.ts';
-
-const maxAttempts = 4;
 
 export interface StoreHooks {
   /** A transaction met a deadlock or a timeout and is run again. */
@@ -20,7 +18,9 @@ export function createPostgresStore(pool: Pool, { onRetry }: StoreHooks): SyncSt
         try {
           return await runIngest(pool, batches, decide);
         } catch (error) {
-          if (!isTransient(error) || attempt === maxAttempts) throw toStorageError(error);
+          // As a group it would make tenants wait for each other: the caller runs it batch by batch.
+          if (isTransient(error) && batches.length > 1) throw error;
+          if (!isTransient(error) || attempt >= maxAttempts(error)) throw toStorageError(error);
           onRetry(error, attempt);
           // Apart from each other, so that two that met once do not meet again.
           await sleep(Math.random() * 20 * 2 ** attempt);

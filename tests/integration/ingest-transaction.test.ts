@@ -141,3 +141,27 @@ test('of a group, the batch that the database refuses fails alone', async () => 
     await allow();
   }
 });
+
+test('a tenant whose row somebody holds does not hold up the tenants of its group', async () => {
+  const holder = new pg.Client({ connectionString: database.url });
+  await holder.connect();
+  try {
+    await pushed(batch('held', 1), 'held');
+    await pushed(batch('lane-c', 1), 'lane-c');
+    await pushed(batch('lane-d', 1), 'lane-d');
+    await holder.query("BEGIN; SELECT FROM tenants WHERE id IN ('held', 'lane-c') FOR UPDATE");
+    // One lane waits for lane-c; what comes meanwhile goes together into the other's next group.
+    const lanes = ['lane-c', 'lane-d'].map((tenant) => pushed(batch(`${tenant}-2`, 1), tenant));
+    const group = ['held', 'free-1', 'free-2'].map((tenant) =>
+      pushed(batch(`${tenant}-2`, 2), tenant),
+    );
+    const [held, ...free] = await Promise.all(group);
+    expect(held).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
+    expect(free.map(({ status }) => status)).toEqual([200, 200]);
+    await holder.query('COMMIT');
+    await Promise.all(lanes);
+    expect((await pushed(batch('held-2', 2), 'held')).status).toBe(200);
+  } finally {
+    await holder.end();
+  }
+});

@@ -66,6 +66,8 @@ describe('what is set', () => {
       MAX_GROUP_EVENTS: '4',
       MAX_TENANT_BATCHES: '5',
       MAX_QUEUED_EVENTS: '6',
+      MAX_GROUP_BYTES: '7',
+      MAX_QUEUED_BYTES: '8',
     });
     expect(config).toEqual({
       production: true,
@@ -82,7 +84,10 @@ describe('what is set', () => {
         maxBodyBytes: 2000,
         maxEventAgeMs: 90 * 24 * 60 * 60 * 1000,
       },
-      groupCommit: { lanes: 3, maxGroupEvents: 4, maxTenantBatches: 5, maxQueuedEvents: 6 },
+      groupCommit: {
+        ...{ lanes: 3, maxGroupEvents: 4, maxTenantBatches: 5, maxQueuedEvents: 6 },
+        ...{ maxGroupBytes: 7, maxQueuedBytes: 8 },
+      },
     });
   });
 
@@ -153,6 +158,8 @@ describe('a refusal names the variable', () => {
       'MAX_GROUP_EVENTS',
       'MAX_TENANT_BATCHES',
       'MAX_QUEUED_EVENTS',
+      'MAX_GROUP_BYTES',
+      'MAX_QUEUED_BYTES',
     ].flatMap((name): [string, NodeJS.ProcessEnv][] =>
       ['0', '-1', '1.5', 'many', ' '].map((value) => [name, { [name]: value }]),
     ),

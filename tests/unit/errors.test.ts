@@ -51,9 +51,9 @@ describe('the closed table', () => {
     }
   });
 
-  test('retries what can mend by itself, and nothing else', () => {
+  test('retries what can mend by itself or be mended by the operator, and nothing else', () => {
     const retryable = failures.filter(([, entry]) => entry.retryable).map(([code]) => code);
-    const mends = ['BATCH_ABORTED', 'BLOCKED', 'NOT_FOUND', 'SEQUENCE_GAP'];
+    const mends = ['BATCH_ABORTED', 'BLOCKED', 'KIND_FAILED', 'NOT_FOUND', 'SEQUENCE_GAP'];
     expect(retryable.toSorted()).toEqual(mends);
   });
 

@@ -73,10 +73,9 @@ describe('lanes', () => {
     const group = commits.open.find(({ names }) => names.includes('a1'));
     await group?.fail(new Error('poison'));
     await commits.open.find(({ names }) => names[0] === 'y1')?.commit();
-    await commits.submit('a2');
-    expect(commits.open.map(({ names }) => names)).toEqual([['a1']]);
+    await submitAll(commits, 'a2', 'b2');
+    expect(commits.open.map(({ names }) => names)).toEqual([['a1'], ['b1']]);
     await commits.next().commit();
-    await commits.submit('b2');
     expect(commits.open.map(({ names }) => names)).toEqual([['b1']]);
     await commitAll(commits);
     expect(commits.started.slice(-3)).toEqual([['a1'], ['b1'], ['a2', 'b2']]);
@@ -161,6 +160,19 @@ describe('bounds', () => {
     await commits.submit('d2', 100);
     expect(answerOf(commits, 'd2')).toBeUndefined();
     expect(commits.started.at(-1)).toEqual(['d2']);
+  });
+
+  test('bytes of payload are bounded like events, in a group and among what waits', async () => {
+    const commits = driveCommits({ maxGroupBytes: 100, maxQueuedBytes: 150 });
+    await commits.submit('x1');
+    await commits.submit('a1', 1, 60);
+    await commits.submit('b1', 1, 60);
+    await commits.submit('c1', 1, 60);
+    expect(answerOf(commits, 'c1')).toBe('OVERLOADED');
+    await commitAll(commits);
+    expect(commits.started).toEqual([['x1'], ['a1'], ['b1']]);
+    await commits.submit('d1', 1, 500);
+    expect(commits.started.at(-1)).toEqual(['d1']);
   });
 
   test('a batch larger than all that may wait is taken where nothing waits', async () => {

@@ -1,5 +1,5 @@
 -- Text that is compared, sorted or joined on is in the C collation whatever the database's own:
--- last-write-wins breaks ties on it, and the service sorts its sets the same way.
+-- last-write-wins breaks ties on it, and locks are taken in its order.
 
 CREATE TABLE "instance" (
     "id" SMALLINT NOT NULL DEFAULT 1,

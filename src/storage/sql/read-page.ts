@@ -7,8 +7,11 @@ import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
  * One statement, so one snapshot: the head that it sees is the head of the records that it sees.
  * WITH TIES keeps the records of one event on one page. The tenant's row comes first and the page
  * is joined to it, so that an empty page still tells head, horizon and anchors.
+ *
+ * What comes after the page is looked up once, in version order: inlined it would be asked for every
+ * row, and as an EXISTS it may be answered by reading other tenants' records.
  */
-const text = `
+export const text = `
 WITH page AS MATERIALIZED (
   SELECT *
   FROM records
@@ -21,14 +24,17 @@ WITH page AS MATERIALIZED (
 ), fill AS (
   SELECT max(version) AS last_version, count(*) >= $5::bigint AS is_full
   FROM page
-), more AS (
-  SELECT fill.last_version, fill.is_full AND EXISTS (
-    SELECT FROM records
+), more AS MATERIALIZED (
+  SELECT fill.last_version, fill.is_full AND coalesce((
+    SELECT true
+    FROM records
     WHERE tenant_id = $1
       AND version > fill.last_version
       AND (NOT deleted OR version > $3)
       AND ($4::text[] IS NULL OR entity_type = ANY($4::text[]))
-  ) AS has_more
+    ORDER BY version
+    LIMIT 1
+  ), false) AS has_more
   FROM fill
 )
 SELECT tenant.head, tenant.horizon, tenant.epoch, more.has_more,

@@ -16,9 +16,9 @@ export interface Group {
 }
 
 /** Its name is its decision too. The tenant is the name's first letter. */
-export function batchOf(name: string, events = 1): Batch {
+export function batchOf(name: string, events = 1, bytes = 0): Batch {
   const failure = { code: 'INVALID_EVENT', message: 'what it holds does not matter' } as const;
-  return createBatch({
+  const batch = createBatch({
     tenantId: name.slice(0, 1),
     deviceId: name,
     subject: null,
@@ -29,6 +29,7 @@ export function batchOf(name: string, events = 1): Batch {
       undecoded: { identityKey: null, failure },
     })),
   });
+  return { ...batch, bytes };
 }
 
 const nameOf = (batch: Batch) => batch.deviceId ?? '';
@@ -45,8 +46,10 @@ export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) 
   const groupCommit = createGroupCommit<string>({
     lanes: 1,
     maxGroupEvents: 500,
+    maxGroupBytes: 1_000_000,
     maxTenantBatches: 100,
     maxQueuedEvents: 20_000,
+    maxQueuedBytes: 10_000_000,
     onIsolate: (batches, error) => isolated.push({ batches, error }),
     commit(batches) {
       const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
@@ -78,8 +81,8 @@ export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) 
     /** What became of each batch that has been answered. */
     results,
     /** Hands a batch in; its answer will be in `results`. */
-    async submit(name: string, events = 1): Promise<void> {
-      const answer = groupCommit.submit(batchOf(name, events));
+    async submit(name: string, events = 1, bytes = 0): Promise<void> {
+      const answer = groupCommit.submit(batchOf(name, events, bytes));
       void Promise.allSettled([answer]).then(([result]) => results.set(name, result));
       await setImmediate();
     },

@@ -1,0 +1,64 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createPool } from '../../src/storage/pool.ts';
+import { text } from '../../src/storage/sql/read-page.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+/** A tenant beside neighbours that hold far more than it does. */
+const recordsOfTenant = 5_000;
+let service: TestApp;
+let pool: pg.Pool;
+beforeAll(async () => {
+  service = await startApp();
+  pool = createPool({ connectionString: service.database.url, max: 1, onIdleError: () => {} });
+  for (const tenant of ['a-neighbour', 'middle', 'z-neighbour']) {
+    await service.sql(
+      `INSERT INTO records
+       SELECT $1, 'note', 'n' || n, n, false, '{"title":"t"}', '{}', NULL,
+              'key', 'note.put', NULL, now(), now(), now()
+       FROM generate_series(1, $2::int) AS n`,
+      [tenant, recordsOfTenant],
+    );
+    await service.sql('INSERT INTO tenants (id, head) VALUES ($1, $2)', [tenant, recordsOfTenant]);
+  }
+  await service.sql('ANALYZE');
+});
+afterAll(async () => {
+  await pool.end();
+  await service.close();
+});
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Actual Loops': number;
+  readonly 'Actual Rows': number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+const flatten = (node: PlanNode): readonly PlanNode[] => [
+  node,
+  ...(node.Plans ?? []).flatMap(flatten),
+];
+
+test.each([
+  ['the first page', 0],
+  ['a page in the middle', 2_000],
+  ['an empty page', recordsOfTenant],
+])(
+  '%s reads the records twice at most, by index: the page, and what follows it',
+  async (_page, after) => {
+    const { rows } = await pool.query({
+      text: `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+      values: ['middle', after, 0, null, 1_000],
+    });
+    const plan = JSON.parse(rows[0]['QUERY PLAN'])[0].Plan;
+    const reads = flatten(plan).filter((node) => node['Relation Name'] === 'records');
+    expect(reads.length).toBeGreaterThan(0);
+    for (const read of reads) {
+      expect(read['Node Type']).toMatch(/Index/);
+      expect(read['Actual Loops']).toBeLessThanOrEqual(1);
+      expect(read['Actual Rows']).toBeLessThanOrEqual(1_001);
+    }
+  },
+);
