@@ -77,9 +77,8 @@ export function createGroupCommit<Decision>(
   /** One batch of each idle tenant in turn, round after round, until the group is full. */
   function takeGroup(): Waiting<Decision>[] {
     const group: Waiting<Decision>[] = [];
-    const turn = [...queues].filter(([tenantId]) => !busyTenants.has(tenantId));
     const load = new Load();
-    let open = turn;
+    let open = [...queues].filter(([tenantId]) => !busyTenants.has(tenantId));
     while (open.length > 0) {
       open = open.filter(([tenantId, queue]) => {
         const next = queue[0];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { removeDataDir } from '../setup/postgres.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -13,6 +13,8 @@ const run = promisify(execFile);
 
 let dataDir: string;
 const started: ChildProcess[] = [];
+/** The services below npm, which may end later than npm does. */
+const services: number[] = [];
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'landfall-start-'));
 });
@@ -20,6 +22,9 @@ afterEach(async () => {
   for (const child of started.splice(0)) {
     signalGroup(child, 'SIGTERM');
     await ended(child);
+  }
+  for (const pid of services.splice(0)) {
+    await vi.waitUntil(() => !isRunning(pid), { timeout: 30_000 });
   }
   await removeDataDir(dataDir);
 });
@@ -139,6 +144,7 @@ async function npmStart() {
     await Promise.race([once(child.stdout ?? child, 'data'), ended(child)]);
   }
   const text = output.join('');
+  services.push(Number(/"service.started".*"pid":(\d+)/.exec(text)?.[1]));
   const url = /^Landfall {2}(\S+)$/m.exec(text)?.[1] ?? '';
   return { child, url, curls: [...text.matchAll(/^curl .*$/gm)].map(([command]) => command) };
 }
@@ -146,6 +152,14 @@ async function npmStart() {
 function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   process.kill(-child.pid, signal);
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 async function ended(child: ChildProcess): Promise<number | null> {
