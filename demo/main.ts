@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { loadDotEnv } from '../src/dot-env.ts';
 import { openStage } from './stage.ts';
 import { tellStory } from './story.ts';
 
@@ -6,6 +7,7 @@ import { tellStory } from './story.ts';
 const limitMs = 120_000;
 
 async function main(): Promise<void> {
+  loadDotEnv();
   let leaving = false;
   const say = (line: string) => void (leaving || process.stdout.write(`${line}\n`));
   // Whoever reads along may stop reading, as head does; the demo still has to clear its stage.

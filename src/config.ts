@@ -12,12 +12,19 @@ const duration = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const environmentSchema = z.object({
+const variablesSchema = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
   HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: z.coerce.number().int().min(0).max(65_535).default(3000),
+  PORT: z.coerce
+    .number({ error: 'must be a port, 0 to 65535' })
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(3000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that begins with postgresql://' })
+    .optional(),
   DATABASE_POOL_SIZE: count(10),
   DATA_DIR: z.string().min(1).default('.data'),
   JWT_SECRET: z
@@ -40,6 +47,23 @@ const environmentSchema = z.object({
   MAX_TENANT_BATCHES: count(100),
   MAX_QUEUED_EVENTS: count(20_000),
   MAX_QUEUED_BYTES: count(67_108_864),
+});
+
+/** What only several variables together can get wrong. */
+const environmentSchema = variablesSchema.superRefine((env, context) => {
+  const refuse = (name: string, message: string) =>
+    context.addIssue({ code: 'custom', path: [name], message });
+  if (env.JWKS_URL !== undefined) {
+    if (env.JWT_SECRET !== undefined) refuse('JWKS_URL', 'cannot be set beside JWT_SECRET');
+    if (env.JWT_ISSUER === undefined) refuse('JWT_ISSUER', 'is needed with JWKS_URL');
+    if (env.JWT_AUDIENCE === undefined) refuse('JWT_AUDIENCE', 'is needed with JWKS_URL');
+  }
+  if (env.NODE_ENV !== 'production') return;
+  if (env.DATABASE_URL === undefined) refuse('DATABASE_URL', 'is needed in production');
+  if (env.JWT_SECRET === undefined && env.JWKS_URL === undefined) {
+    const ways = `JWT_SECRET (at least ${minSecretBytes} bytes), or JWKS_URL with JWT_ISSUER and JWT_AUDIENCE`;
+    refuse('JWT_SECRET', `production needs ${ways}`);
+  }
 });
 
 type Environment = z.infer<typeof environmentSchema>;
@@ -141,24 +165,10 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
 
 function toAuth(env: Environment, developmentSecret: (dataDir: string) => string): AuthConfig {
   const tenantClaim = env.JWT_TENANT_CLAIM;
-  const { JWT_SECRET: secret, JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = env;
-  if (jwksUrl !== undefined) {
-    if (secret !== undefined) throw new ConfigError('JWKS_URL: cannot be set beside JWT_SECRET');
-    if (issuer === undefined || audience === undefined) {
-      throw new ConfigError('JWKS_URL: needs JWT_ISSUER and JWT_AUDIENCE too');
-    }
+  const { JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = env;
+  if (jwksUrl !== undefined && issuer !== undefined && audience !== undefined) {
     return { mode: 'jwks', tenantClaim, jwksUrl, issuer, audience };
   }
-  if (secret === undefined && env.NODE_ENV === 'production') {
-    throw new ConfigError(
-      `JWT_SECRET: production needs JWT_SECRET (at least ${minSecretBytes} bytes), or JWKS_URL with JWT_ISSUER and JWT_AUDIENCE`,
-    );
-  }
-  return {
-    mode: 'secret',
-    tenantClaim,
-    secret: secret ?? developmentSecret(env.DATA_DIR),
-    issuer,
-    audience,
-  };
+  const secret = env.JWT_SECRET ?? developmentSecret(env.DATA_DIR);
+  return { mode: 'secret', tenantClaim, secret, issuer, audience };
 }

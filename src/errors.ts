@@ -113,7 +113,7 @@ export const eventFailures = {
   },
   NOT_OWNER: {
     retryable: false,
-    cause: "The kind's own rules say that the sender does not own what the event acts on.",
+    cause: 'Reserved for kinds that check ownership; no kind of this version answers it.',
     remedy: 'Drop the event and pull: ownership changed while the client was away.',
   },
 } as const satisfies Record<string, FailureEntry>;
@@ -222,7 +222,7 @@ export const requestProblems = {
     status: 429,
     title: 'Too many requests',
     retryable: true,
-    cause: 'More requests than the quota allows.',
+    cause: 'Reserved for quotas; this version sets none, but a proxy in front may.',
     remedy: 'Wait for Retry-After, then send the same request again.',
   },
   TENANT_BUSY: {

@@ -1,8 +1,9 @@
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
-import { type Config, ConfigError, loadConfig } from './config.ts';
+import { type Config, loadConfig } from './config.ts';
 import { developmentSecret } from './development-secret.ts';
+import { loadDotEnv } from './dot-env.ts';
 import { bundledKinds, createRegistry } from './kinds/registry.ts';
 import { createLogger } from './observability/logger.ts';
 import { type Database, openDatabase } from './storage/database.ts';
@@ -11,10 +12,12 @@ import { welcome } from './welcome.ts';
 
 /** The longest a shutdown may take before the process ends anyway. */
 const shutdownMs = 30_000;
+const parentPollMs = 200;
 
 type Stop = () => Promise<unknown>;
 
 async function main(): Promise<void> {
+  loadDotEnv();
   const config = loadConfig(process.env, developmentSecret);
   const pretty = !config.production && process.stdout.isTTY;
   const logger = createLogger({ level: config.logLevel, pretty });
@@ -31,12 +34,20 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
+  if (process.env.npm_lifecycle_event) stopWithParent();
   closeWithGrace({ delay: shutdownMs, logger: false }, async ({ signal, err }) => {
     if (err) logger.fatal({ event: 'service.crashed', err }, 'the service stops after an error');
     else logger.info({ event: 'service.stopping', signal }, 'the service stops');
     await stopAll();
     logger.info({ event: 'service.stopped' }, 'the service has stopped');
   });
+}
+
+/** A killed npm cannot pass the signal on, and the next `npm start` would find the port taken. */
+function stopWithParent(): void {
+  const parent = process.ppid;
+  const watch = () => process.ppid === parent || process.kill(process.pid, 'SIGTERM');
+  setInterval(watch, parentPollMs).unref();
 }
 
 async function start(config: Config, logger: Logger, stops: Stop[]): Promise<void> {
@@ -65,7 +76,6 @@ async function start(config: Config, logger: Logger, stops: Stop[]): Promise<voi
 }
 
 async function startOwnDatabase(config: Config, log: Logger, stops: Stop[]): Promise<string> {
-  if (config.production) throw new ConfigError('DATABASE_URL: production needs it');
   const embedded = await startEmbedded({ dataDir: config.dataDir, log });
   stops.push(() => embedded.stop());
   return embedded.url;

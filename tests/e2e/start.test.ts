@@ -55,6 +55,17 @@ describe('npm start on a machine with nothing but Node and npm', () => {
     expect((await bash(second.curls[0] ?? '')).results).toMatchObject([{ status: 'duplicate' }]);
   });
 
+  test.each(['SIGTERM', 'SIGKILL'] as const)(
+    'stops the service where only npm gets %s, so that the next start works',
+    async (signal) => {
+      const first = await npmStart();
+      first.child.kill(signal);
+      await vi.waitUntil(() => !isRunning(services.at(-1) ?? 0), { timeout: 30_000 });
+      const second = await npmStart({ PORT: new URL(first.url).port });
+      expect(second.url).toBe(first.url);
+    },
+  );
+
   test('makes its secret once, readable by nobody else', async () => {
     const first = await npmStart();
     const path = join(dataDir, 'jwt-secret');
@@ -136,8 +147,8 @@ function collect(child: ChildProcess): string[] {
   return output;
 }
 
-async function npmStart() {
-  const child = spawnStart({});
+async function npmStart(env: NodeJS.ProcessEnv = {}) {
+  const child = spawnStart(env);
   const output = collect(child);
   while (!output.join('').includes('"service.started"')) {
     if (child.exitCode !== null) throw new Error(`npm start ended:\n${output.join('')}`);

@@ -82,6 +82,8 @@ export async function startApp(options: AppOptions = {}): Promise<TestApp> {
     hooks: { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} },
   });
   const direct = new pg.Pool({ connectionString: database.url, max: 2 });
+  // Dropping the database ends connections that are still on their way out.
+  direct.on('connect', (client) => client.on('error', () => {}));
   const app = await buildApp({
     config,
     logger,

@@ -100,13 +100,20 @@ describe('what is set', () => {
   });
 
   test('as an issuer’s keys is taken in production without a secret', () => {
-    expect(load({ NODE_ENV: 'production', ...jwks }).auth).toEqual({
+    const DATABASE_URL = 'postgresql://db/landfall';
+    expect(load({ NODE_ENV: 'production', DATABASE_URL, ...jwks }).auth).toEqual({
       mode: 'jwks',
       tenantClaim: 'tenant',
       jwksUrl: jwks.JWKS_URL,
       issuer: jwks.JWT_ISSUER,
       audience: jwks.JWT_AUDIENCE,
     });
+  });
+
+  test('of production is refused whole, with every variable that it needs', () => {
+    const message = refusal({ NODE_ENV: 'production' });
+    expect(message).toContain('DATABASE_URL');
+    expect(message).toContain('JWT_SECRET');
   });
 
   test('as a secret is counted in bytes', () => {

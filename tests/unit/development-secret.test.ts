@@ -33,7 +33,8 @@ test('each folder has its own, and the folder is made where it is missing', () =
 
 test('it is strong enough for the check of a secret that somebody set', () => {
   const JWT_SECRET = developmentSecret(home);
-  expect(() => loadConfig({ NODE_ENV: 'production', JWT_SECRET }, () => '')).not.toThrow();
+  const env = { NODE_ENV: 'production', DATABASE_URL: 'postgresql://db/landfall', JWT_SECRET };
+  expect(() => loadConfig(env, () => '')).not.toThrow();
 });
 
 test('one that is there already is taken as it is', () => {
