@@ -121,6 +121,8 @@ function createFactory(run: Template): SqlMigrationAwareDriverAdapterFactory {
  */
 async function connectOnce(url: string, after: () => Promise<void>): Promise<SqlDriverAdapter> {
   const pool = new pg.Pool({ connectionString: url, max: 1 });
+  // Its database is dropped while the connection may still be on its way out.
+  pool.on('error', () => {});
   const query = pool.query.bind(pool);
   let chars: number[] = [];
   Object.assign(pool, {
