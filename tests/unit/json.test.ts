@@ -14,10 +14,11 @@ function refusal(body: Buffer | string): string {
 }
 
 describe('a body', () => {
-  test('is read as any JSON value', () => {
+  test('is read as any JSON value that sets no prototype', () => {
+    const texts = fc.jsonValue({ maxDepth: 5 }).map((value) => JSON.stringify(value));
+    const harmless = texts.filter((text) => !/"(__proto__|constructor)"/.test(text));
     fc.assert(
-      fc.property(fc.jsonValue({ maxDepth: 5 }), (value) => {
-        const text = JSON.stringify(value);
+      fc.property(harmless, (text) => {
         expect(parseJsonBody(Buffer.from(text))).toEqual(JSON.parse(text));
       }),
     );
