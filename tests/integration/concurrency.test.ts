@@ -4,18 +4,17 @@ import { expectSoundLog, expectStored, liveRecords } from '../model/checker.ts';
 import { nextKey, patch, put, remove } from '../model/events.ts';
 import { createPuller } from '../model/puller.ts';
 import { createTenant, saidOf, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import type { TestApp } from '../setup/app.ts';
+import { type AppPair, startAppPair } from '../setup/app-pair.ts';
 
+let pair: AppPair;
 let one: TestApp;
 let two: TestApp;
 beforeAll(async () => {
-  one = await startApp();
-  two = await startApp({ database: one.database });
+  pair = await startAppPair();
+  [one, two] = pair.services;
 });
-afterAll(async () => {
-  await two.close();
-  await one.close();
-});
+afterAll(() => pair.close());
 
 const range = (count: number) => Array.from({ length: count }, (_, at) => at);
 const oneProcess = () => [one];

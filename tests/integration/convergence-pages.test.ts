@@ -5,17 +5,15 @@ import { documentKinds } from '../model/documents.ts';
 import { runs } from '../model/histories.ts';
 import { createPuller } from '../model/puller.ts';
 import { createTenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { type AppPair, startAppPair } from '../setup/app-pair.ts';
 
-let services: readonly [TestApp, TestApp];
+let pair: AppPair;
+let services: AppPair['services'];
 beforeAll(async () => {
-  const first = await startApp({ kinds: documentKinds('doc') });
-  services = [first, await startApp({ kinds: documentKinds('doc'), database: first.database })];
+  pair = await startAppPair({ kinds: documentKinds('doc') });
+  services = pair.services;
 });
-afterAll(async () => {
-  await services[1].close();
-  await services[0].close();
-});
+afterAll(() => pair.close());
 
 const limitsArbitrary = fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1, maxLength: 5 });
 

@@ -14,19 +14,17 @@ import {
 } from '../model/histories.ts';
 import { effectiveAtOf, finalRecords } from '../model/last-write-wins.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { type AppPair, startAppPair } from '../setup/app-pair.ts';
 
 const patience = 120_000;
 
-let services: readonly [TestApp, TestApp];
+let pair: AppPair;
+let services: AppPair['services'];
 beforeAll(async () => {
-  const first = await startApp({ kinds: documentKinds('doc') });
-  services = [first, await startApp({ kinds: documentKinds('doc'), database: first.database })];
+  pair = await startAppPair({ kinds: documentKinds('doc') });
+  services = pair.services;
 });
-afterAll(async () => {
-  await services[1].close();
-  await services[0].close();
-});
+afterAll(() => pair.close());
 
 /** Each push and pull goes to the other process than the one before. */
 function alternately(tenant: Tenant): (batch: readonly unknown[]) => Promise<PushAnswer> {
