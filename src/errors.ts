@@ -3,7 +3,8 @@
  * `openapi.yaml` and `docs/errors.md` are printed from it.
  */
 
-interface FailureEntry {
+/** What a failure code means, for the client and for the page that documents it. */
+export interface FailureEntry {
   /** Whether sending the same event again, unchanged, can succeed. */
   readonly retryable: boolean;
   /** How long a client should wait before it does, in milliseconds. */
@@ -113,8 +114,13 @@ export const eventFailures = {
   },
   NOT_OWNER: {
     retryable: false,
-    cause: 'Reserved for kinds that check ownership; no kind of this version answers it.',
-    remedy: 'Drop the event and pull: ownership changed while the client was away.',
+    cause: "The event acts on something that is not, or no longer, its sender's.",
+    remedy: 'Drop the event and pull: ownership may have changed while the client was away.',
+  },
+  NOT_ALLOWED: {
+    retryable: false,
+    cause: 'The token lacks the scope that this kind needs; `message` names it.',
+    remedy: 'Send it with a token that has the scope. It was not stored.',
   },
 } as const satisfies Record<string, FailureEntry>;
 
@@ -301,11 +307,25 @@ export type EventFailureCode = keyof typeof eventFailures;
 export type ProblemCode = keyof typeof requestProblems;
 
 /** One event's failure, as a value: the rest of the batch goes on. */
-export interface EventFailure {
+export type EventFailure = CoreFailure | KindRejection;
+
+interface CoreFailure {
   readonly code: EventFailureCode;
   readonly message: string;
   /** Dotted path of the field at fault, from the event's root. */
   readonly path?: string;
+}
+
+/** A failure with a code of the kind's own, whose table says what it means. */
+interface KindRejection extends Omit<CoreFailure, 'code'>, RetryRule {
+  readonly code: string;
+}
+
+export type RetryRule = Pick<FailureEntry, 'retryable' | 'retryAfterMs'>;
+
+/** Whether the same event can succeed later, and how long to wait. */
+export function retryOf(failure: EventFailure): RetryRule {
+  return 'retryable' in failure ? failure : eventFailures[failure.code];
 }
 
 /** Members that a problem carries beside RFC 9457's own. */

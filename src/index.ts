@@ -1,9 +1,33 @@
 /** Landfall as a library: build the service into a process of your own, with kinds of your own. */
 export { type AppDeps, buildApp } from './app.ts';
 export { type Config, ConfigError, loadConfig } from './config.ts';
-export { defineKind, type Kind, type KindDefinition } from './kinds/define-kind.ts';
+export { accept, patchRecord, putRecord, reject, removeRecord } from './kinds/decisions.ts';
+export {
+  defineKind,
+  type Kind,
+  type KindDefinition,
+  type KindFailures,
+} from './kinds/define-kind.ts';
+export type {
+  Decision,
+  EventContext,
+  Fields,
+  Records,
+  RecordView,
+  RecordWrite,
+} from './kinds/intent.ts';
 export { payload, type PayloadVersions } from './kinds/payload-versions.ts';
-export { type Fields, patch, type Policy, put, remove, type Write } from './kinds/policies.ts';
+export {
+  append,
+  create,
+  decide,
+  type DecideRules,
+  patch,
+  type Policy,
+  put,
+  remove,
+  strict,
+} from './kinds/policies.ts';
 export { bundledKinds, createRegistry, type KindRegistry } from './kinds/registry.ts';
 export { createLogger } from './observability/logger.ts';
 export { identifierSchema } from './protocol/text.ts';

@@ -1,16 +1,26 @@
 import type { z } from 'zod';
-import type { PayloadVersions } from './payload-versions.ts';
-import type { Policy, Write } from './policies.ts';
+import { eventFailures, type FailureEntry } from '../errors.ts';
+import { checkIntent, isEntityType } from './check-output.ts';
+import type { EventContext, Fields, Intent, RecordView } from './intent.ts';
+import { PayloadVersions } from './payload-versions.ts';
+import type { Policy, Precondition } from './policies.ts';
 
 /** What a kind makes of one valid payload. */
 export interface Meaning {
   readonly entityId: string;
-  readonly write: Write;
+  readonly intent: Intent;
+  /** Where the payload itself names the record version that the edit was made on. */
+  readonly baseVersion?: number;
+  /** The kind's resolution hook, with the fields that the event would write. */
+  readonly resolve?: (current: RecordView, context: EventContext) => Fields | undefined;
 }
 
 export type MeaningResult =
   | { readonly ok: true; readonly meaning: Meaning }
   | { readonly ok: false; readonly error: z.ZodError };
+
+/** A kind's own reasons to refuse an event, by their code. */
+export type KindFailures = { readonly [code: string]: FailureEntry };
 
 /** A kind as the pipeline sees it: names, and one pure function from payload to meaning. */
 export interface Kind {
@@ -20,8 +30,16 @@ export interface Kind {
   readonly newestVersion: number;
   /** True: events of one entity carry `sequence` 1, 2, 3 … and are taken in that order only. */
   readonly ordered: boolean;
+  readonly family: Policy<never>['family'];
+  readonly precondition: Precondition;
+  /** The scope a token needs to send this kind, beside sync:push. */
+  readonly scope: string | undefined;
+  readonly failures: KindFailures;
   schemaOf(version: number): z.ZodType | undefined;
-  /** @param version one of 1..newestVersion */
+  /**
+   * @param version one of 1..newestVersion
+   * @throws Error whatever the kind's own code throws, or what it returns is none of its types
+   */
   interpret(version: number, payload: unknown): MeaningResult;
 }
 
@@ -33,36 +51,84 @@ export interface KindDefinition<Payload> {
   readonly entityId: (payload: Payload) => string;
   readonly policy: Policy<Payload>;
   readonly ordered?: boolean;
+  /** What `decide` may reject with, beside NOT_OWNER and NOT_FOUND. */
+  readonly failures?: KindFailures;
+  /** Only tokens with this scope may send the kind: for what a device must not decide itself. */
+  readonly scope?: string;
+  /** For clients whose payload holds the record version it was made on; 0 for none yet. */
+  readonly baseVersion?: (payload: Payload) => number;
+  /**
+   * For `put` and `patch`: asked where the record changed since the version that the edit was made
+   * on. Returns the merged data, or undefined to let it be a conflict. Where it throws, the last
+   * write wins.
+   */
+  readonly resolve?: (
+    current: RecordView,
+    incoming: Fields,
+    context: EventContext,
+  ) => Fields | undefined;
 }
 
 const namePattern = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
-/** No comma, as filters are lists of them; no line break, as keys are made of them. */
-const entityTypePattern = /^[a-z][a-z0-9.-]*$/;
+const failureCodePattern = /^[A-Z][A-Z0-9_]*$/;
 
 /**
  * Defines a kind of event. The functions given must be pure: they run again on every retry.
  *
- * @throws Error where the name is not of the form `entity.verb`, or the entity type not in lower case
+ * @throws Error, naming the kind, where the definition contradicts itself
  */
 export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
-  const { name, entityType, payload, entityId, policy, ordered = false } = definition;
-  if (!namePattern.test(name)) {
-    throw new Error(`kind ${JSON.stringify(name)}: a name looks like entity.verb, in lower case`);
-  }
-  if (!entityTypePattern.test(entityType)) {
-    throw new Error(`kind ${name}: ${JSON.stringify(entityType)} is no entity type, in lower case`);
-  }
+  checkDefinition(definition);
+  const { name, entityType, payload, policy, ordered = false } = definition;
   return {
     name,
     entityType,
     newestVersion: payload.newest,
     ordered,
+    family: policy.family,
+    precondition: policy.precondition,
+    scope: definition.scope,
+    failures: definition.failures ?? {},
     schemaOf: (version) => payload.schemaOf(version),
     interpret(version, raw) {
       const result = payload.read(version, raw);
-      if (!result.ok) return result;
-      const meaning = { entityId: entityId(result.payload), write: policy(result.payload) };
-      return { ok: true, meaning };
+      return result.ok ? { ok: true, meaning: meaningOf(definition, result.payload) } : result;
     },
   };
+}
+
+function meaningOf<Payload>(definition: KindDefinition<Payload>, payload: Payload): Meaning {
+  const { entityId, policy, baseVersion, resolve } = definition;
+  const intent = checkIntent(policy(payload));
+  return {
+    entityId: entityId(payload),
+    intent,
+    ...(baseVersion && { baseVersion: baseVersion(payload) }),
+    ...(resolve &&
+      'fields' in intent && {
+        resolve: (current, context) => resolve(current, intent.fields, context),
+      }),
+  };
+}
+
+function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {
+  const { name, entityType, payload, entityId, policy, failures = {}, resolve } = definition;
+  const fail = (fault: string) => {
+    throw new Error(`kind ${JSON.stringify(name)}: ${fault}`);
+  };
+  if (!namePattern.test(name)) fail('a name looks like entity.verb, in lower case');
+  if (!isEntityType(entityType)) {
+    fail(`${JSON.stringify(entityType)} is no entity type, in lower case`);
+  }
+  // Types say so, but a file that is run with its types stripped is not checked by them.
+  if (!(payload instanceof PayloadVersions)) fail('payload is not made by payload(schema)');
+  if (typeof entityId !== 'function') fail('entityId is not a function of the payload');
+  if (typeof policy !== 'function' || policy.family === undefined) {
+    fail('policy is none, such as put(…)');
+  }
+  for (const code of Object.keys(failures)) {
+    if (!failureCodePattern.test(code)) fail(`a failure code looks like OUT_OF_STOCK, not ${code}`);
+    if (code in eventFailures) fail(`${code} is one of Landfall's own codes`);
+  }
+  if (resolve && policy.family !== 'last-write-wins') fail('resolve goes with put and patch only');
 }

@@ -1,4 +1,4 @@
-import type { Kind } from './define-kind.ts';
+import type { Kind, KindFailures } from './define-kind.ts';
 import { notePatch, notePut, noteRemove } from './notes/note.ts';
 
 /** The kinds that come with Landfall. */
@@ -7,19 +7,54 @@ export const bundledKinds: readonly Kind[] = [notePut, notePatch, noteRemove];
 export interface KindRegistry {
   readonly kinds: readonly Kind[];
   readonly entityTypes: ReadonlySet<string>;
+  /** Every kind's own failures in one table. */
+  readonly failures: KindFailures;
   find(name: string): Kind | undefined;
 }
 
-/** @throws Error where two kinds share a name */
+/**
+ * @throws Error, naming a kind, where two share a name, give one code two meanings, or settle one
+ *   entity type in two ways that do not go together
+ */
 export function createRegistry(kinds: readonly Kind[]): KindRegistry {
   const byName = new Map<string, Kind>();
   for (const kind of kinds) {
     if (byName.has(kind.name)) throw new Error(`kind ${kind.name} is defined twice`);
     byName.set(kind.name, kind);
   }
+  checkFamilies(kinds);
   return {
     kinds,
     entityTypes: new Set(kinds.map((kind) => kind.entityType)),
+    failures: mergeFailures(kinds),
     find: (name) => byName.get(name),
   };
+}
+
+/** A fold cannot hold what last write wins may later take back: see `append`. */
+function checkFamilies(kinds: readonly Kind[]): void {
+  const first = new Map<string, Kind>();
+  for (const kind of kinds.filter(({ family }) => family !== 'decide')) {
+    const other = first.get(kind.entityType) ?? kind;
+    first.set(kind.entityType, other);
+    if (other.family !== kind.family) {
+      throw new Error(
+        `kind ${kind.name} is ${kind.family}, but ${other.name} of the same entity type is ${other.family}`,
+      );
+    }
+  }
+}
+
+function mergeFailures(kinds: readonly Kind[]): KindFailures {
+  const owners = new Map<string, Kind>();
+  for (const kind of kinds) {
+    for (const [code, entry] of Object.entries(kind.failures)) {
+      const other = owners.get(code);
+      if (other && JSON.stringify(other.failures[code]) !== JSON.stringify(entry)) {
+        throw new Error(`kind ${kind.name} gives ${code} another meaning than ${other.name}`);
+      }
+      owners.set(code, kind);
+    }
+  }
+  return Object.assign({}, ...kinds.map(({ failures }) => failures));
 }

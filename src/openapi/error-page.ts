@@ -18,7 +18,7 @@ export function errorPage(): string {
 
 <!-- Printed from src/errors.ts by \`npm run openapi\`. Do not edit. -->
 
-This is the closed list: a client that knows it meets no other code.
+This is the closed list: a client that knows it, and the codes of the kinds it sends, meets no other.
 
 ## Of one event
 

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { eventFailures } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import { eventSchema } from '../protocol/event.ts';
 import { problemSchema } from '../protocol/problem.ts';
 import { pullAnswerSchema } from '../protocol/pull.ts';
-import { pushAnswerSchema, pushEnvelopeSchema } from '../protocol/push.ts';
+import { failureCodeSchema, pushAnswerSchema, pushEnvelopeSchema } from '../protocol/push.ts';
 import { recordSchema } from '../protocol/record.ts';
 
 export type Json = Record<string, unknown>;
@@ -37,6 +38,11 @@ export function schemasOf(kinds: KindRegistry): Json {
   return {
     PushRequest: pushRequest,
     Event: { ...toJsonSchema(eventSchema, 'input'), ...payloadRule(kinds) },
+    FailureCode: {
+      type: 'string',
+      description: 'Why an event failed: a code of Landfall, or of the kind itself',
+      enum: Object.keys({ ...eventFailures, ...kinds.failures }),
+    },
     PushAnswer: toJsonSchema(pushAnswerSchema, 'output'),
     PullAnswer: toJsonSchema(pullAnswerSchema, 'output'),
     Record: record,
@@ -78,17 +84,22 @@ export function ref(name: string): Json {
   return { $ref: `#/components/schemas/${name}` };
 }
 
+/** Named once, and referred to wherever they stand. */
+const shared = new Map<unknown, string>([
+  [recordSchema, 'Record'],
+  [failureCodeSchema, 'FailureCode'],
+]);
+
 function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
   const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
     io,
     target: 'draft-2020-12',
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      if (zodSchema === recordSchema && schema !== recordSchema) {
-        for (const key of Object.keys(jsonSchema))
-          delete jsonSchema[key as keyof typeof jsonSchema];
-        jsonSchema.$ref = '#/components/schemas/Record';
-      }
+      const name = Object.is(zodSchema, schema) ? undefined : shared.get(zodSchema);
+      if (name === undefined) return;
+      for (const key of Object.keys(jsonSchema)) delete jsonSchema[key as keyof typeof jsonSchema];
+      Object.assign(jsonSchema, ref(name));
     },
   });
   return json;

@@ -15,6 +15,8 @@ export interface Actor {
   readonly tenantId: string;
   readonly subject: string | null;
   readonly deviceId: string | null;
+  /** All that the token allows, as some kinds need a scope of their own. */
+  readonly scopes: readonly string[];
 }
 
 declare module 'fastify' {
@@ -74,8 +76,8 @@ async function authenticate(
   if (!claims.data.scope.includes(scope)) {
     throw new RequestProblem('FORBIDDEN', `This call needs the scope ${scope}.`);
   }
-  const { sub, device } = claims.data;
-  return { tenantId: tenant.data, subject: sub, deviceId: device };
+  const { sub, device, scope: scopes } = claims.data;
+  return { tenantId: tenant.data, subject: sub, deviceId: device, scopes };
 }
 
 const missing = new Set(['FST_JWT_NO_AUTHORIZATION_IN_HEADER', 'FST_JWT_BAD_REQUEST']);

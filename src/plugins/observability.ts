@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
-import type { EventFailureCode, ProblemCode } from '../errors.ts';
+import type { ProblemCode } from '../errors.ts';
 
 /** What a route adds to its request's log line. Counts and times, never what was sent. */
 export interface LogFields {
@@ -12,7 +12,7 @@ export interface LogFields {
   noop?: number;
   superseded?: number;
   duplicate?: number;
-  failed?: { readonly [code in EventFailureCode]?: number };
+  failed?: { readonly [code: string]: number };
   queueWaitMs?: number;
   transactionMs?: number;
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { type EventFailureCode, eventFailures } from '../errors.ts';
 import { versionSchema } from './event.ts';
 import { recordSchema } from './record.ts';
 import { identifierSchema } from './text.ts';
@@ -23,7 +22,8 @@ export const pushQuerySchema = z.strictObject({
   include: z.literal('results').optional().describe('`results`: also one entry per event'),
 });
 
-const codes = Object.keys(eventFailures) as [EventFailureCode, ...EventFailureCode[]];
+/** One of src/errors.ts or of a kind's own table; openapi.yaml lists them all. */
+export const failureCodeSchema = z.string();
 const identityKeySchema = identifierSchema
   .nullable()
   .describe('null where the event had no readable key: then `index` names it');
@@ -32,18 +32,27 @@ const indexSchema = z.int().min(0).describe('Position in the request, from 0');
 export const failedEventSchema = z.object({
   identityKey: identityKeySchema,
   index: indexSchema.optional(),
-  code: z.enum(codes),
+  code: failureCodeSchema,
   message: z.string(),
   retryable: z.boolean(),
   retryAfterMs: z.int().min(0).optional(),
   path: z.string().optional().describe('The field at fault'),
   current: recordSchema.nullable().optional().describe('With CONFLICT: the record that won'),
+  differingFields: z
+    .array(z.string())
+    .optional()
+    .describe('With CONFLICT: the fields in which the edit and that record differ'),
 });
 
 export type FailedEvent = z.infer<typeof failedEventSchema>;
 
-/** What became of an event that was decided and kept. A conflict is kept too, for a person to find. */
-export type StoredOutcome = 'applied' | 'noop' | 'superseded' | 'conflict';
+/**
+ * What became of an event that was decided and kept. A conflict is kept too, for a person to find;
+ * `merged`, which clients are told is `applied`, is one that its kind's resolution hook settled.
+ */
+export const storedOutcomeSchema = z.enum(['applied', 'noop', 'superseded', 'merged', 'conflict']);
+
+export type StoredOutcome = z.infer<typeof storedOutcomeSchema>;
 
 const eventResultSchema = z.object({
   identityKey: identityKeySchema,
@@ -54,7 +63,7 @@ const eventResultSchema = z.object({
     .enum(['applied', 'noop', 'superseded'])
     .optional()
     .describe('With `duplicate`: what became of the event when it first arrived'),
-  code: z.enum(codes).optional().describe('With `failed`'),
+  code: failureCodeSchema.optional().describe('With `failed`'),
   clockAdjusted: z
     .literal(true)
     .optional()

@@ -1,9 +1,9 @@
-import { type EventFailureCode, eventFailures } from '../errors.ts';
+import { retryOf } from '../errors.ts';
 import { type CheckpointCodec, markOf } from '../protocol/checkpoint.ts';
-import type { EventResult, FailedEvent, PushAnswer } from '../protocol/push.ts';
+import type { EventResult, FailedEvent, PushAnswer, StoredOutcome } from '../protocol/push.ts';
 import { formatMicros } from '../protocol/time.ts';
 import { toRecord } from '../protocol/record.ts';
-import type { BatchDecision, EventOutcome } from './decide.ts';
+import type { BatchDecision, EventOutcome } from './outcome.ts';
 
 /** The answer to a batch that was decided and committed. */
 export function toPushAnswer(
@@ -35,15 +35,17 @@ type Failed = Extract<EventOutcome, { status: 'failed' }>;
 
 function toFailed(outcome: Failed, index: number): FailedEvent {
   const { code, message, path } = outcome.failure;
-  const entry: { retryable: boolean; retryAfterMs?: number } = eventFailures[code];
+  const { retryable, retryAfterMs } = retryOf(outcome.failure);
+  const { differingFields } = outcome;
   return {
     ...nameOf(outcome, index),
     code,
     message,
-    retryable: entry.retryable,
-    ...(entry.retryAfterMs !== undefined && { retryAfterMs: entry.retryAfterMs }),
+    retryable,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(path !== undefined && { path }),
     ...currentOf(outcome),
+    ...(differingFields && { differingFields: [...differingFields] }),
   };
 }
 
@@ -56,10 +58,14 @@ function toResult(outcome: EventOutcome, index: number): EventResult {
   return {
     ...named,
     version,
-    ...(outcome.status === 'duplicate' && stored !== 'conflict' && { original: stored }),
+    ...(outcome.status === 'duplicate' && stored !== 'conflict' && { original: toldAs(stored) }),
     ...(outcome.clockAdjusted && { clockAdjusted: true as const }),
     ...currentOf(outcome),
   };
+}
+
+function toldAs(stored: Exclude<StoredOutcome, 'conflict'>) {
+  return stored === 'merged' ? 'applied' : stored;
 }
 
 function nameOf({ identityKey }: EventOutcome, index: number) {
@@ -77,12 +83,12 @@ export interface PushCounts {
   readonly noop: number;
   readonly superseded: number;
   readonly duplicate: number;
-  readonly failed: { readonly [code in EventFailureCode]?: number };
+  readonly failed: { readonly [code: string]: number };
 }
 
 export function countOutcomes(outcomes: readonly EventOutcome[]): PushCounts {
   const counts = { received: outcomes.length, applied: 0, noop: 0, superseded: 0, duplicate: 0 };
-  const failed: { [code in EventFailureCode]?: number } = {};
+  const failed: { [code: string]: number } = {};
   for (const outcome of outcomes) {
     if (outcome.status === 'failed') {
       failed[outcome.failure.code] = (failed[outcome.failure.code] ?? 0) + 1;

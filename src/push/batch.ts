@@ -1,5 +1,6 @@
+import type { EntityRef } from '../protocol/record.ts';
 import type { Wanted } from '../storage/store.ts';
-import type { DecodeResult } from './decode.ts';
+import type { DecodedEvent, DecodeResult } from './decode.ts';
 
 /** One request's events, with who sent them. */
 export interface Batch {
@@ -27,7 +28,12 @@ export function createBatch(batch: Omit<Batch, 'bytes' | 'wanted'>): Batch {
       identityKeys: events.flatMap(({ identityKey, baseKey }) =>
         baseKey === null ? [identityKey] : [identityKey, baseKey],
       ),
-      entities: events.map(({ entityType, entityId }) => ({ entityType, entityId })),
+      entities: events.flatMap(entitiesOf),
     },
   };
+}
+
+function entitiesOf({ entityType, entityId, intent }: DecodedEvent): readonly EntityRef[] {
+  const own = { entityType, entityId };
+  return intent.policy === 'decide' ? [own, ...intent.reads] : [own];
 }

@@ -20,7 +20,7 @@ export function checkSequence(
   event: DecodedEvent,
   record: RecordState | undefined,
 ): EventFailure | undefined {
-  if (!event.ordered || event.sequence === null) return undefined;
+  if (!event.definition.ordered || event.sequence === null) return undefined;
   const next = (record?.sequence ?? 0) + 1;
   if (event.sequence === next) return undefined;
   const code = event.sequence > next ? 'SEQUENCE_GAP' : 'SEQUENCE_CONFLICT';
@@ -59,8 +59,11 @@ function checkBaseKey(
   if (entityKey(base) !== entityKey(event)) {
     return { code: 'INVALID_EVENT', message: 'names an event of another entity', path: 'baseKey' };
   }
-  const lost = base.outcome === 'superseded' || base.outcome === 'conflict';
-  return lost || changedAfter(record, base.version) ? changedSince : undefined;
+  // After a merge the record holds what the sender of both has not seen.
+  const holds = base.outcome === 'applied' || base.outcome === 'noop';
+  // Without a record nothing changed: a `decide` event need not write its own.
+  const changed = record !== undefined && changedAfter(record, base.version);
+  return !holds || changed ? changedSince : undefined;
 }
 
 /** A record that is gone altogether, purged with its tombstone, has changed too. */

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { EventFailure } from '../errors.ts';
-import type { Kind, MeaningResult } from '../kinds/define-kind.ts';
-import type { Write } from '../kinds/policies.ts';
+import type { Kind, Meaning, MeaningResult } from '../kinds/define-kind.ts';
+import type { Intent } from '../kinds/intent.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
-import { type Event, eventSchema } from '../protocol/event.ts';
+import { type Event, eventSchema, versionSchema } from '../protocol/event.ts';
 import { describeFirst } from '../protocol/issue.ts';
 import { findUnstorable } from '../protocol/json.ts';
 import { identifierSchema } from '../protocol/text.ts';
@@ -18,10 +18,8 @@ export interface DecodedEvent {
   readonly fingerprint: Buffer;
   readonly kind: string;
   readonly kindVersion: number;
-  readonly ordered: boolean;
   readonly entityType: string;
   readonly entityId: string;
-  readonly write: Write;
   /** Microseconds since 1970. */
   readonly occurredAt: number | null;
   readonly baseVersion: number | null;
@@ -29,6 +27,9 @@ export interface DecodedEvent {
   readonly sequence: number | null;
   /** JSON text of the payload as it was sent. */
   readonly payload: string;
+  readonly definition: Pick<Kind, 'name' | 'ordered' | 'failures'>;
+  readonly intent: Intent;
+  readonly resolve: Meaning['resolve'];
 }
 
 /** What stands for an event that failed: its key, or where it has no readable one, its index. */
@@ -43,15 +44,17 @@ export type DecodeResult =
   | { readonly ok: true; readonly event: DecodedEvent }
   | { readonly ok: false; readonly undecoded: UndecodedEvent };
 
-export interface DecodeLimits {
+export interface DecodeRules {
   readonly maxEventBytes: number;
+  /** Of the token: some kinds need one of their own. */
+  readonly scopes: readonly string[];
 }
 
 /** Step 1 of deciding: reads one element of `events`, whatever it is. Pure. */
 export function decodeEvent(
   raw: unknown,
   registry: KindRegistry,
-  limits: DecodeLimits,
+  rules: DecodeRules,
 ): DecodeResult {
   const fail = (failure: EventFailure, fault?: unknown): DecodeResult => ({
     ok: false,
@@ -65,21 +68,34 @@ export function decodeEvent(
   const event = parsed.data;
 
   const canonical = canonicalJson(withoutKey(event));
-  if (Buffer.byteLength(canonical) > limits.maxEventBytes) {
-    const message = `is larger than ${limits.maxEventBytes} bytes`;
+  if (Buffer.byteLength(canonical) > rules.maxEventBytes) {
+    const message = `is larger than ${rules.maxEventBytes} bytes`;
     return fail({ code: 'EVENT_TOO_LARGE', message });
   }
   const kind = registry.find(event.kind);
   if (!kind) return fail(unknownKind(event));
-  if (event.version > kind.newestVersion) return fail(unsupportedVersion(event, kind));
-  if (kind.ordered && event.sequence === undefined) return fail(sequenceMissing(kind));
+  const misfit = misfitOf(event, kind, rules.scopes);
+  if (misfit) return fail(misfit);
   const result = interpret(kind, event);
   if ('fault' in result) return fail(kindFailure(kind), result.fault);
   if (!result.ok) return fail(payloadFailure(result.error));
-  if (!identifierSchema.safeParse(result.meaning.entityId).success) return fail(badEntityId(kind));
+  const badId = entityIdFailure(kind, result.meaning);
+  if (badId) return fail(badId);
+  const base = readBase(event, kind, result.meaning);
+  if (!base.ok) return fail(base.failure);
 
   const fingerprint = createHash('sha256').update(canonical).digest();
-  return { ok: true, event: toDecoded(event, kind, result.meaning, fingerprint) };
+  return {
+    ok: true,
+    event: { ...toDecoded(event, kind, result.meaning, fingerprint), ...base.of },
+  };
+}
+
+/** Why an event is none that its kind takes, whatever its payload. */
+function misfitOf(event: Event, kind: Kind, scopes: readonly string[]): EventFailure | undefined {
+  if (event.version > kind.newestVersion) return unsupportedVersion(event, kind);
+  if (kind.scope !== undefined && !scopes.includes(kind.scope)) return notAllowed(kind);
+  return kind.ordered && event.sequence === undefined ? sequenceMissing(kind) : undefined;
 }
 
 /** A kind is somebody else's code: where it throws, that event fails, and not its batch. */
@@ -98,24 +114,58 @@ function kindFailure(kind: Kind): EventFailure {
 function toDecoded(
   event: Event,
   kind: Kind,
-  meaning: { entityId: string; write: Write },
+  meaning: Meaning,
   fingerprint: Buffer,
-): DecodedEvent {
+): Omit<DecodedEvent, 'baseVersion' | 'baseKey'> {
   return {
     identityKey: event.identityKey,
     fingerprint,
     kind: kind.name,
     kindVersion: event.version,
-    ordered: kind.ordered,
     entityType: kind.entityType,
     entityId: meaning.entityId,
-    write: meaning.write,
     occurredAt: event.occurredAt === undefined ? null : toMicros(event.occurredAt),
-    baseVersion: event.baseVersion ?? null,
-    baseKey: event.baseKey ?? null,
     sequence: event.sequence ?? null,
     payload: JSON.stringify(event.payload),
+    definition: kind,
+    intent: meaning.intent,
+    resolve: meaning.resolve,
   };
+}
+
+type Base = Pick<DecodedEvent, 'baseVersion' | 'baseKey'>;
+type BaseResult =
+  | { readonly ok: true; readonly of: Base }
+  | { readonly ok: false; readonly failure: EventFailure };
+
+const badBase: BaseResult = {
+  ok: false,
+  failure: {
+    code: 'INVALID_PAYLOAD',
+    message: 'the version that it was made on must be an integer, 0 or more',
+    path: 'payload',
+  },
+};
+
+/** What the edit was made on: as the event says, else its payload, else as its kind implies. */
+function readBase(event: Event, kind: Kind, meaning: Meaning): BaseResult {
+  const { baseKey = null, baseVersion = null } = event;
+  const fail = (message: string, path: string): BaseResult => ({
+    ok: false,
+    failure: { code: 'INVALID_EVENT', message: `${kind.name} ${message}`, path },
+  });
+  if (kind.precondition === 'absent') {
+    if (baseKey !== null) return fail('creates, and is made on no event', 'baseKey');
+    if (baseVersion) return fail('creates, and is made on no version', 'baseVersion');
+    return { ok: true, of: { baseVersion: 0, baseKey: null } };
+  }
+  if (baseKey !== null) return { ok: true, of: { baseVersion: null, baseKey } };
+  const stated = baseVersion ?? meaning.baseVersion ?? null;
+  if (!versionSchema.nullable().safeParse(stated).success) return badBase;
+  if (stated === null && kind.precondition === 'required') {
+    return fail('needs the baseVersion or the baseKey of what it was made on', 'baseVersion');
+  }
+  return { ok: true, of: { baseVersion: stated, baseKey: null } };
 }
 
 function withoutKey({ identityKey: _key, ...rest }: Event): Omit<Event, 'identityKey'> {
@@ -153,9 +203,17 @@ function unsupportedVersion(event: Event, kind: Kind): EventFailure {
   };
 }
 
-/** A key of the database and of every answer, whatever the kind's own schema lets through. */
-function badEntityId(kind: Kind): EventFailure {
-  const message = `the id of a ${kind.entityType} must be 1 to 200 printable characters`;
+function notAllowed({ name, scope }: Kind): EventFailure {
+  return { code: 'NOT_ALLOWED', message: `${name} needs the scope ${scope}`, path: 'kind' };
+}
+
+/** Keys of the database and of every answer, whatever the kind's own schema lets through. */
+function entityIdFailure(kind: Kind, { entityId, intent }: Meaning): EventFailure | undefined {
+  const own = { entityType: kind.entityType, entityId };
+  const named = intent.policy === 'decide' ? [own, ...intent.reads] : [own];
+  const bad = named.find((entity) => !identifierSchema.safeParse(entity.entityId).success);
+  if (!bad) return undefined;
+  const message = `the id of a ${bad.entityType} must be 1 to 200 printable characters`;
   return { code: 'INVALID_PAYLOAD', message, path: 'payload' };
 }
 

@@ -1,5 +1,6 @@
 import { type EntityRef, entityKey } from '../protocol/record.ts';
 import type {
+  EffectRow,
   EventProof,
   EventRow,
   KnownEvent,
@@ -20,6 +21,7 @@ export class Draft {
    */
   receivedAt: number;
   readonly events: EventRow[] = [];
+  readonly effects: EffectRow[] = [];
   readonly #parent: Draft | undefined;
   readonly #known = new Map<string, KnownEvent>();
   readonly #records = new Map<string, RecordState>();
@@ -54,6 +56,7 @@ export class Draft {
     this.headProof = child.headProof;
     this.receivedAt = child.receivedAt;
     for (const event of child.events) this.events.push(event);
+    for (const effect of child.effects) this.effects.push(effect);
     for (const [key, event] of child.#known) this.#known.set(key, event);
     for (const [key, record] of child.#records) this.#records.set(key, record);
   }
@@ -76,9 +79,9 @@ export class Draft {
   }
 
   /** Appends an event at head + 1. */
-  append(row: Omit<EventRow, 'version' | 'receivedAt'>): KnownEvent {
+  append(row: Omit<EventRow, 'version' | 'receivedAt'>): KnownEvent & EventRow {
     const event: EventRow = { ...row, version: this.head + 1, receivedAt: this.receivedAt };
-    const known: KnownEvent = { ...event, previous: this.headProof };
+    const known = { ...event, previous: this.headProof };
     this.events.push(event);
     this.#known.set(event.identityKey, known);
     this.head = event.version;

@@ -1,4 +1,4 @@
-import type { Fields, Write } from '../kinds/policies.ts';
+import type { Fields, Write } from '../kinds/intent.ts';
 import type { RecordClock, Stamp } from '../storage/store.ts';
 import { canonicalJson } from './canonical-json.ts';
 
@@ -61,7 +61,11 @@ function settlePatch(before: Contended, fields: Fields, stamp: Stamp): Settled {
     const last = patchOf(clock, name) ?? clock.put;
     return !last || isAfter(stamp, last);
   });
-  if (won.length === 0) return lost(before);
+  if (won.length === 0) {
+    // One that names no field has nothing to lose with.
+    const isEmpty = Object.keys(fields).length === 0;
+    return isEmpty && !before.deleted ? { ...lost(before), outcome: 'noop' } : lost(before);
+  }
 
   const data = canonicalJson({ ...parseFields(before.data), ...Object.fromEntries(won) });
   const stamps = Object.entries(clock.fields ?? {});

@@ -8,9 +8,9 @@ import { parseQuery } from '../protocol/query.ts';
 import { toMicros } from '../protocol/time.ts';
 import { countOutcomes, toPushAnswer } from './answer.ts';
 import { createBatch } from './batch.ts';
-import type { BatchDecision } from './decide.ts';
-import { type DecodeResult, decodeEvent } from './decode.ts';
+import { decodeEvent } from './decode.ts';
 import type { GroupCommit } from './group-commit.ts';
+import type { BatchDecision } from './outcome.ts';
 
 export interface PushDeps {
   readonly kinds: KindRegistry;
@@ -26,32 +26,25 @@ export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
   app.post('/api/sync/events', { config: { scope: 'sync:push' } }, async (request) => {
     const { include } = parseQuery(pushQuerySchema, request.query);
     const envelope = parseEnvelope(request.body, limits.maxBatchEvents);
-    const { tenantId, deviceId, subject } = request.actor;
-    const events = envelope.events.map((raw) => decodeEvent(raw, kinds, limits));
-    for (const fault of faultsIn(events)) {
-      request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
-    }
+    const { tenantId, deviceId, subject, scopes } = request.actor;
     const batch = createBatch({
       tenantId,
       deviceId,
       subject,
       sentAt: envelope.sentAt === undefined ? null : toMicros(envelope.sentAt),
       atomic: envelope.atomic,
-      events,
+      events: envelope.events.map((raw) => decodeEvent(raw, kinds, { ...limits, scopes })),
     });
     const { decision, queueWaitMs, transactionMs } = await groupCommit.submit(batch);
-    Object.assign(request.logFields, {
-      ...countOutcomes(decision.outcomes),
-      queueWaitMs,
-      transactionMs,
-    });
+    const counts = countOutcomes(decision.outcomes);
+    Object.assign(request.logFields, { ...counts, queueWaitMs, transactionMs });
+    for (const { fault } of decision.outcomes) {
+      if (fault === undefined) continue;
+      request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
+    }
     return toPushAnswer(decision, tenantId, checkpoints, include === 'results');
   });
 };
-
-function faultsIn(events: readonly DecodeResult[]): readonly unknown[] {
-  return events.flatMap((event) => (event.ok ? [] : (event.undecoded.fault ?? [])));
-}
 
 function parseEnvelope(body: unknown, maxEvents: number): PushEnvelope {
   const parsed = pushEnvelopeSchema.safeParse(body);

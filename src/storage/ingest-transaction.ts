@@ -2,6 +2,8 @@ import pg, { type Pool, type PoolClient } from 'pg';
 import { RequestProblem } from '../errors.ts';
 import { advanceHeads } from './sql/advance-heads.ts';
 import { ensureTenants } from './sql/ensure-tenants.ts';
+import { insertConflicts } from './sql/insert-conflicts.ts';
+import { insertEffects } from './sql/insert-effects.ts';
 import { insertEvents } from './sql/insert-events.ts';
 import { loadHeads } from './sql/load-heads.ts';
 import { loadKnownEvents } from './sql/load-known-events.ts';
@@ -94,18 +96,16 @@ async function writeAndCommit<Batch, Decision>(
     moved.flatMap(({ tenantId, plan }) => pick(plan).map((row) => ({ ...row, tenantId })));
   const records = rowsOf((plan) => plan.records);
 
+  const heads = moved.map(({ tenantId, plan }) => ({ id: tenantId, head: plan.head }));
+  const events = rowsOf((plan) => plan.events);
+  const effects = rowsOf((plan) => plan.effects);
+  const conflicts = events.filter(({ outcome }) => outcome === 'conflict');
+
   const writes: Promise<unknown>[] = [];
-  if (moved.length > 0) {
-    const heads = moved.map(({ tenantId, plan }) => ({ id: tenantId, head: plan.head }));
-    writes.push(
-      insertEvents(
-        client,
-        rowsOf((plan) => plan.events),
-      ),
-      advanceHeads(client, heads),
-    );
-  }
+  if (events.length > 0) writes.push(insertEvents(client, events), advanceHeads(client, heads));
   if (records.length > 0) writes.push(upsertRecords(client, records));
+  if (effects.length > 0) writes.push(insertEffects(client, effects));
+  if (conflicts.length > 0) writes.push(insertConflicts(client, conflicts));
   const commit = client.query('COMMIT');
 
   const [written, committed] = await Promise.all([firstError(writes), firstError([commit])]);

@@ -40,6 +40,17 @@ export interface EventRow {
   readonly sequence: number | null;
   /** JSON text, as the client sent it. */
   readonly payload: string;
+  /** The versions of the event's own record before and after it; 0 where there was none. */
+  readonly recordBefore: number;
+  readonly recordAfter: number;
+}
+
+/** What an event wrote to a record beside its own. */
+export interface EffectRow extends EntityRef {
+  /** Of the event. */
+  readonly version: number;
+  readonly recordBefore: number;
+  readonly recordAfter: number;
 }
 
 /** What proves that an event still stands at its version. */
@@ -83,6 +94,7 @@ export interface TenantSnapshot {
 export interface TenantPlan<Decision> {
   readonly head: number;
   readonly events: readonly EventRow[];
+  readonly effects: readonly EffectRow[];
   readonly records: readonly RecordState[];
   /** One per batch of the tenant, in order; handed back to whoever sent the batch. */
   readonly decisions: readonly Decision[];

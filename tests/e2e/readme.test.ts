@@ -63,7 +63,7 @@ test('the kind in README.md can be defined as it is written', async () => {
     ok: true,
     meaning: {
       entityId: 't1',
-      write: { policy: 'put', fields: { name: 'Sweep', done: false } },
+      intent: { policy: 'put', fields: { name: 'Sweep', done: false } },
     },
   });
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
@@ -16,7 +16,7 @@ let directory: string;
 beforeEach(async () => {
   database = await createEmptyDatabase();
   directory = await mkdtemp(join(tmpdir(), 'landfall-migrations-'));
-  await cp(MIGRATIONS, directory, { recursive: true });
+  await cp(join(MIGRATIONS, INIT), join(directory, INIT), { recursive: true });
 });
 
 afterEach(async () => {
@@ -47,7 +47,21 @@ test('a second run applies nothing', async () => {
 });
 
 test('without a folder named, the migrations are those of the project', async () => {
-  expect(await migrate(database.url)).toEqual([INIT]);
+  const folders = await readdir(MIGRATIONS, { withFileTypes: true });
+  const names = folders.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  expect(names).toContain(INIT);
+  expect(await migrate(database.url)).toEqual(names.toSorted());
+});
+
+test('a conflict that was stored before conflicts could be listed is open afterwards', async () => {
+  await migrate(database.url, directory);
+  await query(`INSERT INTO events (tenant_id, version, identity_key, fingerprint, kind, kind_version,
+      entity_type, entity_id, outcome, effective_at, received_at, clock_adjusted, payload)
+    SELECT 't1', version, 'k' || version, '', 'note.put', 1, 'note', 'n1', outcome, now(), now(),
+      false, '{}' FROM (VALUES (1, 'applied'), (2, 'conflict')) AS stored (version, outcome)`);
+  await migrate(database.url);
+  const { rows } = await query('SELECT version::int, entity_id, resolution FROM conflicts');
+  expect(rows).toEqual([{ version: 2, entity_id: 'n1', resolution: null }]);
 });
 
 test('of several processes that migrate at once one works and the others wait', async () => {
@@ -119,6 +133,7 @@ test('an index is built CONCURRENTLY; where that fails, the row says so and stay
 });
 
 test('a database ahead of this copy of the service has nothing pending', async () => {
+  await cp(MIGRATIONS, directory, { recursive: true });
   await addMigration(NEXT, 'CREATE TABLE later ();');
   await migrate(database.url, directory);
   expect(await migrate(database.url)).toEqual([]);

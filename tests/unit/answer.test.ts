@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { createCheckpointCodec, markOf } from '../../src/protocol/checkpoint.ts';
 import { pushAnswerSchema, type StoredOutcome } from '../../src/protocol/push.ts';
 import { countOutcomes, toPushAnswer } from '../../src/push/answer.ts';
-import type { BatchDecision, EventOutcome } from '../../src/push/decide.ts';
+import type { BatchDecision, EventOutcome } from '../../src/push/outcome.ts';
 import type { KnownEvent, RecordState } from '../../src/storage/store.ts';
 
 const codec = createCheckpointCodec(Buffer.alloc(32, 7));
@@ -84,6 +84,7 @@ const outcomes: readonly EventOutcome[] = [
     status: 'failed',
     failure: { code: 'CONFLICT', message: 'changed' },
     current: winner,
+    differingFields: ['title'],
   },
   {
     identityKey: 'k6',
@@ -136,9 +137,12 @@ describe('the answer to a batch', () => {
     ]);
   });
 
-  test('shows with a conflict the record that won, or that there is none any more', () => {
+  test('shows with a conflict the record that won and the diff, or that there is none any more', () => {
     const { failed } = answerTo(outcomes);
-    expect(failed[2]).toMatchObject({ code: 'CONFLICT', current: shownWinner });
+    expect(failed[2]).toMatchObject({
+      ...{ code: 'CONFLICT', current: shownWinner },
+      differingFields: ['title'],
+    });
     expect(failed[3]).toMatchObject({ code: 'CONFLICT', current: null });
     expect(failed[1]).not.toHaveProperty('current');
   });

@@ -7,7 +7,7 @@ import { fc } from './support/property.ts';
 
 const registry = createRegistry([...bundledKinds, personPut, stepPut]);
 const maxEventBytes = 2_000;
-const decode = (raw: unknown) => decodeEvent(raw, registry, { maxEventBytes });
+const decode = (raw: unknown) => decodeEvent(raw, registry, { maxEventBytes, scopes: [] });
 
 const note = {
   identityKey: 'device1-7',
@@ -31,10 +31,10 @@ describe('a valid event', () => {
       identityKey: 'device1-7',
       kind: 'note.put',
       kindVersion: 1,
-      ordered: false,
+      definition: { name: 'note.put', ordered: false },
       entityType: 'note',
       entityId: 'n1',
-      write: { policy: 'put', fields: { title: 'Title', body: 'Body' } },
+      intent: { policy: 'put', fields: { title: 'Title', body: 'Body' } },
       occurredAt: Date.UTC(2026, 10, 21, 9, 12) * 1000,
       baseVersion: 41,
       baseKey: null,
@@ -221,7 +221,7 @@ describe('an older payload version', () => {
   ])('%i is lifted to the newest, and the log keeps what was sent', (version, payload) => {
     const event = mustDecode({ ...base, version, payload });
     expect(event).toMatchObject({ kindVersion: version, entityId: 'p' });
-    expect(event.write).toEqual({ policy: 'put', fields: newest });
+    expect(event.intent).toEqual({ policy: 'put', fields: newest });
     expect(JSON.parse(event.payload)).toEqual(payload);
   });
 

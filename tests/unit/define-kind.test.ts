@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { accept } from '../../src/kinds/decisions.ts';
 import { defineKind } from '../../src/kinds/define-kind.ts';
 import { payload } from '../../src/kinds/payload-versions.ts';
-import { patch, type Policy, put, remove } from '../../src/kinds/policies.ts';
+import { append, decide, patch, type Policy, put, remove } from '../../src/kinds/policies.ts';
 import { personPut, stepPut } from './support/kinds.ts';
 
 const shipSchema = z.strictObject({ id: z.string(), fuel: z.number() });
@@ -34,9 +35,9 @@ describe('a kind', () => {
     expect(stepPut.ordered).toBe(true);
   });
 
-  test('turns a valid payload into an entity and a write', () => {
+  test('turns a valid payload into an entity and an intent', () => {
     const result = shipKind('ship.launch').interpret(1, { id: 's1', fuel: 4 });
-    const meaning = { entityId: 's1', write: { policy: 'put', fields: { fuel: 4 } } };
+    const meaning = { entityId: 's1', intent: { policy: 'put', fields: { fuel: 4 } } };
     expect(result).toEqual({ ok: true, meaning });
   });
 
@@ -50,9 +51,45 @@ describe('a kind', () => {
     ['put', put<Ship>(({ fuel }) => ({ fuel })), { policy: 'put', fields: { fuel: 4 } }],
     ['patch', patch<Ship>(({ fuel }) => ({ fuel })), { policy: 'patch', fields: { fuel: 4 } }],
     ['remove', remove(), { policy: 'remove' }],
-  ])('whose policy is %s asks for that write', (_name, policy, write) => {
+  ])('whose policy is %s asks for that write', (_name, policy, intent) => {
     const result = shipKind('ship.launch', policy).interpret(1, { id: 's1', fuel: 4 });
-    expect(result).toMatchObject({ meaning: { write } });
+    expect(result).toMatchObject({ meaning: { intent } });
+  });
+});
+
+describe('a definition that contradicts itself is refused by its name', () => {
+  const base = {
+    name: 'ship.launch',
+    entityType: 'ship',
+    payload: payload(shipSchema),
+    entityId: ({ id }: Ship) => id,
+  };
+  const failure = { retryable: false, cause: 'none left', remedy: 'wait' };
+
+  test.each([
+    ['OUT-OF-FUEL', 'a failure code looks like OUT_OF_STOCK'],
+    ['CONFLICT', "CONFLICT is one of Landfall's own codes"],
+  ])('for the failure code %s', (code, message) => {
+    const policy = decide<Ship>({ reads: () => [], decide: () => accept() });
+    const define = () => defineKind({ ...base, policy, failures: { [code]: failure } });
+    expect(define).toThrow('ship.launch');
+    expect(define).toThrow(message);
+  });
+
+  test.each([
+    ['payload', shipSchema, 'payload is not made by payload(schema)'],
+    ['entityId', 'id', 'entityId is not a function'],
+    ['policy', put, 'policy is none'],
+    ['policy', undefined, 'policy is none'],
+  ])('for a %s that types would have refused', (member, value, message) => {
+    const policy = put<Ship>(() => ({}));
+    const define = () => defineKind<Ship>({ ...base, policy, [member]: value });
+    expect(define).toThrow(`kind "ship.launch": ${message}`);
+  });
+
+  test('for a hook beside a policy that has no sides to merge', () => {
+    const policy = append<Ship>((before) => before ?? {});
+    expect(() => defineKind({ ...base, policy, resolve: () => ({}) })).toThrow('resolve goes with');
   });
 });
 

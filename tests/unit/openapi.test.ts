@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { eventFailures, requestProblems } from '../../src/errors.ts';
 import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
-import { readExamples } from '../../src/openapi/examples.ts';
+import { type Examples, readExamples } from '../../src/openapi/examples.ts';
 import { renderFiles } from '../../src/openapi/render.ts';
 
 const projectFile = (path: string) =>
@@ -29,19 +29,24 @@ test('openapi.yaml is a valid OpenAPI 3.1 document', async () => {
 test('every code of the closed table is in openapi.yaml and in docs/errors.md', () => {
   const yaml = projectFile('openapi.yaml');
   const page = projectFile('docs/errors.md');
-  for (const code of [...Object.keys(eventFailures), ...Object.keys(requestProblems)]) {
+  const { failures } = createRegistry(bundledKinds);
+  for (const code of Object.keys({ ...eventFailures, ...failures, ...requestProblems })) {
     expect(yaml).toMatch(new RegExp(`\\b${code}\\b`));
     expect(page).toContain(`\`${code}\``);
   }
 });
 
-const { pushBody, pushAnswer, pullAnswer, problems } = readExamples();
-const examples = [
-  ...Object.entries(pushBody).map(([name, value]) => ['PushRequest', name, value] as const),
-  ...Object.entries(pushAnswer).map(([name, value]) => ['PushAnswer', name, value] as const),
-  ...Object.entries(pullAnswer).map(([name, value]) => ['PullAnswer', name, value] as const),
-  ...Object.entries(problems).map(([name, value]) => ['Problem', name, value] as const),
-];
+const recorded = readExamples();
+const schemaOf = {
+  pushBody: 'PushRequest',
+  pushAnswer: 'PushAnswer',
+  pullAnswer: 'PullAnswer',
+  problems: 'Problem',
+} as const satisfies { readonly [part in keyof Examples]: string };
+const parts = Object.keys(schemaOf) as (keyof Examples)[];
+const examples = parts.flatMap((part) =>
+  Object.entries(recorded[part]).map(([name, value]) => [schemaOf[part], name, value] as const),
+);
 
 test.each(examples)('the %s example "%s" matches its schema', (schema, _name, value) => {
   expect(check(schema, value)).toEqual([]);

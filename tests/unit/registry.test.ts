@@ -22,8 +22,25 @@ test('two kinds of one name are refused at the start, by name', () => {
 });
 
 test('entity types are those of the kinds, each once', () => {
-  const registry = createRegistry([...bundledKinds, personPut]);
-  expect([...registry.entityTypes].toSorted()).toEqual(['note', 'person']);
+  const registry = createRegistry([personPut, stepPut, { ...personPut, name: 'person.keep' }]);
+  expect([...registry.entityTypes].toSorted()).toEqual(['person', 'step']);
+});
+
+test('kinds that settle one entity type in two ways are refused, by name', () => {
+  const folded = { ...personPut, name: 'person.append', family: 'append' as const };
+  expect(() => createRegistry([personPut, folded])).toThrow('person.append is append');
+  const decided = { ...folded, family: 'decide' as const };
+  expect(createRegistry([personPut, decided]).kinds).toHaveLength(2);
+});
+
+test('a failure code means one thing, whichever kind answers it', () => {
+  const failures = { SOLD_OUT: { retryable: false, cause: 'none left', remedy: 'wait' } };
+  const same = { ...stepPut, failures };
+  expect(createRegistry([{ ...personPut, failures }, same]).failures).toEqual(failures);
+  const other = { ...stepPut, failures: { SOLD_OUT: { ...failures.SOLD_OUT, retryable: true } } };
+  expect(() => createRegistry([{ ...personPut, failures }, other])).toThrow(
+    'step.put gives SOLD_OUT',
+  );
 });
 
 test('the bundled kinds can be registered together, with a schema for every version', () => {
@@ -37,7 +54,7 @@ test('the bundled kinds can be registered together, with a schema for every vers
 test('a note patch writes the fields it names and needs at least one', () => {
   const notePatch = createRegistry(bundledKinds).find('note.patch');
   expect(notePatch?.interpret(1, { noteId: 'n', title: '' })).toMatchObject({
-    meaning: { entityId: 'n', write: { policy: 'patch', fields: { title: '' } } },
+    meaning: { entityId: 'n', intent: { policy: 'patch', fields: { title: '' } } },
   });
   expect(notePatch?.interpret(1, { noteId: 'n' }).ok).toBe(false);
 });

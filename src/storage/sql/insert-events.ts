@@ -5,21 +5,21 @@ const text = `
 INSERT INTO events (
   tenant_id, version, identity_key, fingerprint, kind, kind_version, entity_type, entity_id,
   outcome, device_id, subject, occurred_at, effective_at, received_at, clock_adjusted,
-  base_version, base_key, sequence, payload)
+  base_version, base_key, sequence, payload, record_before, record_after)
 SELECT tenant_id, version, identity_key, fingerprint, kind, kind_version, entity_type, entity_id,
        outcome, device_id, subject,
        timestamptz 'epoch' + occurred_at * interval '1 microsecond',
        timestamptz 'epoch' + effective_at * interval '1 microsecond',
        timestamptz 'epoch' + received_at * interval '1 microsecond',
-       clock_adjusted, base_version, base_key, sequence, payload::json
+       clock_adjusted, base_version, base_key, sequence, payload::json, record_before, record_after
 FROM unnest(
   $1::text[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $6::int[], $7::text[], $8::text[],
   $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bool[],
-  $16::bigint[], $17::text[], $18::bigint[], $19::text[]
+  $16::bigint[], $17::text[], $18::bigint[], $19::text[], $20::bigint[], $21::bigint[]
 ) AS event (
   tenant_id, version, identity_key, fingerprint, kind, kind_version, entity_type, entity_id,
   outcome, device_id, subject, occurred_at, effective_at, received_at, clock_adjusted,
-  base_version, base_key, sequence, payload)`;
+  base_version, base_key, sequence, payload, record_before, record_after)`;
 
 /** Appends to the log. */
 export async function insertEvents(
@@ -49,6 +49,8 @@ export async function insertEvents(
       events.map((event) => event.baseKey),
       events.map((event) => event.sequence),
       events.map((event) => event.payload),
+      events.map((event) => event.recordBefore),
+      events.map((event) => event.recordAfter),
     ],
   });
 }

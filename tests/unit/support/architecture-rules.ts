@@ -25,9 +25,9 @@ const importRules: readonly ImportRule[] = [
     may: /^(\/protocol\/.*|\/errors\.ts|zod|secure-json-parse|node:.*)$/,
   },
   {
-    name: 'kinds import zod, protocol and themselves',
+    name: 'kinds import zod, node:util, protocol, errors.ts and themselves',
     of: /^kinds\//,
-    may: /^(\/kinds\/.*|\/protocol\/.*|zod)$/,
+    may: /^(\/kinds\/.*|\/protocol\/.*|\/errors\.ts|node:util|zod)$/,
   },
   {
     name: 'push imports protocol, kinds, errors.ts and itself, and types of the store',

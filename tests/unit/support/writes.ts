@@ -1,4 +1,4 @@
-import type { Fields, Write } from '../../../src/kinds/policies.ts';
+import type { Fields, Write } from '../../../src/kinds/intent.ts';
 import type { JsonValue } from '../../../src/protocol/json.ts';
 import {
   type Contended,

@@ -1,0 +1,78 @@
+import { findUnstorable } from '../protocol/json.ts';
+import type { EntityRef } from '../protocol/record.ts';
+import type { Fields, Intent, Write } from './intent.ts';
+
+// A kind is somebody else's code, and may be plain JavaScript. What JSON or the database cannot keep
+// would fail the whole batch, or come back changed: so it is refused while it is still one event's.
+
+/** No comma, as filters are lists of them; no line break, as keys are made of them. */
+const entityTypePattern = /^[a-z][a-z0-9.-]*$/;
+
+export function isEntityType(text: unknown): boolean {
+  return typeof text === 'string' && entityTypePattern.test(text);
+}
+
+/** @throws Error where it is nothing that the pipeline can go on with */
+export function checkIntent(intent: Intent): Intent {
+  switch (intent.policy) {
+    case 'append':
+      return intent;
+    case 'decide':
+      checkReads(intent.reads);
+      return intent;
+    default:
+      checkWrite(intent);
+      return intent;
+  }
+}
+
+/** @throws Error where it is no write, or its fields are none */
+export function checkWrite(write: Write): void {
+  switch (write.policy) {
+    case 'put':
+    case 'patch':
+      checkFields(write.fields);
+      return;
+    case 'remove':
+      return;
+    default:
+      throw new Error('neither a put nor a patch nor a remove');
+  }
+}
+
+/** @throws Error, naming the field, where they are not JSON that the database can keep */
+export function checkFields(fields: unknown): Fields {
+  if (!isPlainObject(fields)) throw new Error('not an object of fields');
+  const foreign = findForeign(fields, '');
+  if (foreign !== undefined) throw new Error(`a field is not JSON: ${foreign}`);
+  const unstorable = findUnstorable(fields);
+  if (unstorable)
+    throw new Error(`a field ${unstorable.message}: ${unstorable.path ?? 'its name'}`);
+  // Sound: every value in it was just found to be JSON.
+  return fields as Fields;
+}
+
+/** The ids are the payload's, and are checked where the event's own is. */
+function checkReads(reads: readonly EntityRef[]): void {
+  if (!Array.isArray(reads)) throw new Error('reads is not a list');
+  for (const { entityType } of reads) {
+    if (!isEntityType(entityType)) throw new Error('reads names what is no entity type');
+  }
+}
+
+/** Where a value stands that JSON has not, such as a date, a bigint or undefined. */
+function findForeign(value: unknown, path: string): string | undefined {
+  if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return undefined;
+  if (!Array.isArray(value) && !isPlainObject(value)) return path;
+  for (const [name, child] of Object.entries(value)) {
+    const foreign = findForeign(child, path === '' ? name : `${path}.${name}`);
+    if (foreign !== undefined) return foreign;
+  }
+  return undefined;
+}
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}

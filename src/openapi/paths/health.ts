@@ -1,0 +1,30 @@
+import { answer } from '../responses.ts';
+import type { Json } from '../schemas.ts';
+
+/** What whoever runs the service calls. */
+export function healthPaths(): Json {
+  return { '/livez': { get: livenessOperation() }, '/readyz': { get: readinessOperation() } };
+}
+
+function livenessOperation(): Json {
+  return {
+    operationId: 'livez',
+    tags: ['Health'],
+    summary: 'Whether the process answers',
+    security: [],
+    responses: { 200: answer('It does', 'Liveness') },
+  };
+}
+
+function readinessOperation(): Json {
+  return {
+    operationId: 'readyz',
+    tags: ['Health'],
+    summary: 'Whether the service can do its work',
+    security: [],
+    responses: {
+      200: answer('Send it traffic', 'Readiness'),
+      503: answer('Send it none', 'Readiness'),
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { pullQuerySchema } from '../../protocol/pull.ts';
+import type { Examples } from '../examples.ts';
+import { answer, everyProblem, problems, queryProblems } from '../responses.ts';
+import { type Json, queryParameters } from '../schemas.ts';
+
+export function pullPaths(examples: Examples): Json {
+  return { '/api/sync/changes': { get: pullOperation(examples) } };
+}
+
+function pullOperation(examples: Examples): Json {
+  return {
+    operationId: 'pullChanges',
+    tags: ['Sync'],
+    summary: 'Read what changed since a checkpoint',
+    description:
+      'Without `since`, a bootstrap: live records only. Pull until `hasMore` is false, and keep ' +
+      'the checkpoint together with the records. Needs the scope `sync:pull`.',
+    parameters: [
+      ...queryParameters(pullQuerySchema),
+      {
+        name: 'If-None-Match',
+        in: 'header',
+        required: false,
+        description: 'The ETag of the last answer, to be told 304 while nothing changed',
+        schema: { type: 'string' },
+      },
+    ],
+    responses: {
+      200: {
+        ...answer('One page', 'PullAnswer', examples.pullAnswer),
+        headers: { ETag: { description: 'The checkpoint, quoted', schema: { type: 'string' } } },
+      },
+      304: { description: 'The checkpoint named by If-None-Match is still the newest' },
+      ...problems(examples, [
+        ...everyProblem,
+        ...queryProblems,
+        'INVALID_CHECKPOINT',
+        'CHECKPOINT_EXPIRED',
+      ]),
+    },
+  };
+}

@@ -1,0 +1,60 @@
+import { eventFailures, type ProblemCode } from '../../errors.ts';
+import type { KindRegistry } from '../../kinds/registry.ts';
+import { pushQuerySchema } from '../../protocol/push.ts';
+import type { Examples } from '../examples.ts';
+import {
+  answer,
+  bodyProblems,
+  everyProblem,
+  examplesOf,
+  problems,
+  queryProblems,
+} from '../responses.ts';
+import { type Json, queryParameters, ref } from '../schemas.ts';
+
+export function pushPaths(kinds: KindRegistry, examples: Examples): Json {
+  return {
+    '/api/sync/events': { post: pushOperation(kinds, examples) },
+  };
+}
+
+function pushOperation(kinds: KindRegistry, examples: Examples): Json {
+  return {
+    operationId: 'pushEvents',
+    tags: ['Sync'],
+    summary: 'Post a batch of queued events',
+    description:
+      'All accepted events of a batch commit in one transaction, or none does. Sending the same ' +
+      'batch again is always right. Needs the scope `sync:push`.\n\n' +
+      'Codes of failed events:\n\n' +
+      failureTable(kinds),
+    parameters: queryParameters(pushQuerySchema),
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': { schema: ref('PushRequest'), examples: examplesOf(examples.pushBody) },
+      },
+    },
+    responses: {
+      200: answer('Decided and committed, event by event', 'PushAnswer', examples.pushAnswer),
+      ...problems(examples, pushProblems),
+    },
+  };
+}
+
+const pushProblems = [
+  ...everyProblem,
+  ...queryProblems,
+  ...bodyProblems,
+  'EMPTY_BATCH',
+  'BATCH_TOO_LARGE',
+  'TENANT_BUSY',
+  'COMMIT_UNKNOWN',
+] as const satisfies readonly ProblemCode[];
+
+function failureTable(kinds: KindRegistry): string {
+  const rows = Object.entries({ ...eventFailures, ...kinds.failures }).map(
+    ([code, { retryable, cause }]) => `| \`${code}\` | ${retryable ? 'yes' : 'no'} | ${cause} |`,
+  );
+  return ['| code | retryable | cause |', '| --- | --- | --- |', ...rows].join('\n');
+}

@@ -1,0 +1,104 @@
+import type { EventFailure } from '../errors.ts';
+import { entityKey } from '../protocol/record.ts';
+import type { KnownEvent, RecordState } from '../storage/store.ts';
+import { applyMerge, applyWrites, keepConflict, type Occurrence } from './apply.ts';
+import type { Batch } from './batch.ts';
+import { changedSince, checkAge, checkPrecondition, checkSequence } from './checks.ts';
+import { type EffectiveTime, effectiveTime } from './clock.ts';
+import type { DecodedEvent } from './decode.ts';
+import type { Draft } from './draft.ts';
+import { newestAt } from './last-write-wins.ts';
+import type { EventOutcome } from './outcome.ts';
+import { planMerge, planWrites, type WritePlan } from './plan-writes.ts';
+
+export interface DecideRules {
+  /** Events older than this are refused; null: a queue of any age drains. Milliseconds. */
+  readonly maxEventAgeMs: number | null;
+}
+
+/** Steps 2 to 7 of the protocol, in its order; step 1 is push/decode.ts. */
+export function decideEvent(
+  draft: Draft,
+  batch: Batch,
+  event: DecodedEvent,
+  blocked: ReadonlySet<string>,
+  rules: DecideRules,
+): EventOutcome {
+  const known = draft.findKnown(event.identityKey);
+  if (known) return answerAgain(known, event);
+  if (blocked.has(entityKey(event))) {
+    const message = 'an earlier event of this batch for the same entity has to be sent again';
+    return failed(event, { code: 'BLOCKED', message });
+  }
+  const time = effectiveTime(event.occurredAt, batch.sentAt, draft.receivedAt);
+  const tooOld = checkAge(time, draft.receivedAt, rules.maxEventAgeMs);
+  if (tooOld) return failed(event, tooOld);
+
+  const record = draft.findRecord(event);
+  const outOfOrder = checkSequence(event, record);
+  if (outOfOrder) return failed(event, outOfOrder);
+  const unmet = checkPrecondition(draft, event, record);
+  if (unmet?.code === 'CONFLICT') return meetConflict({ draft, batch, event, time }, record, unmet);
+  if (unmet) return failed(event, unmet);
+
+  const happened = knowsTheRecord(event) ? after(record, time, draft.receivedAt) : time;
+  const occurrence = { draft, batch, event, time: happened };
+  return settle(occurrence, planWrites(occurrence, record));
+}
+
+function settle(occurrence: Occurrence, plan: WritePlan): EventOutcome {
+  if (!plan.ok) return failed(occurrence.event, plan.failure, plan.fault);
+  return applyWrites(occurrence, plan);
+}
+
+/** The kind's hook may merge; where it fails, the last write wins; without it, a person decides. */
+function meetConflict(
+  occurrence: Occurrence,
+  record: RecordState | undefined,
+  failure: EventFailure,
+): EventOutcome {
+  const merge = planMerge(occurrence, record);
+  if (!merge) {
+    // Kept, so that the same answer is given again and a person can find both sides.
+    keepConflict(occurrence, record);
+    return failed(occurrence.event, failure);
+  }
+  if (merge.ok) return applyMerge(occurrence, merge);
+  const lastWriteWins = settle(occurrence, planWrites(occurrence, record));
+  return { ...lastWriteWins, fault: merge.fault };
+}
+
+function answerAgain(known: KnownEvent, event: DecodedEvent): EventOutcome {
+  if (!known.fingerprint.equals(event.fingerprint)) {
+    const message = 'another event with this identityKey is already stored';
+    return failed(event, { code: 'IDENTITY_KEY_REUSED', message });
+  }
+  const { identityKey } = event;
+  if (known.outcome === 'conflict') {
+    return { identityKey, status: 'failed', failure: changedSince };
+  }
+  return { identityKey, status: 'duplicate', event: known, clockAdjusted: false };
+}
+
+/** Its sender knew the record as it stands. */
+function knowsTheRecord({ baseVersion, baseKey }: DecodedEvent): boolean {
+  return baseVersion !== null || baseKey !== null;
+}
+
+/**
+ * An edit whose precondition holds was made on the record as it stands, so it happened after all
+ * that the record holds, even where the clocks and the network's delays say otherwise.
+ */
+function after(
+  record: RecordState | undefined,
+  time: EffectiveTime,
+  receivedAt: number,
+): EffectiveTime {
+  const earliest = record ? newestAt(record.clock) + 1 : time.effectiveAt;
+  if (time.effectiveAt >= earliest) return time;
+  return { ...time, effectiveAt: Math.min(earliest, receivedAt) };
+}
+
+function failed({ identityKey }: DecodedEvent, failure: EventFailure, fault?: unknown) {
+  return { identityKey, status: 'failed', failure, ...(fault !== undefined && { fault }) } as const;
+}

@@ -1,0 +1,33 @@
+import type { EventFailure } from '../errors.ts';
+import type { EventProof, KnownEvent, RecordState } from '../storage/store.ts';
+
+/** What became of one event. */
+export type EventOutcome = {
+  readonly identityKey: string | null;
+  /** The record that won, where the client must know it; null where there is none. */
+  readonly current?: RecordState | null;
+  /** What the kind's own code threw, for the log. */
+  readonly fault?: unknown;
+} & (
+  | {
+      readonly status: 'applied' | 'noop' | 'superseded' | 'duplicate';
+      readonly event: KnownEvent;
+      readonly clockAdjusted: boolean;
+    }
+  | {
+      readonly status: 'failed';
+      readonly failure: EventFailure;
+      /** With CONFLICT: the fields in which the edit and `current` differ. */
+      readonly differingFields?: readonly string[];
+    }
+);
+
+/** What a batch's sender is told, in request order. */
+export interface BatchDecision {
+  readonly outcomes: readonly EventOutcome[];
+  /** The position just before the batch's first effect, or the head where it has none. */
+  readonly position: { readonly version: number; readonly proof: EventProof | undefined };
+  readonly epoch: string;
+  /** Microseconds since 1970. */
+  readonly receivedAt: number;
+}

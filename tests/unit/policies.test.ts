@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest';
+import { accept, patchRecord, putRecord, removeRecord } from '../../src/kinds/decisions.ts';
+import { differingFields } from '../../src/kinds/differing-fields.ts';
+import type { EventContext, Fields } from '../../src/kinds/intent.ts';
+import {
+  append,
+  create,
+  decide,
+  patch,
+  type Policy,
+  put,
+  remove,
+  strict,
+} from '../../src/kinds/policies.ts';
+
+interface Move {
+  readonly id: string;
+  readonly by: number;
+}
+const move: Move = { id: 'm1', by: 2 };
+const fieldsOf = ({ by }: Move): Fields => ({ by });
+const summed = append<Move>((before, { by }) => ({ sum: Number(before?.sum ?? 0) + by }));
+const decided = decide<Move>({
+  reads: ({ id }) => [{ entityType: 'seen', entityId: id }],
+  decide: ({ by }, records) =>
+    accept(
+      putRecord({ entityType: 'own', entityId: 'o' }, { by, ...records.find('seen', 'm1')?.data }),
+    ),
+});
+const context: EventContext = {
+  tenantId: 't1',
+  identityKey: 'k1',
+  deviceId: null,
+  subject: null,
+  effectiveAtMs: 1,
+  receivedAtMs: 2,
+};
+
+test.each<[string, Policy<Move>, string, string]>([
+  ['put', put(fieldsOf), 'last-write-wins', 'optional'],
+  ['patch', patch(fieldsOf), 'last-write-wins', 'optional'],
+  ['remove', remove(), 'last-write-wins', 'optional'],
+  ['create', create(fieldsOf), 'last-write-wins', 'absent'],
+  ['append', summed, 'append', 'optional'],
+  ['decide', decided, 'decide', 'optional'],
+  ['strict put', strict(put(fieldsOf)), 'last-write-wins', 'required'],
+  ['strict append', strict(summed), 'append', 'required'],
+  ['strict decide', strict(decided), 'decide', 'required'],
+])('%s: its family, and what it asks of the base', (_name, policy, family, precondition) => {
+  expect({ family: policy.family, precondition: policy.precondition }).toEqual({
+    family,
+    precondition,
+  });
+});
+
+test('a policy that is made strict stays as it was for others', () => {
+  const lenient = put(fieldsOf);
+  strict(lenient);
+  expect(lenient.precondition).toBe('optional');
+});
+
+test('strict asks for the same write, and create for a put', () => {
+  expect(strict(patch(fieldsOf))(move)).toEqual({ policy: 'patch', fields: { by: 2 } });
+  expect(strict(remove())(move)).toEqual({ policy: 'remove' });
+  expect(create(fieldsOf)(move)).toEqual({ policy: 'put', fields: { by: 2 } });
+});
+
+test('append folds its fact into what is there, or into nothing', () => {
+  const intent = summed(move);
+  if (intent.policy !== 'append') throw new Error(intent.policy);
+  expect(intent.fold(undefined, context)).toEqual({ sum: 2 });
+  expect(intent.fold({ sum: 5 }, context)).toEqual({ sum: 7 });
+});
+
+test('decide names its records by the payload, and decides on what they hold', () => {
+  const intent = decided(move);
+  if (intent.policy !== 'decide') throw new Error(intent.policy);
+  expect(intent.reads).toEqual([{ entityType: 'seen', entityId: 'm1' }]);
+  const seen = { entityType: 'seen', entityId: 'm1', version: 1, data: { was: 1 }, updatedAtMs: 0 };
+  expect(intent.decide({ find: () => seen }, context)).toEqual({
+    accepted: true,
+    writes: [
+      { entityType: 'own', entityId: 'o', write: { policy: 'put', fields: { by: 2, was: 1 } } },
+    ],
+  });
+});
+
+test('writes name their record and nothing else of what they were made from', () => {
+  const view = { entityType: 'a', entityId: 'b', version: 1, data: {}, updatedAtMs: 0 };
+  expect([putRecord(view, { c: 1 }), patchRecord(view, { c: 1 }), removeRecord(view)]).toEqual([
+    { entityType: 'a', entityId: 'b', write: { policy: 'put', fields: { c: 1 } } },
+    { entityType: 'a', entityId: 'b', write: { policy: 'patch', fields: { c: 1 } } },
+    { entityType: 'a', entityId: 'b', write: { policy: 'remove' } },
+  ]);
+});
+
+describe('the fields in which an edit differs from the record', () => {
+  const current = { a: 1, b: { c: [1, 2] }, d: 'x' };
+
+  test.each<[string, Fields, readonly string[]]>([
+    ['the same', { d: 'x', b: { c: [1, 2] }, a: 1 }, []],
+    ['one that is left out', { a: 1, b: { c: [1, 2] } }, ['d']],
+    ['one that is new', { ...current, e: null }, ['e']],
+    ['one that is changed within', { ...current, b: { c: [2, 1] } }, ['b']],
+    ['all, sorted', { z: 1 }, ['a', 'b', 'd', 'z']],
+  ])('of a put, where it names %s', (_which, fields, names) => {
+    expect(differingFields({ policy: 'put', fields }, current)).toEqual(names);
+  });
+
+  test('of a patch are among those that it names', () => {
+    const fields = { d: 'y', a: 1, e: 1 };
+    expect(differingFields({ policy: 'patch', fields }, current)).toEqual(['d', 'e']);
+  });
+
+  test('are all that it names where there is no record', () => {
+    expect(differingFields({ policy: 'put', fields: { b: 1, a: 1 } }, null)).toEqual(['a', 'b']);
+  });
+
+  test('may be named like what every object has', () => {
+    const fields = { constructor: 'c', toString: 't' };
+    expect(differingFields({ policy: 'put', fields }, {})).toEqual(['constructor', 'toString']);
+    expect(differingFields({ policy: 'put', fields: {} }, fields)).toEqual([
+      'constructor',
+      'toString',
+    ]);
+  });
+
+  test('of what names no fields are none', () => {
+    expect(differingFields({ policy: 'remove' }, current)).toEqual([]);
+    expect(differingFields(summed(move), current)).toEqual([]);
+    expect(differingFields(decided(move), current)).toEqual([]);
+  });
+});
