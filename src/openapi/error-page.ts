@@ -1,10 +1,8 @@
-import { eventFailures, requestProblems } from '../errors.ts';
+import { eventFailures, type FailureEntry, requestProblems } from '../errors.ts';
+import type { KindRegistry } from '../kinds/registry.ts';
 
 /** docs/errors.md: the closed table for people. */
-export function errorPage(): string {
-  const failures = Object.entries(eventFailures).map(([code, entry]) =>
-    row([`\`${code}\``, entry.retryable ? 'yes' : 'no', entry.cause, entry.remedy]),
-  );
+export function errorPage(kinds: KindRegistry): string {
   const problems = Object.entries(requestProblems).map(([code, entry]) =>
     row([
       `\`${code}\``,
@@ -26,9 +24,11 @@ The request answers 200; the event stands in \`failed\` with its code, and the r
 on. *Retryable* says whether the same event, unchanged, can succeed later. An event that failed is not
 stored, but for \`CONFLICT\`, which is kept so that the same answer is given again.
 
-| code | retryable | cause | what the client should do |
-| --- | --- | --- | --- |
-${failures.join('\n')}
+${failureRows(eventFailures)}
+
+### Of the kinds that come with Landfall
+
+${failureRows(kinds.failures)}
 
 ## Of a whole request
 
@@ -40,6 +40,17 @@ knows it, is in the header \`X-Request-Id\`.
 | --- | --- | --- | --- | --- |
 ${problems.join('\n')}
 `;
+}
+
+function failureRows(table: { readonly [code: string]: FailureEntry }): string {
+  const rows = Object.entries(table).map(([code, entry]) =>
+    row([`\`${code}\``, entry.retryable ? 'yes' : 'no', entry.cause, entry.remedy]),
+  );
+  const header = [
+    '| code | retryable | cause | what the client should do |',
+    '| --- | --- | --- | --- |',
+  ];
+  return [...header, ...rows].join('\n');
 }
 
 function row(cells: readonly string[]): string {

@@ -13,6 +13,6 @@ export function renderFiles(kinds: KindRegistry): ReadonlyMap<string, string> {
     '# Printed from src/protocol, src/kinds and src/errors.ts by `npm run openapi`. Do not edit.\n';
   return new Map([
     ['openapi.yaml', notice + yaml],
-    ['docs/errors.md', errorPage()],
+    ['docs/errors.md', errorPage(kinds)],
   ]);
 }

@@ -1,0 +1,32 @@
+/** What one piece costs, and how long it takes once it is paid. */
+export interface Price {
+  /** Whole credits. */
+  readonly credits: number;
+  readonly seconds: number;
+}
+
+/**
+ * What can be ordered. It is code, not data: the same order must cost the same on every retry, so a
+ * new price comes with a new release of the server and never between two tries of one transaction.
+ */
+export const catalogue = {
+  structure: {
+    'metal-refinery': { credits: 60, seconds: 120 },
+    'solar-plant': { credits: 80, seconds: 180 },
+    shipyard: { credits: 400, seconds: 900 },
+    'command-center': { credits: 1_500, seconds: 3_600 },
+  },
+  research: {
+    energy: { credits: 100, seconds: 300 },
+    laser: { credits: 250, seconds: 600 },
+    armour: { credits: 300, seconds: 900 },
+    'warp-drive': { credits: 5_000, seconds: 14_400 },
+  },
+  unit: {
+    fighter: { credits: 20, seconds: 30 },
+    scout: { credits: 35, seconds: 45 },
+    cruiser: { credits: 450, seconds: 600 },
+  },
+} as const satisfies { readonly [category: string]: { readonly [key: string]: Price } };
+
+export type Category = keyof typeof catalogue;

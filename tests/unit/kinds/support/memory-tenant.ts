@@ -1,0 +1,99 @@
+import { bundledKinds, createRegistry } from '../../../../src/kinds/registry.ts';
+import type { Fields } from '../../../../src/kinds/intent.ts';
+import { type EntityRef, entityKey } from '../../../../src/protocol/record.ts';
+import { createBatch } from '../../../../src/push/batch.ts';
+import { decideTenant } from '../../../../src/push/decide.ts';
+import { decodeEvent } from '../../../../src/push/decode.ts';
+import type { EventOutcome } from '../../../../src/push/outcome.ts';
+import type {
+  EventProof,
+  EventRow,
+  KnownEvent,
+  RecordState,
+} from '../../../../src/storage/store.ts';
+
+const registry = createRegistry(bundledKinds);
+
+export interface Sent {
+  readonly identityKey: string;
+  readonly kind: string;
+  readonly payload: unknown;
+  readonly version?: number;
+  readonly sequence?: number;
+  readonly occurredAt?: string;
+  readonly baseVersion?: number;
+  readonly baseKey?: string;
+}
+
+/** One tenant without a database: the real decoding and deciding, on what it decided before. */
+export class MemoryTenant {
+  /** Of the next push. */
+  now = Date.UTC(2026, 10, 21, 12);
+  readonly log: EventRow[] = [];
+  readonly #known = new Map<string, KnownEvent>();
+  readonly #records = new Map<string, RecordState>();
+
+  /** One request. */
+  push(...events: readonly Sent[]): readonly EventOutcome[] {
+    return this.pushGroup([events]);
+  }
+
+  /** Several requests that are decided in one transaction. */
+  pushGroup(requests: readonly (readonly Sent[])[]): readonly EventOutcome[] {
+    const batches = requests.map((events) => this.#toBatch(events));
+    const { log } = this;
+    const snapshot = {
+      tenantId: 't',
+      head: log.length,
+      epoch: 'e',
+      headProof: log.at(-1),
+      receivedAt: this.now * 1000,
+      known: [...this.#known.values()],
+      records: [...this.#records.values()],
+    };
+    const plan = decideTenant(snapshot, batches, { maxEventAgeMs: null });
+    for (const event of plan.events) {
+      const previous: EventProof | undefined = log.at(-1);
+      this.#known.set(event.identityKey, { ...event, previous });
+      log.push(event);
+    }
+    for (const record of plan.records) this.#records.set(entityKey(record), record);
+    return plan.decisions.flatMap(({ outcomes }) => outcomes);
+  }
+
+  /** A live record's data. */
+  find(entityType: string, entityId: string): Fields | undefined {
+    const record = this.record({ entityType, entityId });
+    return record && !record.deleted ? JSON.parse(record.data ?? 'null') : undefined;
+  }
+
+  record(entity: EntityRef): RecordState | undefined {
+    return this.#records.get(entityKey(entity));
+  }
+
+  #toBatch(events: readonly Sent[]) {
+    const rules = { maxEventBytes: 64_000, scopes: ['colony:admin'] };
+    return createBatch({
+      tenantId: 't',
+      deviceId: 'd',
+      subject: null,
+      sentAt: null,
+      atomic: false,
+      events: events.map((event) => decodeEvent(event, registry, rules)),
+    });
+  }
+}
+
+/** A status, or the code of a failure, of each. */
+export function codesOf(outcomes: readonly EventOutcome[]): readonly string[] {
+  return outcomes.map((outcome) =>
+    outcome.status === 'failed' ? outcome.failure.code : outcome.status,
+  );
+}
+
+/** The dotted path that a payload fails at, or undefined where it is valid. */
+export function faultOf(kind: string, payload: unknown, version = 1): string | undefined {
+  const read = registry.find(kind)?.interpret(version, payload);
+  if (!read) throw new Error(`no kind ${kind}`);
+  return read.ok ? undefined : read.error.issues[0]?.path.join('.');
+}
