@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
+import { conflictRoutes } from './conflicts/route.ts';
 import { type HealthDeps, healthRoutes } from './health/route.ts';
+import { historyRoutes } from './history/route.ts';
 import type { KindRegistry } from './kinds/registry.ts';
 import { buildDocument } from './openapi/document.ts';
 import { readExamples } from './openapi/examples.ts';
@@ -14,15 +16,18 @@ import { createCheckpointCodec } from './protocol/checkpoint.ts';
 import { pullRoutes } from './pull/route.ts';
 import type { Batch } from './push/batch.ts';
 import { decideTenant } from './push/decide.ts';
-import { createGroupCommit } from './push/group-commit.ts';
+import { createGroupCommit, type GroupCommit } from './push/group-commit.ts';
 import type { BatchDecision } from './push/outcome.ts';
+import { createReplayCounter } from './push/replays.ts';
 import { pushRoutes } from './push/route.ts';
+import type { AuditStore } from './storage/audit.ts';
 import type { InstanceKeys } from './storage/instance-keys.ts';
 import type { SyncStore } from './storage/store.ts';
 
 export interface AppDeps {
   readonly config: Pick<Config, 'auth' | 'limits' | 'groupCommit'>;
   readonly store: SyncStore;
+  readonly audit: AuditStore;
   readonly kinds: KindRegistry;
   readonly keys: InstanceKeys;
   readonly logger: FastifyBaseLogger;
@@ -31,16 +36,23 @@ export interface AppDeps {
 
 /** For a request to arrive whole: a client that trickles its body does not hold a socket for ever. */
 const requestTimeoutMs = 30_000;
+/** A key of 200 characters may take twelve times as many in a URL. */
+const maxParamLength = 2_400;
+/** What a crash may lose of the counts, and how soon they can be read. */
+const replayDelayMs = 500;
+const replayRetryMs = 10_000;
+const maxWaitingReplays = 10_000;
 
 /** The whole service but for its socket, its database and its environment. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { config, store, kinds, keys, logger } = deps;
+  const { config, store, audit, kinds, keys, logger } = deps;
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     bodyLimit: config.limits.maxBodyBytes,
     requestTimeout: requestTimeoutMs,
+    routerOptions: { maxParamLength },
     frameworkErrors: answerBadUrl,
   });
 
@@ -51,17 +63,37 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(apiPage, { document: buildDocument(kinds, readExamples()) });
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
-  const groupCommit = createGroupCommit<BatchDecision>({
+  const groupCommit = createPipeline(app, deps);
+  await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });
+  await app.register(pullRoutes, { kinds, store, checkpoints });
+  await app.register(conflictRoutes, { kinds, audit, groupCommit, limits: config.limits });
+  await app.register(historyRoutes, { audit });
+  await app.register(healthRoutes, { readiness: deps.readiness });
+  return app;
+}
+
+/** From batches to decisions that are stored; what was sent again is counted behind. */
+function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchDecision> {
+  const { config, store, audit, logger } = deps;
+  const replays = createReplayCounter({
+    write: (counts) => audit.addReplays(counts),
+    delayMs: replayDelayMs,
+    retryMs: replayRetryMs,
+    maxEvents: maxWaitingReplays,
+    onFailed: (err, waiting) =>
+      logger.warn({ event: 'replays.not-written', waiting, err }, 'replays could not be counted'),
+  });
+  app.addHook('onClose', () => replays.close());
+  return createGroupCommit<BatchDecision>({
     ...config.groupCommit,
-    commit: (batches: readonly Batch[]) =>
-      store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) =>
+    async commit(batches) {
+      const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) =>
         decideTenant(snapshot, ofTenant, config.limits),
-      ),
+      );
+      replays.count(batches, decisions);
+      return decisions;
+    },
     onIsolate: (batches, error) =>
       logger.warn({ event: 'group.isolated', batches, err: error }, 'a group is run one by one'),
   });
-  await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });
-  await app.register(pullRoutes, { kinds, store, checkpoints });
-  await app.register(healthRoutes, { readiness: deps.readiness });
-  return app;
 }

@@ -280,11 +280,25 @@ export const requestProblems = {
     cause: 'A query parameter is unknown, repeated or out of range; `path` names it.',
     remedy: 'Correct the parameter.',
   },
+  ALREADY_RESOLVED: {
+    status: 409,
+    title: 'Conflict already resolved',
+    retryable: false,
+    cause: 'The conflict was resolved before, in another way than this request asks for.',
+    remedy: 'Read the conflict again to see how, when and by whom.',
+  },
+  RESOLUTION_REFUSED: {
+    status: 409,
+    title: 'Resolution refused',
+    retryable: false,
+    cause: "The event cannot be applied on top of today's record; `failure` has its code.",
+    remedy: 'Merge or discard it instead. The conflict stays open.',
+  },
   NOT_FOUND: {
     status: 404,
-    title: 'No such path',
+    title: 'Not found',
     retryable: false,
-    cause: 'This server has no such path.',
+    cause: 'This server has no such path, or nothing under that name.',
     remedy: 'See /docs for the paths.',
   },
   METHOD_NOT_ALLOWED: {
@@ -333,6 +347,8 @@ export interface ProblemMembers {
   readonly path?: string;
   readonly maxEvents?: number;
   readonly maxBytes?: number;
+  /** With RESOLUTION_REFUSED: the code of the event that could not be applied. */
+  readonly failure?: string;
   /** Seconds; answered as Retry-After. */
   readonly retryAfter?: number;
   /** Answered as Allow. */

@@ -62,6 +62,7 @@ async function start(config: Config, logger: Logger, stops: Stop[]): Promise<voi
     config,
     logger,
     store: database.store,
+    audit: database.audit,
     keys: database.keys,
     kinds: createRegistry(bundledKinds),
     readiness: () => readiness(database, stopping),

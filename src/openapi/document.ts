@@ -1,7 +1,9 @@
 import manifest from '../../package.json' with { type: 'json' };
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { Examples } from './examples.ts';
+import { conflictPaths } from './paths/conflicts.ts';
 import { healthPaths } from './paths/health.ts';
+import { historyPaths } from './paths/history.ts';
 import { pullPaths } from './paths/pull.ts';
 import { pushPaths } from './paths/push.ts';
 import { type Json, schemasOf } from './schemas.ts';
@@ -23,11 +25,15 @@ export function buildDocument(kinds: KindRegistry, examples: Examples): Json {
     security: [{ bearer: [] }],
     tags: [
       { name: 'Sync', description: 'What clients call.' },
+      { name: 'Conflicts', description: 'What a person settles.' },
+      { name: 'History', description: 'What the log says of an entity, or of an event.' },
       { name: 'Health', description: 'What whoever runs it calls.' },
     ],
     paths: {
       ...pushPaths(kinds, examples),
       ...pullPaths(examples),
+      ...conflictPaths(examples),
+      ...historyPaths(examples),
       ...healthPaths(),
     },
     components: {

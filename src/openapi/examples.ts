@@ -6,6 +6,11 @@ export interface Examples {
   readonly pushBody: Record<string, unknown>;
   readonly pushAnswer: Record<string, unknown>;
   readonly pullAnswer: Record<string, unknown>;
+  readonly conflictsAnswer: Record<string, unknown>;
+  readonly resolutionBody: Record<string, unknown>;
+  readonly resolutionAnswer: Record<string, unknown>;
+  readonly historyAnswer: Record<string, unknown>;
+  readonly receiptsAnswer: Record<string, unknown>;
   readonly problems: { readonly [code in ProblemCode]?: unknown };
 }
 

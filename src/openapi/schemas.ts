@@ -1,25 +1,36 @@
 import { z } from 'zod';
 import { eventFailures } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
+import {
+  conflictsAnswerSchema,
+  conflictSchema,
+  resolutionRequestSchema,
+} from '../protocol/conflict.ts';
 import { eventSchema } from '../protocol/event.ts';
+import { historyAnswerSchema } from '../protocol/history.ts';
 import { problemSchema } from '../protocol/problem.ts';
 import { pullAnswerSchema } from '../protocol/pull.ts';
 import { failureCodeSchema, pushAnswerSchema, pushEnvelopeSchema } from '../protocol/push.ts';
+import { receiptsAnswerSchema } from '../protocol/receipt.ts';
 import { recordSchema } from '../protocol/record.ts';
 
 export type Json = Record<string, unknown>;
 
 export function queryParameters(schema: z.ZodObject): Json[] {
-  const { properties = {} } = toJsonSchema(schema, 'input');
+  const { properties = {}, required = [] } = toJsonSchema(schema, 'input');
   return Object.entries(properties as Record<string, Json>).map(
     ([name, { description, ...property }]) => ({
       name,
       in: 'query',
-      required: false,
+      required: (required as string[]).includes(name),
       ...(description !== undefined && { description }),
       schema: property,
     }),
   );
+}
+
+export function pathParameter(name: string, description: string): Json {
+  return { name, in: 'path', required: true, description, schema: { type: 'string' } };
 }
 
 export function schemasOf(kinds: KindRegistry): Json {
@@ -46,6 +57,11 @@ export function schemasOf(kinds: KindRegistry): Json {
     PushAnswer: toJsonSchema(pushAnswerSchema, 'output'),
     PullAnswer: toJsonSchema(pullAnswerSchema, 'output'),
     Record: record,
+    Conflict: toJsonSchema(conflictSchema, 'output'),
+    ConflictsAnswer: toJsonSchema(conflictsAnswerSchema, 'output'),
+    ResolutionRequest: toJsonSchema(resolutionRequestSchema, 'input'),
+    HistoryAnswer: toJsonSchema(historyAnswerSchema, 'output'),
+    ReceiptsAnswer: toJsonSchema(receiptsAnswerSchema, 'output'),
     Problem: toJsonSchema(problemSchema, 'output'),
     Liveness: { type: 'object', required: ['status'], properties: { status: { const: 'ok' } } },
     Readiness: {
@@ -87,6 +103,7 @@ export function ref(name: string): Json {
 /** Named once, and referred to wherever they stand. */
 const shared = new Map<unknown, string>([
   [recordSchema, 'Record'],
+  [conflictSchema, 'Conflict'],
   [failureCodeSchema, 'FailureCode'],
 ]);
 

@@ -15,7 +15,10 @@ const frameworkErrors = new Map<string, ProblemCode>([
   ['ECONNRESET', 'INVALID_BODY'],
 ]);
 
-/** A URL that cannot be decoded fails before there is a route, where no hook has run. */
+/**
+ * A URL that cannot be decoded, or that holds a longer name than any, fails before there is a
+ * route, where no hook has run.
+ */
 export function answerBadUrl(_error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   request.logFields = {};
   reply.header('x-request-id', request.id);
@@ -25,24 +28,32 @@ export function answerBadUrl(_error: unknown, request: FastifyRequest, reply: Fa
 /** Every refusal leaves as application/problem+json with a code of the closed table. */
 export const errorHandler = plugin<{ maxBodyBytes: number }>(
   async (app, { maxBodyBytes }) => {
-    const methodsOf = new Map<string, string[]>();
+    const routes: { readonly path: RegExp; readonly methods: readonly string[] }[] = [];
     app.addHook('onRoute', ({ url, method }) => {
-      methodsOf.set(url, [...(methodsOf.get(url) ?? []), method].flat());
+      routes.push({ path: pathPattern(url), methods: [method].flat() });
     });
 
     app.setErrorHandler((error: FastifyError, request, reply) =>
       answer(toRequestProblem(error, maxBodyBytes), request, reply),
     );
     app.setNotFoundHandler((request, reply) => {
-      const allow = methodsOf.get(request.url.split('?', 1)[0] ?? '');
-      const problem = allow
-        ? new RequestProblem('METHOD_NOT_ALLOWED', undefined, { allow })
-        : new RequestProblem('NOT_FOUND');
+      const [path = ''] = request.url.split('?', 1);
+      const allow = routes.flatMap((route) => (route.path.test(path) ? route.methods : []));
+      const problem =
+        allow.length > 0
+          ? new RequestProblem('METHOD_NOT_ALLOWED', undefined, { allow })
+          : new RequestProblem('NOT_FOUND');
       return answer(problem, request, reply);
     });
   },
   { name: 'error-handler', dependencies: ['observability'] },
 );
+
+/** The paths that a route answers, such as `/entities/:type/:id`. */
+function pathPattern(url: string): RegExp {
+  const parts = url.split(/:[A-Za-z]+/).map((part) => part.replace(/\W/g, '\\$&'));
+  return new RegExp(`^${parts.join('[^/]+')}$`);
+}
 
 function toRequestProblem(error: FastifyError, maxBytes: number): RequestProblem {
   if (error instanceof RequestProblem) return error;

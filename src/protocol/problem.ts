@@ -17,13 +17,14 @@ export const problemSchema = z.object({
   path: z.string().optional(),
   maxEvents: z.int().optional(),
   maxBytes: z.int().optional(),
+  failure: z.string().optional().describe('With RESOLUTION_REFUSED: what the event failed with'),
 });
 
 export type Problem = z.infer<typeof problemSchema>;
 
 export function toProblem(problem: RequestProblem): Problem {
   const { status, title, retryable } = requestProblems[problem.code];
-  const { path, maxEvents, maxBytes } = problem.members;
+  const { path, maxEvents, maxBytes, failure } = problem.members;
   return {
     type: 'about:blank',
     title,
@@ -34,5 +35,6 @@ export function toProblem(problem: RequestProblem): Problem {
     ...(path !== undefined && { path }),
     ...(maxEvents !== undefined && { maxEvents }),
     ...(maxBytes !== undefined && { maxBytes }),
+    ...(failure !== undefined && { failure }),
   };
 }

@@ -37,6 +37,7 @@ export function checkPrecondition(
   event: DecodedEvent,
   record: RecordState | undefined,
 ): EventFailure | undefined {
+  if (event.resolves !== null) return undefined;
   if (event.baseKey !== null) return checkBaseKey(draft, event, event.baseKey, record);
   if (event.baseVersion === null) return undefined;
   return changedAfter(record, event.baseVersion) ? changedSince : undefined;

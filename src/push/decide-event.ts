@@ -75,14 +75,14 @@ function answerAgain(known: KnownEvent, event: DecodedEvent): EventOutcome {
   }
   const { identityKey } = event;
   if (known.outcome === 'conflict') {
-    return { identityKey, status: 'failed', failure: changedSince };
+    return { identityKey, status: 'failed', failure: changedSince, replayOf: known.version };
   }
   return { identityKey, status: 'duplicate', event: known, clockAdjusted: false };
 }
 
-/** Its sender knew the record as it stands. */
-function knowsTheRecord({ baseVersion, baseKey }: DecodedEvent): boolean {
-  return baseVersion !== null || baseKey !== null;
+/** Its sender, or the person who resolves it, knew the record as it stands. */
+function knowsTheRecord({ baseVersion, baseKey, resolves }: DecodedEvent): boolean {
+  return baseVersion !== null || baseKey !== null || resolves !== null;
 }
 
 /**

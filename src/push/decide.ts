@@ -93,9 +93,10 @@ function withCurrent(
 function addCurrent(outcome: EventOutcome, event: DecodedEvent, draft: Draft): EventOutcome {
   const current = draft.findRecord(event) ?? null;
   if (outcome.status !== 'failed') {
-    return outcome.event.outcome === 'superseded' ? { ...outcome, current } : outcome;
+    const wantsCurrent = outcome.event.outcome === 'superseded' || event.resolves !== null;
+    return wantsCurrent ? { ...outcome, current } : outcome;
   }
-  if (outcome.failure.code !== 'CONFLICT') return outcome;
+  if (outcome.failure.code !== 'CONFLICT' || event.intent.policy === 'discard') return outcome;
   const data = current && fieldsOf(current);
   return { ...outcome, current, differingFields: differingFields(event.intent, data) };
 }

@@ -9,6 +9,7 @@ import { describeFirst } from '../protocol/issue.ts';
 import { findUnstorable } from '../protocol/json.ts';
 import { identifierSchema } from '../protocol/text.ts';
 import { toMicros } from '../protocol/time.ts';
+import type { EventRow } from '../storage/store.ts';
 import { canonicalJson } from './canonical-json.ts';
 
 /** A valid event, ready to be decided. */
@@ -27,8 +28,11 @@ export interface DecodedEvent {
   readonly sequence: number | null;
   /** JSON text of the payload as it was sent. */
   readonly payload: string;
+  /** The conflict that this event resolves; null for all that clients send. */
+  readonly resolves: EventRow['resolves'];
   readonly definition: Pick<Kind, 'name' | 'ordered' | 'failures'>;
-  readonly intent: Intent;
+  /** `discard`: the event is kept, and writes nothing. */
+  readonly intent: Intent | { readonly policy: 'discard' };
   readonly resolve: Meaning['resolve'];
 }
 
@@ -50,6 +54,9 @@ export interface DecodeRules {
   readonly scopes: readonly string[];
 }
 
+/** Keys of events that the server makes itself. */
+export const reservedKeyPrefix = 'landfall:';
+
 /** Step 1 of deciding: reads one element of `events`, whatever it is. Pure. */
 export function decodeEvent(
   raw: unknown,
@@ -66,6 +73,7 @@ export function decodeEvent(
   const parsed = eventSchema.safeParse(raw);
   if (!parsed.success) return fail(envelopeFailure(parsed.error));
   const event = parsed.data;
+  if (event.identityKey.startsWith(reservedKeyPrefix)) return fail(reservedKey);
 
   const canonical = canonicalJson(withoutKey(event));
   if (Buffer.byteLength(canonical) > rules.maxEventBytes) {
@@ -127,6 +135,7 @@ function toDecoded(
     occurredAt: event.occurredAt === undefined ? null : toMicros(event.occurredAt),
     sequence: event.sequence ?? null,
     payload: JSON.stringify(event.payload),
+    resolves: null,
     definition: kind,
     intent: meaning.intent,
     resolve: meaning.resolve,
@@ -202,6 +211,12 @@ function unsupportedVersion(event: Event, kind: Kind): EventFailure {
     path: 'version',
   };
 }
+
+const reservedKey: EventFailure = {
+  code: 'INVALID_EVENT',
+  message: `begins with ${reservedKeyPrefix}, which names the server's own events`,
+  path: 'identityKey',
+};
 
 function notAllowed({ name, scope }: Kind): EventFailure {
   return { code: 'NOT_ALLOWED', message: `${name} needs the scope ${scope}`, path: 'kind' };

@@ -19,6 +19,8 @@ export type EventOutcome = {
       readonly failure: EventFailure;
       /** With CONFLICT: the fields in which the edit and `current` differ. */
       readonly differingFields?: readonly string[];
+      /** The version of the stored conflict that this event met again. */
+      readonly replayOf?: number;
     }
 );
 

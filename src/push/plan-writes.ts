@@ -32,6 +32,8 @@ export function planWrites(occurrence: Occurrence, record: RecordState | undefin
   const { draft, event, time } = occurrence;
   const { intent } = event;
   switch (intent.policy) {
+    case 'discard':
+      return { ok: true, writes: [], at: draft.receivedAt };
     case 'append':
       return guard(event, () => {
         const fields = checkFields(intent.fold(toRecordView(record)?.data, contextOf(occurrence)));

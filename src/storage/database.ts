@@ -1,4 +1,6 @@
 import type { Pool } from 'pg';
+import type { AuditStore } from './audit.ts';
+import { createAuditStore } from './audit-store.ts';
 import { createPrisma } from './prisma.ts';
 import { type InstanceKeys, readInstanceKeys } from './instance-keys.ts';
 import { migrate, pendingMigrations } from './migrate.ts';
@@ -21,6 +23,7 @@ export interface DatabaseHooks {
 /** A migrated database, with all that the service does on it. */
 export interface Database {
   readonly store: SyncStore;
+  readonly audit: AuditStore;
   readonly keys: InstanceKeys;
   /** Each by name: can it be reached, and does it have this version's schema? Never throws. */
   check(): Promise<{ readonly database: boolean; readonly migrations: boolean }>;
@@ -34,9 +37,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   if (applied.length > 0) hooks.onMigrated(applied);
   const pool = createPool({ connectionString, max: poolSize, onIdleError: hooks.onIdleError });
   try {
-    const keys = await readInstanceKeys(createPrisma(pool));
+    const prisma = createPrisma(pool);
+    const keys = await readInstanceKeys(prisma);
     return {
       store: createPostgresStore(pool, { onRetry: hooks.onRetry }),
+      audit: createAuditStore(pool, prisma),
       keys,
       check: () => checkDatabase(pool),
       close: () => pool.end(),

@@ -9,6 +9,7 @@ import { loadHeads } from './sql/load-heads.ts';
 import { loadKnownEvents } from './sql/load-known-events.ts';
 import { loadRecords } from './sql/load-records.ts';
 import { lockTenants } from './sql/lock-tenants.ts';
+import { resolveConflicts } from './sql/resolve-conflicts.ts';
 import { upsertRecords } from './sql/upsert-records.ts';
 import type { DecideTenant, TenantPlan, TenantSnapshot, Wanted } from './store.ts';
 import { groupByTenant, type TenantGroup, wantedSets } from './tenant-group.ts';
@@ -100,12 +101,14 @@ async function writeAndCommit<Batch, Decision>(
   const events = rowsOf((plan) => plan.events);
   const effects = rowsOf((plan) => plan.effects);
   const conflicts = events.filter(({ outcome }) => outcome === 'conflict');
+  const resolutions = events.filter(({ resolves }) => resolves !== null);
 
   const writes: Promise<unknown>[] = [];
   if (events.length > 0) writes.push(insertEvents(client, events), advanceHeads(client, heads));
   if (records.length > 0) writes.push(upsertRecords(client, records));
   if (effects.length > 0) writes.push(insertEffects(client, effects));
   if (conflicts.length > 0) writes.push(insertConflicts(client, conflicts));
+  if (resolutions.length > 0) writes.push(resolveConflicts(client, resolutions));
   const commit = client.query('COMMIT');
 
   const [written, committed] = await Promise.all([firstError(writes), firstError([commit])]);

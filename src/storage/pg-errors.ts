@@ -36,13 +36,18 @@ export function maxAttempts(error: unknown): number {
  */
 export function toStorageError(error: unknown): unknown {
   if (error instanceof RequestProblem) return error;
-  const isServerSide =
-    error instanceof pg.DatabaseError
-      ? isTransient(error) || serverSide.has(error.code?.slice(0, 2) ?? '')
-      : isConnectionError(error);
-  return isServerSide
-    ? new RequestProblem('UNAVAILABLE', undefined, { retryAfter: 1 }, error)
-    : error;
+  const isMendable =
+    error instanceof pg.DatabaseError ? isServerSide(error.code ?? '') : isConnectionError(error);
+  return isMendable ? unavailable(error) : error;
+}
+
+/** Whether an SQLSTATE speaks of the server, and not of what was sent. */
+export function isServerSide(sqlState: string): boolean {
+  return transient.has(sqlState) || serverSide.has(sqlState.slice(0, 2));
+}
+
+export function unavailable(cause: unknown): RequestProblem {
+  return new RequestProblem('UNAVAILABLE', undefined, { retryAfter: 1 }, cause);
 }
 
 const connectionMessages =

@@ -1,4 +1,5 @@
 import type { StoredOutcome } from '../protocol/push.ts';
+import type { Resolution } from '../protocol/conflict.ts';
 import type { EntityRef, StoredRecord } from '../protocol/record.ts';
 
 /** A time and the identityKey that breaks a tie: what last-write-wins compares. */
@@ -43,6 +44,8 @@ export interface EventRow {
   /** The versions of the event's own record before and after it; 0 where there was none. */
   readonly recordBefore: number;
   readonly recordAfter: number;
+  /** The conflict that this event resolves. */
+  readonly resolves: { readonly version: number; readonly resolution: Resolution } | null;
 }
 
 /** What an event wrote to a record beside its own. */

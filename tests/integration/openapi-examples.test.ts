@@ -52,7 +52,30 @@ async function record(): Promise<Examples> {
       'sent again, with ?include=results': again.body,
     },
     pullAnswer: { bootstrap: page.body },
+    ...(await recordConflict()),
     problems: await recordProblems(page.body.checkpoint),
+  };
+}
+
+/** `phone-4` of the first batch was made on version 0, and its batch had changed the note by then. */
+async function recordConflict() {
+  const open = await service.request({ url: '/api/sync/conflicts' });
+  const body = {
+    resolution: 'merge',
+    payload: { noteId: 'n1', title: 'Groceries and shopping', body: '' },
+  };
+  const url = '/api/sync/conflicts/phone-4/resolution';
+  const settled = await service.request({ method: 'POST', url, body });
+  const history = await service.request({ url: '/api/sync/entities/note/n1/events?limit=2' });
+  const receipts = await service.request({
+    url: '/api/sync/receipts?identityKeys=phone-4,phone-9',
+  });
+  return {
+    conflictsAnswer: { open: open.body },
+    resolutionBody: { merge: body },
+    resolutionAnswer: { merged: settled.body },
+    historyAnswer: { 'the first two events': history.body },
+    receiptsAnswer: { 'one stored, one not': receipts.body },
   };
 }
 
@@ -80,6 +103,8 @@ async function recordProblems(checkpoint: string): Promise<Examples['problems']>
     post('{}', { 'content-encoding': 'gzip' }),
     { url: `${pull}?limit=0` },
     { url: `${pull}?since=nonsense` },
+    { ...post({ resolution: 'force' }), url: '/api/sync/conflicts/phone-4/resolution' },
+    { ...post({ resolution: 'force' }), url: '/api/sync/conflicts/phone-1/resolution' },
   ];
   const answers = [];
   for (const request of requests) answers.push(await service.request(request));
@@ -101,7 +126,8 @@ function statusOf(code: keyof typeof requestProblems): number {
 
 /** Times and checkpoints differ from run to run; everything else has to agree. */
 function masked(value: unknown): unknown {
-  const volatile = /^(checkpoint|receivedAt|createdAt|updatedAt|effectiveAt|serverTime)$/;
+  const volatile =
+    /^(checkpoint|receivedAt|createdAt|updatedAt|effectiveAt|serverTime|resolvedAt|lastAt|replays)$/;
   return JSON.parse(
     JSON.stringify(value, (key, inner) => (volatile.test(key) ? `<${key}>` : inner)),
   );

@@ -89,6 +89,7 @@ export async function startApp(options: AppOptions = {}): Promise<TestApp> {
     config,
     logger,
     store: opened.store,
+    audit: opened.audit,
     keys: opened.keys,
     kinds: createRegistry(options.kinds ?? bundledKinds),
     readiness: async () => ({ ready: true, checks: await opened.check() }),

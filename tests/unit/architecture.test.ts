@@ -53,6 +53,19 @@ const bad: readonly (readonly [rule: string, path: string, source: string])[] = 
       `type Config = import('../config.ts').Config;`,
     ].map((source) => [layerRule(folder), `${folder}/decide.ts`, source] as const),
   ),
+  ...[
+    `import { createAuditStore } from '../storage/audit-store.ts';`,
+    `import { type AuditStore } from '../storage/audit.ts';`,
+    `import type { SyncStore } from '../storage/store.ts';`,
+    `import type { FeedPage } from '../pull/feed.ts';`,
+  ].flatMap((source) => [
+    [conflictRule(), 'conflicts/view.ts', source] as const,
+    [historyRule(), 'history/view.ts', source] as const,
+  ]),
+  ...[
+    `import type { Batch } from '../push/batch.ts';`,
+    `import { createRegistry } from '../kinds/registry.ts';`,
+  ].map((source) => [historyRule(), 'history/view.ts', source] as const),
   ...['push/decide.ts', 'kinds/registry.ts', 'config.ts', 'observability/logger.ts'].map(
     (path) =>
       [
@@ -130,6 +143,14 @@ function kindsRule() {
   return 'kinds import zod, node:util, protocol, errors.ts and themselves';
 }
 
+function conflictRule() {
+  return 'conflicts import protocol, kinds, push, errors.ts and themselves, and types of the audit';
+}
+
+function historyRule() {
+  return 'history imports protocol, errors.ts and itself, and types of the audit';
+}
+
 function layerRule(folder: string) {
   return `${folder} imports protocol, kinds, errors.ts and itself, and types of the store`;
 }
@@ -181,6 +202,9 @@ function good(): Readonly<Record<string, string>> {
     'kinds/notes/note.ts': `import { z } from 'zod'; import { defineKind } from '../define-kind.ts'; import { identifierSchema } from '../../protocol/text.ts'; import { eventFailures } from '../../errors.ts'; import { isDeepStrictEqual } from 'node:util';`,
     'push/decide.ts': `import type { Stamp } from '../storage/store.ts'; import { eventFailures } from '../errors.ts';`,
     'pull/route.ts': `import type { FastifyPluginAsync } from 'fastify';`,
+    'push/replays.ts': `import type { ReplayCount } from '../storage/audit.ts';`,
+    'conflicts/resolve.ts': `import type { StoredConflict } from '../storage/audit.ts'; import { createBatch } from '../push/batch.ts'; import { RequestProblem } from '../errors.ts'; import type { KindRegistry } from '../kinds/registry.ts'; import type { Conflict } from '../protocol/conflict.ts';`,
+    'history/route.ts': `import type { FastifyPluginAsync } from 'fastify'; import type { AuditStore } from '../storage/audit.ts'; import { toReceipt } from './view.ts'; import { parseQuery } from '../protocol/query.ts';`,
     'storage/pool.ts': `import pg from 'pg'; import type { Client } from '../generated/client.ts';`,
     'storage/sql/a.ts': `const text = 'SELECT 1';`,
     'storage/migrate.ts': `const text = 'SELECT 1';`,

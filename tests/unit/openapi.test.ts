@@ -41,6 +41,11 @@ const schemaOf = {
   pushBody: 'PushRequest',
   pushAnswer: 'PushAnswer',
   pullAnswer: 'PullAnswer',
+  conflictsAnswer: 'ConflictsAnswer',
+  resolutionBody: 'ResolutionRequest',
+  resolutionAnswer: 'Conflict',
+  historyAnswer: 'HistoryAnswer',
+  receiptsAnswer: 'ReceiptsAnswer',
   problems: 'Problem',
 } as const satisfies { readonly [part in keyof Examples]: string };
 const parts = Object.keys(schemaOf) as (keyof Examples)[];

@@ -33,13 +33,25 @@ const importRules: readonly ImportRule[] = [
     name: 'push imports protocol, kinds, errors.ts and itself, and types of the store',
     of: /^push\//,
     may: /^(\/(push|protocol|kinds)\/.*|\/errors\.ts|[^/].*)$/,
-    asType: /^\/storage\/store\.ts$/,
+    asType: /^\/storage\/(store|audit)\.ts$/,
   },
   {
     name: 'pull imports protocol, kinds, errors.ts and itself, and types of the store',
     of: /^pull\//,
     may: /^(\/(pull|protocol|kinds)\/.*|\/errors\.ts|[^/].*)$/,
     asType: /^\/storage\/store\.ts$/,
+  },
+  {
+    name: 'conflicts import protocol, kinds, push, errors.ts and themselves, and types of the audit',
+    of: /^conflicts\//,
+    may: /^(\/(conflicts|protocol|kinds|push)\/.*|\/errors\.ts|[^/].*)$/,
+    asType: /^\/storage\/audit\.ts$/,
+  },
+  {
+    name: 'history imports protocol, errors.ts and itself, and types of the audit',
+    of: /^history\//,
+    may: /^(\/(history|protocol)\/.*|\/errors\.ts|[^/].*)$/,
+    asType: /^\/storage\/audit\.ts$/,
   },
   {
     name: 'fastify stays in app.ts, in plugins and in routes',

@@ -1,0 +1,99 @@
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { RequestProblem } from '../errors.ts';
+import type { KindRegistry } from '../kinds/registry.ts';
+import {
+  type Conflict,
+  type ConflictsAnswer,
+  conflictsQuerySchema,
+  type ResolutionRequest,
+  resolutionRequestSchema,
+} from '../protocol/conflict.ts';
+import { describeFirst } from '../protocol/issue.ts';
+import { parseQuery } from '../protocol/query.ts';
+import { identifierSchema } from '../protocol/text.ts';
+import type { GroupCommit } from '../push/group-commit.ts';
+import type { BatchDecision } from '../push/outcome.ts';
+import type { AuditStore, StoredConflict } from '../storage/audit.ts';
+import { checkAccepted, toResolutionBatch } from './resolve.ts';
+import { toConflict } from './view.ts';
+
+export interface ConflictDeps {
+  readonly kinds: KindRegistry;
+  readonly audit: Pick<AuditStore, 'listConflicts' | 'findConflict'>;
+  readonly groupCommit: GroupCommit<BatchDecision>;
+  readonly limits: { readonly maxEventBytes: number };
+}
+
+interface OfKey {
+  readonly Params: { readonly identityKey: string };
+}
+
+/** `/api/sync/conflicts`: what met a record that had changed, for a person to settle. */
+export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps) => {
+  const { kinds, audit, groupCommit, limits } = deps;
+  const pulling = { config: { scope: 'sync:pull' } } as const;
+  const pushing = { config: { scope: 'sync:push' } } as const;
+
+  app.get('/api/sync/conflicts', pulling, async (request, reply): Promise<ConflictsAnswer> => {
+    const query = parseQuery(conflictsQuerySchema, request.query);
+    const { tenantId } = request.actor;
+    const { entries, nextAfter } = await audit.listConflicts({ ...query, tenantId });
+    reply.header('cache-control', 'no-store');
+    return { conflicts: entries.map((stored) => toConflict(stored, kinds)), nextAfter };
+  });
+
+  app.get<OfKey>('/api/sync/conflicts/:identityKey', pulling, async (request, reply) => {
+    const stored = await mustFind(request, audit);
+    reply.header('cache-control', 'no-store');
+    return toConflict(stored, kinds);
+  });
+
+  app.post<OfKey>(
+    '/api/sync/conflicts/:identityKey/resolution',
+    pushing,
+    async (request, reply): Promise<Conflict> => {
+      const asked = parseRequest(request.body);
+      const stored = await mustFind(request, audit);
+      await logFaults(request, async () => {
+        const rules = { kinds, maxEventBytes: limits.maxEventBytes };
+        const batch = toResolutionBatch(stored, asked, request.actor, rules);
+        if (!batch) return;
+        const { decision, queueWaitMs, transactionMs } = await groupCommit.submit(batch);
+        Object.assign(request.logFields, { queueWaitMs, transactionMs });
+        checkAccepted(decision);
+      });
+      reply.header('cache-control', 'no-store');
+      return toConflict(await mustFind(request, audit), kinds);
+    },
+  );
+};
+
+/** Another tenant's conflict, and a key that none can have, are not there either. */
+async function mustFind(
+  { params, actor }: FastifyRequest<OfKey>,
+  audit: Pick<AuditStore, 'findConflict'>,
+): Promise<StoredConflict> {
+  const key = identifierSchema.safeParse(params.identityKey);
+  const stored = key.success && (await audit.findConflict(actor.tenantId, key.data));
+  if (!stored) throw new RequestProblem('NOT_FOUND', 'There is no conflict under this key.');
+  return stored;
+}
+
+function parseRequest(body: unknown): ResolutionRequest {
+  const parsed = resolutionRequestSchema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const { message, ...members } = describeFirst(parsed.error);
+  throw new RequestProblem('INVALID_ENVELOPE', message, members);
+}
+
+/** What a kind threw does not leave with the answer, so it goes to the log. */
+async function logFaults(request: FastifyRequest<OfKey>, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof RequestProblem && error.members.failure === 'KIND_FAILED') {
+      request.log.error({ event: 'kind.failed', err: error.cause }, 'a kind failed on an event');
+    }
+    throw error;
+  }
+}

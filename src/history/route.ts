@@ -1,0 +1,49 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { RequestProblem } from '../errors.ts';
+import { type HistoryAnswer, historyQuerySchema } from '../protocol/history.ts';
+import { parseQuery } from '../protocol/query.ts';
+import { readIdentityKeys, type ReceiptsAnswer } from '../protocol/receipt.ts';
+import { identifierSchema } from '../protocol/text.ts';
+import type { AuditStore } from '../storage/audit.ts';
+import { toHistoryEntry, toReceipt } from './view.ts';
+
+export interface HistoryDeps {
+  readonly audit: Pick<AuditStore, 'readHistory' | 'findReceipts'>;
+}
+
+interface OfEntity {
+  readonly Params: { readonly type: string; readonly id: string };
+}
+
+/** What the log says: of one entity, page by page, and of single events. */
+export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, { audit }) => {
+  const pulling = { config: { scope: 'sync:pull' } } as const;
+
+  app.get<OfEntity>(
+    '/api/sync/entities/:type/:id/events',
+    pulling,
+    async (request, reply): Promise<HistoryAnswer> => {
+      const page = parseQuery(historyQuerySchema, request.query);
+      const { tenantId } = request.actor;
+      const [entityType, entityId] = [nameOf(request.params.type), nameOf(request.params.id)];
+      const history = await audit.readHistory({ tenantId, entityType, entityId, ...page });
+      reply.header('cache-control', 'no-store');
+      return { events: history.entries.map(toHistoryEntry), nextAfter: history.nextAfter };
+    },
+  );
+
+  app.get('/api/sync/receipts', pulling, async (request, reply): Promise<ReceiptsAnswer> => {
+    const [, ...query] = (request.raw.url ?? '').split('?');
+    const keys = readIdentityKeys(query.join('?'));
+    const stored = await audit.findReceipts(request.actor.tenantId, keys);
+    reply.header('cache-control', 'no-store');
+    return { receipts: keys.map((key) => toReceipt(key, stored.get(key))) };
+  });
+};
+
+/** @throws RequestProblem NOT_FOUND for what can name nothing */
+function nameOf(text: string): string {
+  const name = identifierSchema.safeParse(text);
+  if (!name.success) throw new RequestProblem('NOT_FOUND');
+  return name.data;
+}

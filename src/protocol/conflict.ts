@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { versionSchema } from './event.ts';
+import { afterSchema, limitSchema, nextAfterSchema } from './page.ts';
+import { recordSchema } from './record.ts';
+import { identifierSchema } from './text.ts';
+
+/**
+ * What a person does with a conflict. `discard`: the record stays as it is. `force`: the edit is
+ * applied again on top of today's record. `merge`: what the request holds is applied instead.
+ */
+export const resolutionSchema = z.enum(['discard', 'force', 'merge']);
+
+export type Resolution = z.infer<typeof resolutionSchema>;
+
+/** What a person asks for. `merge` comes with the data to apply, the others without any. */
+export const resolutionRequestSchema = z.discriminatedUnion('resolution', [
+  z.strictObject({ resolution: z.literal('discard') }),
+  z.strictObject({ resolution: z.literal('force') }),
+  z.strictObject({
+    resolution: z.literal('merge'),
+    payload: z
+      .unknown()
+      .nonoptional()
+      .describe("The merged data, as a payload of the event's own kind in its newest version"),
+  }),
+]);
+
+export type ResolutionRequest = z.infer<typeof resolutionRequestSchema>;
+
+/** How a conflict was settled, and the event in the log that did it. */
+export const settledConflictSchema = z.object({
+  resolution: resolutionSchema,
+  version: versionSchema.describe('The version that the resolution took in the log'),
+  resolvedAt: z.iso.datetime(),
+  deviceId: z.string().nullable(),
+  subject: z.string().nullable().describe('Who, by the `sub` of the token'),
+});
+
+/** One event that met a record which had changed, with both sides. */
+export const conflictSchema = z.object({
+  identityKey: identifierSchema,
+  version: versionSchema.describe('The version that the conflict took in the log'),
+  entityType: z.string(),
+  entityId: identifierSchema,
+  kind: z.string(),
+  kindVersion: z.int().min(1).describe("The payload's version"),
+  baseVersion: versionSchema.nullable().describe('What the edit was made on, where it said so'),
+  baseKey: identifierSchema.nullable(),
+  incoming: z
+    .object({
+      payload: z.unknown().describe('As the client sent it'),
+      data: z
+        .record(z.string(), z.unknown())
+        .nullable()
+        .describe(
+          'The fields it would have written; null where it names none, as a delete, or where its kind is gone',
+        ),
+      effectiveAt: z.iso.datetime(),
+      receivedAt: z.iso.datetime(),
+      deviceId: z.string().nullable(),
+      subject: z.string().nullable(),
+    })
+    .describe('The edit that was refused'),
+  current: recordSchema.nullable().describe('The record as it stands now'),
+  differingFields: z.array(z.string()).describe('The fields in which the two differ'),
+  resolved: settledConflictSchema.nullable().describe('null while it is open'),
+});
+
+export type Conflict = z.infer<typeof conflictSchema>;
+
+export const conflictsQuerySchema = z.strictObject({
+  state: z.enum(['open', 'resolved', 'all']).default('open'),
+  entityType: identifierSchema.optional().describe('Only those of this entity type'),
+  entityId: identifierSchema.optional().describe('Only those of this entity'),
+  after: afterSchema,
+  limit: limitSchema,
+});
+
+export type ConflictsQuery = z.infer<typeof conflictsQuerySchema>;
+
+export const conflictsAnswerSchema = z.object({
+  conflicts: z.array(conflictSchema).describe('In version order'),
+  nextAfter: nextAfterSchema,
+});
+
+export type ConflictsAnswer = z.infer<typeof conflictsAnswerSchema>;

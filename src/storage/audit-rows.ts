@@ -1,0 +1,86 @@
+import type { Event, PrismaClient, Record as RecordRow } from '../generated/client.ts';
+import { resolutionSchema } from '../protocol/conflict.ts';
+import { storedOutcomeSchema } from '../protocol/push.ts';
+import type { StoredRecord } from '../protocol/record.ts';
+import type { LoggedEvent, Page } from './audit.ts';
+
+export function toLoggedEvent(row: Event): LoggedEvent {
+  return {
+    version: Number(row.version),
+    identityKey: row.identityKey,
+    fingerprint: row.fingerprint,
+    kind: row.kind,
+    kindVersion: row.kindVersion,
+    entityType: row.entityType,
+    entityId: row.entityId,
+    outcome: storedOutcomeSchema.parse(row.outcome),
+    deviceId: row.deviceId,
+    subject: row.subject,
+    occurredAt: row.occurredAt && toMicros(row.occurredAt),
+    effectiveAt: toMicros(row.effectiveAt),
+    receivedAt: toMicros(row.receivedAt),
+    clockAdjusted: row.clockAdjusted,
+    baseVersion: toNumber(row.baseVersion),
+    baseKey: row.baseKey,
+    sequence: toNumber(row.sequence),
+    payload: row.payload,
+    recordBefore: toNumber(row.recordBefore),
+    recordAfter: toNumber(row.recordAfter),
+  };
+}
+
+export function toStoredRecord(row: RecordRow): StoredRecord {
+  return {
+    entityType: row.entityType,
+    entityId: row.entityId,
+    version: Number(row.version),
+    deleted: row.deleted,
+    data: row.data === null ? null : JSON.stringify(row.data),
+    originKey: row.originKey,
+    originKind: row.originKind,
+    originDevice: row.originDevice,
+    originAt: toMicros(row.originAt),
+    createdAt: toMicros(row.createdAt),
+    updatedAt: toMicros(row.updatedAt),
+  };
+}
+
+export function toResolution(stored: string | null) {
+  return stored === null ? null : resolutionSchema.parse(stored);
+}
+
+/** @param versions null for none, so that a caller need not filter */
+export async function findEvents(
+  prisma: PrismaClient,
+  tenantId: string,
+  versions: readonly (bigint | null)[],
+): Promise<ReadonlyMap<number, LoggedEvent>> {
+  const wanted = [...new Set(versions.filter((version) => version !== null))];
+  if (wanted.length === 0) return new Map();
+  const rows = await prisma.event.findMany({ where: { tenantId, version: { in: wanted } } });
+  return new Map(rows.map((row) => [Number(row.version), toLoggedEvent(row)]));
+}
+
+/** @param rows in version order, one more than fits on the page where there is more */
+export function cutPage<Row extends { readonly version: bigint }>(
+  rows: readonly Row[],
+  limit: number,
+): Page<Row> {
+  const entries = rows.slice(0, limit);
+  const last = entries.at(-1);
+  return { entries, nextAfter: rows.length > limit && last ? Number(last.version) : null };
+}
+
+export function toNumber(value: bigint | null): number | null {
+  return value === null ? null : Number(value);
+}
+
+export function toMicros(date: Date): number {
+  return date.getTime() * 1000;
+}
+
+export function mustHave<Key, Value>(map: ReadonlyMap<Key, Value>, key: Key): Value {
+  const value = map.get(key);
+  if (value === undefined) throw new Error(`no row for ${String(key)}`);
+  return value;
+}

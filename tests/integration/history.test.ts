@@ -1,0 +1,197 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { auditOf } from '../model/audit.ts';
+import { noteKinds } from '../model/audit-kinds.ts';
+import { patch, put, remove } from '../model/events.ts';
+import { createTenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ kinds: noteKinds });
+});
+afterAll(() => service.close());
+
+test('the history of an entity tells of each event what it was and what it did', async () => {
+  const tenant = await createTenant(service);
+  const edit = patch('n1', { title: 'B' }, { baseVersion: 1, occurredAt: '2026-01-01T00:00:00Z' });
+  await tenant.push([put('n1'), put('n2')]);
+  await tenant.push([edit], {}, 'phone');
+  const { events, nextAfter } = await auditOf(tenant).history('note', 'n1');
+  expect(nextAfter).toBeNull();
+  expect(events).toHaveLength(2);
+  const effectiveAt = events[0]?.effectiveAt;
+  expect(events[1]).toEqual({
+    identityKey: edit.identityKey,
+    version: 3,
+    kind: 'note.patch',
+    kindVersion: 1,
+    entityType: 'note',
+    entityId: 'n1',
+    outcome: 'applied',
+    occurredAt: '2026-01-01T00:00:00.000Z',
+    // Its base holds, so that it happened after what it was made on.
+    effectiveAt,
+    receivedAt: expect.any(String),
+    clockAdjusted: false,
+    deviceId: 'phone',
+    subject: 'user',
+    baseVersion: 1,
+    baseKey: null,
+    sequence: null,
+    payload: edit.payload,
+    recordBefore: 1,
+    recordAfter: 3,
+    replays: { count: 0, lastAt: null },
+    resolves: null,
+    resolvedBy: null,
+  });
+});
+
+test('every outcome is in it, with the versions of the record before and after', async () => {
+  const tenant = await createTenant(service);
+  const first = put('n1', { title: 'A' });
+  await tenant.push([
+    first,
+    put('n1', { title: 'A' }, { baseKey: first.identityKey }),
+    put('n1', { title: 'late' }, { occurredAt: '2026-01-01T00:00:00Z' }),
+    put('n1', { title: 'B' }, { occurredAt: '2199-01-01T00:00:00Z' }),
+    put('n1', { title: 'C' }, { baseVersion: 1 }),
+    remove('n1'),
+  ]);
+  const { events } = await auditOf(tenant).history('note', 'n1');
+  const told = events.map((event) => [
+    event.outcome,
+    event.recordBefore,
+    event.recordAfter,
+    event.clockAdjusted,
+  ]);
+  expect(told).toEqual([
+    ['applied', 0, 1, false],
+    ['noop', 1, 1, false],
+    ['superseded', 1, 1, false],
+    ['applied', 1, 4, true],
+    ['conflict', 4, 4, false],
+    ['applied', 4, 6, false],
+  ]);
+  expect(events[1]?.baseKey).toBe(first.identityKey);
+});
+
+test('a conflict and what settled it point to each other', async () => {
+  const tenant = await createTenant(service);
+  const stale = put('n1', { title: 'mine' }, { baseVersion: 0 });
+  await tenant.push([put('n1'), stale]);
+  const audit = auditOf(tenant);
+  const before = await audit.history('note', 'n1');
+  expect(before.events[1]).toMatchObject({ resolves: null, resolvedBy: null });
+  await audit.resolve(stale.identityKey, { resolution: 'force' }, 'desk');
+  const { events } = await audit.history('note', 'n1');
+  const settling = 'landfall:resolution:2';
+  const both = [
+    { version: 1, resolves: null, resolvedBy: null },
+    {
+      identityKey: stale.identityKey,
+      resolves: null,
+      resolvedBy: { identityKey: settling, version: 3, resolution: 'force' },
+    },
+    {
+      identityKey: settling,
+      payload: stale.payload,
+      deviceId: 'desk',
+      recordBefore: 1,
+      recordAfter: 3,
+      resolves: { identityKey: stale.identityKey, version: 2, resolution: 'force' },
+      resolvedBy: null,
+    },
+  ];
+  expect(events).toMatchObject(both);
+  // Also where the two are on different pages.
+  for (const [at, one] of both.entries()) {
+    expect((await audit.history('note', 'n1', { after: at, limit: 1 })).events).toMatchObject([
+      one,
+    ]);
+  }
+});
+
+test('a discarded conflict leaves an event without payload, that changed nothing', async () => {
+  const tenant = await createTenant(service);
+  const stale = put('n1', { title: 'mine' }, { baseVersion: 0 });
+  await tenant.push([put('n1'), stale]);
+  const audit = auditOf(tenant);
+  await audit.resolve(stale.identityKey, { resolution: 'discard' });
+  expect((await audit.history('note', 'n1')).events.at(-1)).toMatchObject({
+    outcome: 'noop',
+    payload: null,
+    recordBefore: 1,
+    recordAfter: 1,
+    resolves: { version: 2, resolution: 'discard' },
+  });
+});
+
+test('an event whose payload was dropped, and one from before versions were kept, are still there', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1')]);
+  await service.sql(
+    'UPDATE events SET payload = NULL, record_before = NULL, record_after = NULL WHERE tenant_id = $1',
+    [tenant.id],
+  );
+  expect((await auditOf(tenant).history('note', 'n1')).events).toMatchObject([
+    { version: 1, outcome: 'applied', payload: null, recordBefore: null, recordAfter: null },
+  ]);
+});
+
+test("another tenant's entity has no history, as one that never was", async () => {
+  const [mine, theirs] = [await createTenant(service), await createTenant(service)];
+  await theirs.push([put('n1')]);
+  await mine.push([put('n2')]);
+  const audit = auditOf(mine);
+  const nothing = { events: [], nextAfter: null };
+  expect(await audit.history('note', 'n1')).toEqual(nothing);
+  expect(await audit.history('nothing', 'n1')).toEqual(nothing);
+});
+
+test('a tenant that never pushed has no history', async () => {
+  const answer = await service.request({
+    url: '/api/sync/entities/note/n1/events',
+    sender: { tenant: 'never seen' },
+  });
+  expect(answer).toMatchObject({ status: 200, body: { events: [], nextAfter: null } });
+});
+
+test('an entity is found under any name that it can have', async () => {
+  const tenant = await createTenant(service);
+  for (const noteId of ['a/b', '50% ?#&', '\u{1F600}'.repeat(200)]) {
+    await tenant.push([put(noteId)]);
+    const { events } = await auditOf(tenant).history('note', noteId);
+    expect(events.map(({ entityId }) => entityId)).toEqual([noteId]);
+  }
+  const url = '/api/sync/entities/note/a%00b/events';
+  expect(await service.request({ url, sender: tenant.sender() })).toMatchObject({ status: 404 });
+});
+
+test('reading needs sync:pull, and a query that it knows', async () => {
+  const url = '/api/sync/entities/note/n1/events';
+  const sender = { scope: 'sync:push' };
+  expect(await service.request({ url, sender })).toMatchObject({ status: 403 });
+  for (const query of ['limit=0', 'after=x', 'since=1']) {
+    expect(await service.request({ url: `${url}?${query}` })).toMatchObject({
+      status: 400,
+      body: { code: 'INVALID_QUERY' },
+    });
+  }
+});
+
+test('a database that does not answer is a 503, and no detail of it leaves', async () => {
+  const tenant = await createTenant(service);
+  const holder = new pg.Client({ connectionString: service.database.url });
+  await holder.connect();
+  try {
+    await holder.query('BEGIN; LOCK TABLE effects IN ACCESS EXCLUSIVE MODE');
+    const url = '/api/sync/entities/note/n1/events';
+    const answer = await service.request({ url, sender: tenant.sender() });
+    expect(answer).toMatchObject({ status: 503, body: { code: 'UNAVAILABLE', retryable: true } });
+    expect(JSON.stringify(answer.body)).not.toMatch(/prisma|effects|lock/i);
+  } finally {
+    await holder.end();
+  }
+});

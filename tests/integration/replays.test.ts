@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { auditOf } from '../model/audit.ts';
+import { noteKinds } from '../model/audit-kinds.ts';
+import { put } from '../model/events.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ kinds: noteKinds });
+});
+afterAll(() => service.close());
+
+/** As told by the history of n1, in version order, once they add up to `total`. */
+async function replaysOf(tenant: Tenant, total: number) {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const { events } = await auditOf(tenant).history('note', 'n1');
+    const counts = events.map(({ replays }) => replays.count);
+    const sum = counts.reduce((one, other) => one + other, 0);
+    if (sum >= total || Date.now() > deadline) return { counts, events };
+    await sleep(20);
+  }
+}
+
+test('every time that an event is sent again is counted, conflicts too, with the last time', async () => {
+  const tenant = await createTenant(service);
+  const [first, second] = [put('n1'), put('n1', { title: 'B' })];
+  const stale = put('n1', {}, { baseVersion: 1 });
+  await tenant.push([first, second, stale]);
+  await tenant.push([first, stale]);
+  await tenant.push([stale, stale]);
+  const { receivedAt } = await tenant.push([stale, first]);
+  const { counts, events } = await replaysOf(tenant, 6);
+  expect(counts).toEqual([2, 0, 4]);
+  expect(events[0]?.replays.lastAt).toBe(receivedAt);
+  expect(events[1]?.replays.lastAt).toBeNull();
+});
+
+test('a count grows on what was written before, whichever process counts', async () => {
+  const second = await startApp({ kinds: noteKinds, database: service.database });
+  try {
+    const tenant = await createTenant(service);
+    const event = put('n1');
+    await tenant.push([event]);
+    await tenant.push([event]);
+    expect((await replaysOf(tenant, 1)).counts).toEqual([1]);
+    await Promise.all(
+      [service, second].flatMap((either) =>
+        Array.from({ length: 20 }, () => either.push([event], {}, tenant.sender())),
+      ),
+    );
+    expect((await replaysOf(tenant, 41)).counts).toEqual([41]);
+  } finally {
+    await second.close();
+  }
+});
+
+test('a push of nothing but duplicates writes nothing itself', async () => {
+  const tenant = await createTenant(service);
+  const event = put('n1');
+  await tenant.push([event]);
+  await service.sql(`
+    CREATE FUNCTION refuse_replays() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'no replay may be written'; END $$;
+    CREATE TRIGGER refuse_replays BEFORE INSERT OR UPDATE ON replays
+      FOR EACH ROW EXECUTE FUNCTION refuse_replays()`);
+  try {
+    expect(await tenant.said([event])).toEqual(['duplicate of applied']);
+    const failed = () => service.logLines.find((line) => line.event === 'replays.not-written');
+    await expect.poll(failed, { timeout: 30_000 }).toMatchObject({ level: 'warn', waiting: 1 });
+  } finally {
+    await service.sql('DROP FUNCTION refuse_replays CASCADE');
+  }
+});
+
+test('what still waits is written when the service stops', async () => {
+  const stopping = await startApp({ kinds: noteKinds, database: service.database });
+  const tenant = await createTenant(service);
+  const event = put('n1');
+  await stopping.push([event], {}, tenant.sender());
+  await stopping.push([event, event], {}, tenant.sender());
+  await stopping.close();
+  expect((await auditOf(tenant).history('note', 'n1')).events).toMatchObject([
+    { replays: { count: 2 } },
+  ]);
+});
+
+test('an atomic batch that is aborted counts what it repeats of the log, and nothing of itself', async () => {
+  const stopping = await startApp({ kinds: noteKinds, database: service.database });
+  const tenant = await createTenant(service);
+  const [first, stale] = [put('n1'), put('n1', {}, { baseVersion: 0 })];
+  await tenant.push([first, stale]);
+  const fresh = put('n1', {}, { baseVersion: 0 });
+  await stopping.push([stale, fresh, fresh], { atomic: true }, tenant.sender());
+  // Takes the version that the aborted batch would have given to `fresh`.
+  await stopping.push([put('n1', { title: 'C' })], {}, tenant.sender());
+  await stopping.close();
+  expect((await replaysOf(tenant, 1)).counts).toEqual([0, 1, 0]);
+});
+
+test('replays of an event that went with its tenant leave nothing behind', async () => {
+  const stopping = await startApp({ kinds: noteKinds, database: service.database });
+  const tenant = await createTenant(service);
+  const event = put('n1');
+  await stopping.push([event], {}, tenant.sender());
+  await stopping.push([event], {}, tenant.sender());
+  await service.sql('DELETE FROM events WHERE tenant_id = $1', [tenant.id]);
+  await stopping.close();
+  expect(await service.sql('SELECT FROM replays WHERE tenant_id = $1', [tenant.id])).toEqual([]);
+});

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { accept, patchRecord, putRecord, reject } from '../../src/kinds/decisions.ts';
+import { defineKind } from '../../src/kinds/define-kind.ts';
+import { notePatch, notePut, noteRemove } from '../../src/kinds/notes/note.ts';
+import { payload } from '../../src/kinds/payload-versions.ts';
+import { create, decide, put } from '../../src/kinds/policies.ts';
+
+export const noteKinds = [notePut, notePatch, noteRemove];
+
+/** What becomes of a kind in a release that is not well. */
+export const throwingNotePut = defineKind({
+  name: 'note.put',
+  entityType: 'note',
+  payload: payload(z.unknown()),
+  entityId: () => {
+    throw new Error('this release reads no note');
+  },
+  policy: put(() => ({})),
+});
+
+const shelfSchema = z.strictObject({ id: z.string(), room: z.int() });
+
+/** Only for tokens with the scope shelf:admin. */
+export const shelfPut = defineKind({
+  name: 'shelf.put',
+  entityType: 'shelf',
+  payload: payload(shelfSchema),
+  entityId: ({ id }) => id,
+  policy: put(({ room }) => ({ room })),
+  scope: 'shelf:admin',
+});
+
+export const boxCreate = defineKind({
+  name: 'box.create',
+  entityType: 'box',
+  payload: payload(z.strictObject({ id: z.string(), label: z.string() })),
+  entityId: ({ id }) => id,
+  policy: create(({ label }) => ({ label })),
+});
+
+/** In order of its sequence; two payload versions. */
+export const pagePut = defineKind({
+  name: 'page.put',
+  entityType: 'page',
+  payload: payload(z.strictObject({ id: z.string(), words: z.string() })).next(
+    z.strictObject({ id: z.string(), text: z.string() }),
+    ({ id, words }) => ({ id, text: words }),
+  ),
+  entityId: ({ id }) => id,
+  policy: put(({ text }) => ({ text })),
+  ordered: true,
+});
+
+/** Puts a thing on a shelf, which has room for so many; writes the shelf beside the thing. */
+export const thingPlace = defineKind({
+  name: 'thing.place',
+  entityType: 'thing',
+  payload: payload(z.strictObject({ id: z.string(), shelf: z.string() })),
+  entityId: ({ id }) => id,
+  policy: decide({
+    reads: ({ shelf }) => [{ entityType: 'shelf', entityId: shelf }],
+    decide({ id, shelf }, records) {
+      if (shelf === 'cursed') throw new Error('nobody expected this shelf');
+      const found = records.find('shelf', shelf);
+      const room = Number(found?.data.room ?? 0);
+      if (!found || room < 1) return reject('NO_ROOM', `no room on ${shelf}`);
+      return accept(
+        patchRecord(found, { room: room - 1 }),
+        putRecord({ entityType: 'thing', entityId: id }, { shelf }),
+      );
+    },
+  }),
+  failures: {
+    NO_ROOM: { retryable: true, cause: 'The shelf is full.', remedy: 'Wait until it is not.' },
+  },
+});
+
+export const storeroomKinds = [...noteKinds, shelfPut, boxCreate, pagePut, thingPlace];

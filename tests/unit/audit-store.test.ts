@@ -1,0 +1,25 @@
+import { afterAll, expect, test } from 'vitest';
+import { createAuditStore } from '../../src/storage/audit-store.ts';
+import { createPool } from '../../src/storage/pool.ts';
+import { createPrisma } from '../../src/storage/prisma.ts';
+
+// A port on which nothing listens.
+const connectionString = 'postgres://landfall@127.0.0.1:1/landfall';
+const pool = createPool({ connectionString, max: 1, onIdleError: () => {} });
+const store = createAuditStore(pool, createPrisma(pool));
+afterAll(() => pool.end());
+
+const page = { tenantId: 't', entityType: 'note', entityId: 'n', after: 0, limit: 1 };
+
+test.each([
+  ['listing conflicts', () => store.listConflicts({ ...page, state: 'open' })],
+  ['finding one', () => store.findConflict('t', 'k')],
+  ['a history', () => store.readHistory(page)],
+  ['receipts', () => store.findReceipts('t', ['k'])],
+  ['replays', () => store.addReplays([])],
+])(
+  'a database that cannot be reached is unavailable, and may be asked again: %s',
+  async (_what, ask) => {
+    await expect(ask()).rejects.toMatchObject({ code: 'UNAVAILABLE', members: { retryAfter: 1 } });
+  },
+);

@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest';
+import { createRegistry } from '../../src/kinds/registry.ts';
+import { fingerprintOf, toResolutionEvent } from '../../src/push/resolution.ts';
+import { noteKinds, pagePut } from '../model/audit-kinds.ts';
+
+const kinds = createRegistry([...noteKinds, pagePut]);
+const note = { noteId: 'n1', title: 'A', body: '' };
+const conflict = {
+  version: 7,
+  kind: 'note.put',
+  kindVersion: 1,
+  entityType: 'note',
+  entityId: 'n1',
+  sequence: null,
+  payload: note,
+};
+
+test('every resolution of a conflict has the same key, which no client may use', () => {
+  for (const request of [
+    { resolution: 'discard' },
+    { resolution: 'force' },
+    { resolution: 'merge', payload: note },
+  ] as const) {
+    expect(toResolutionEvent(conflict, request, kinds)).toMatchObject({
+      identityKey: 'landfall:resolution:7',
+      occurredAt: null,
+      baseVersion: null,
+      baseKey: null,
+      resolves: { version: 7, resolution: request.resolution },
+    });
+  }
+});
+
+test('requests are the same only for the same conflict, resolution and data', () => {
+  const requests = [
+    [7, { resolution: 'discard' }],
+    [8, { resolution: 'discard' }],
+    [7, { resolution: 'force' }],
+    [7, { resolution: 'merge', payload: { a: 1, b: 2 } }],
+    [7, { resolution: 'merge', payload: { a: 1, b: 3 } }],
+    [7, { resolution: 'merge', payload: null }],
+  ] as const;
+  const prints = requests.map(([version, request]) => fingerprintOf({ version }, request));
+  expect(new Set(prints.map((print) => print.toString('hex'))).size).toBe(requests.length);
+  const turned = fingerprintOf({ version: 7 }, { resolution: 'merge', payload: { b: 2, a: 1 } });
+  expect(turned).toEqual(prints[3]);
+});
+
+test.each([
+  ['the kind is gone', { kind: 'letter.put' }, 'UNKNOWN_KIND'],
+  ['its version is of a later release', { kindVersion: 2 }, 'UNSUPPORTED_VERSION'],
+  ['the kind no longer takes the payload', { payload: { noteId: 'n1' } }, 'INVALID_PAYLOAD'],
+  ['the kind reads another entity from it', { entityId: 'n2' }, 'INVALID_PAYLOAD'],
+  ['the kind is now of another type', { entityType: 'letter' }, 'INVALID_PAYLOAD'],
+])('an edit cannot be forced where %s', (_what, change, failure) => {
+  const changed = { ...conflict, ...change };
+  expect(() => toResolutionEvent(changed, { resolution: 'force' }, kinds)).toThrow(
+    expect.objectContaining({ code: 'RESOLUTION_REFUSED', members: { failure } }),
+  );
+  expect(toResolutionEvent(changed, { resolution: 'discard' }, kinds)).toMatchObject({
+    intent: { policy: 'discard' },
+  });
+});
+
+test('of an ordered kind, force and merge take the number of the edit, discard none', () => {
+  const page = {
+    ...conflict,
+    kind: 'page.put',
+    entityType: 'page',
+    entityId: 'p',
+    sequence: 3,
+    payload: { id: 'p', words: 'w' },
+  };
+  const eventOf = (request: Parameters<typeof toResolutionEvent>[1]) => {
+    const { sequence, kindVersion, definition } = toResolutionEvent(page, request, kinds);
+    return [sequence, kindVersion, definition.ordered];
+  };
+  expect(eventOf({ resolution: 'force' })).toEqual([3, 1, true]);
+  expect(eventOf({ resolution: 'merge', payload: { id: 'p', text: 'w' } })).toEqual([3, 2, true]);
+  expect(eventOf({ resolution: 'discard' })).toEqual([null, 1, false]);
+});
