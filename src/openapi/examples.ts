@@ -5,6 +5,8 @@ import type { ProblemCode } from '../errors.ts';
 export interface Examples {
   readonly pushBody: Record<string, unknown>;
   readonly pushAnswer: Record<string, unknown>;
+  readonly salesBody: Record<string, unknown>;
+  readonly salesAnswer: Record<string, unknown>;
   readonly pullAnswer: Record<string, unknown>;
   readonly conflictsAnswer: Record<string, unknown>;
   readonly resolutionBody: Record<string, unknown>;

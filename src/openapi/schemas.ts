@@ -1,18 +1,21 @@
 import { z } from 'zod';
 import { eventFailures } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
+import { colonyPushSchema } from '../protocol/colony.ts';
 import {
   conflictsAnswerSchema,
   conflictSchema,
   resolutionRequestSchema,
 } from '../protocol/conflict.ts';
 import { eventSchema } from '../protocol/event.ts';
+import { freightEventSchema } from '../protocol/freight.ts';
 import { historyAnswerSchema } from '../protocol/history.ts';
 import { problemSchema } from '../protocol/problem.ts';
 import { pullAnswerSchema } from '../protocol/pull.ts';
 import { failureCodeSchema, pushAnswerSchema, pushEnvelopeSchema } from '../protocol/push.ts';
 import { receiptsAnswerSchema } from '../protocol/receipt.ts';
 import { recordSchema } from '../protocol/record.ts';
+import { salesPushAnswerSchema, salesPushSchema } from '../protocol/sales.ts';
 
 export type Json = Record<string, unknown>;
 
@@ -37,7 +40,11 @@ export function schemasOf(kinds: KindRegistry): Json {
   const record = toJsonSchema(recordSchema, 'output');
   const pushRequest = toJsonSchema(pushEnvelopeSchema, 'input');
   Object.assign(pushRequest.properties as Json, {
-    events: { type: 'array', minItems: 1, items: ref('Event') },
+    events: {
+      type: 'array',
+      minItems: 1,
+      items: { anyOf: [ref('Event'), ref('FreightEvent')] },
+    },
   });
   const payloads = kinds.kinds.flatMap((kind) =>
     Array.from({ length: kind.newestVersion }, (_, index) => {
@@ -49,6 +56,10 @@ export function schemasOf(kinds: KindRegistry): Json {
   return {
     PushRequest: pushRequest,
     Event: { ...toJsonSchema(eventSchema, 'input'), ...payloadRule(kinds) },
+    FreightEvent: { ...toJsonSchema(freightEventSchema, 'input'), ...payloadRule(kinds) },
+    ColonyPushRequest: toJsonSchema(colonyPushSchema, 'input'),
+    SalesPushRequest: toJsonSchema(salesPushSchema, 'input'),
+    SalesPushAnswer: toJsonSchema(salesPushAnswerSchema, 'output'),
     FailureCode: {
       type: 'string',
       description: 'Why an event failed: a code of Landfall, or of the kind itself',

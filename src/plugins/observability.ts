@@ -1,11 +1,14 @@
 import { createHmac } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
+import type { Dialect } from '../dialects/dialect.ts';
 import type { ProblemCode } from '../errors.ts';
 
 /** What a route adds to its request's log line. Counts and times, never what was sent. */
 export interface LogFields {
   code?: ProblemCode;
+  /** Of a push, where it is not the plain one. */
+  dialect?: Dialect['name'];
   records?: number;
   received?: number;
   applied?: number;

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { RequestProblem } from '../errors.ts';
 import { versionSchema } from './event.ts';
+import { describeFirst } from './issue.ts';
 import { recordSchema } from './record.ts';
 import { identifierSchema } from './text.ts';
 import { timestampSchema } from './time.ts';
@@ -18,6 +20,17 @@ export const pushEnvelopeSchema = z.strictObject({
 
 export type PushEnvelope = z.infer<typeof pushEnvelopeSchema>;
 
+/** @throws RequestProblem INVALID_ENVELOPE, naming the field */
+export function parseEnvelope<Schema extends z.ZodType>(
+  schema: Schema,
+  body: unknown,
+): z.output<Schema> {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const { message, ...members } = describeFirst(parsed.error);
+  throw new RequestProblem('INVALID_ENVELOPE', message, members);
+}
+
 export const pushQuerySchema = z.strictObject({
   include: z.literal('results').optional().describe('`results`: also one entry per event'),
 });
@@ -27,10 +40,15 @@ export const failureCodeSchema = z.string();
 const identityKeySchema = identifierSchema
   .nullable()
   .describe('null where the event had no readable key: then `index` names it');
+const clientRequestIdSchema = identifierSchema
+  .nullable()
+  .optional()
+  .describe('Where the event was sent with one in place of identityKey: the same again');
 const indexSchema = z.int().min(0).describe('Position in the request, from 0');
 
 export const failedEventSchema = z.object({
   identityKey: identityKeySchema,
+  clientRequestId: clientRequestIdSchema,
   index: indexSchema.optional(),
   code: failureCodeSchema,
   message: z.string(),
@@ -54,8 +72,9 @@ export const storedOutcomeSchema = z.enum(['applied', 'noop', 'superseded', 'mer
 
 export type StoredOutcome = z.infer<typeof storedOutcomeSchema>;
 
-const eventResultSchema = z.object({
+export const eventResultSchema = z.object({
   identityKey: identityKeySchema,
+  clientRequestId: clientRequestIdSchema,
   index: indexSchema.optional(),
   status: z.enum(['applied', 'noop', 'superseded', 'duplicate', 'failed']),
   version: versionSchema.optional().describe('The version this event took in the log'),

@@ -1,3 +1,4 @@
+import { plainSpelling, type Spelling } from '../dialects/dialect.ts';
 import { retryOf } from '../errors.ts';
 import { type CheckpointCodec, markOf } from '../protocol/checkpoint.ts';
 import type { EventResult, FailedEvent, PushAnswer, StoredOutcome } from '../protocol/push.ts';
@@ -5,13 +6,19 @@ import { formatMicros } from '../protocol/time.ts';
 import { toRecord } from '../protocol/record.ts';
 import type { BatchDecision, EventOutcome } from './outcome.ts';
 
-/** The answer to a batch that was decided and committed. */
+/**
+ * The answer to a batch that was decided and committed.
+ *
+ * @param spellings of its events, by their index; where there is none, the protocol's own
+ */
 export function toPushAnswer(
   decision: BatchDecision,
   tenantId: string,
   checkpoints: CheckpointCodec,
   includeResults: boolean,
+  spellings: readonly Spelling[] = [],
 ): PushAnswer {
+  const spellingOf = (index: number) => spellings[index] ?? plainSpelling;
   const { outcomes, position, epoch, receivedAt } = decision;
   const checkpoint = checkpoints.encode(
     { version: position.version, bootstrapHead: 0, epoch, mark: markOf(position.proof) },
@@ -23,9 +30,11 @@ export function toPushAnswer(
       outcome.status === 'failed' || outcome.identityKey === null ? [] : [outcome.identityKey],
     ),
     failed: outcomes.flatMap((outcome, index) =>
-      outcome.status === 'failed' ? [toFailed(outcome, index)] : [],
+      outcome.status === 'failed' ? [toFailed(outcome, index, spellingOf(index))] : [],
     ),
-    ...(includeResults && { results: outcomes.map(toResult) }),
+    ...(includeResults && {
+      results: outcomes.map((outcome, index) => toResult(outcome, index, spellingOf(index))),
+    }),
     checkpoint,
     receivedAt: formatMicros(receivedAt),
   };
@@ -33,24 +42,24 @@ export function toPushAnswer(
 
 type Failed = Extract<EventOutcome, { status: 'failed' }>;
 
-function toFailed(outcome: Failed, index: number): FailedEvent {
+function toFailed(outcome: Failed, index: number, spelling: Spelling): FailedEvent {
   const { code, message, path } = outcome.failure;
   const { retryable, retryAfterMs } = retryOf(outcome.failure);
   const { differingFields } = outcome;
   return {
-    ...nameOf(outcome, index),
+    ...nameOf(outcome, index, spelling),
     code,
     message,
     retryable,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(path !== undefined && { path }),
+    ...(path !== undefined && { path: spelling.pathOf(path) }),
     ...currentOf(outcome),
     ...(differingFields && { differingFields: [...differingFields] }),
   };
 }
 
-function toResult(outcome: EventOutcome, index: number): EventResult {
-  const named = { ...nameOf(outcome, index), status: outcome.status };
+function toResult(outcome: EventOutcome, index: number, spelling: Spelling): EventResult {
+  const named = { ...nameOf(outcome, index, spelling), status: outcome.status };
   if (outcome.status === 'failed') {
     return { ...named, code: outcome.failure.code, ...currentOf(outcome) };
   }
@@ -68,8 +77,8 @@ function toldAs(stored: Exclude<StoredOutcome, 'conflict'>) {
   return stored === 'merged' ? 'applied' : stored;
 }
 
-function nameOf({ identityKey }: EventOutcome, index: number) {
-  return identityKey === null ? { identityKey, index } : { identityKey };
+function nameOf({ identityKey }: EventOutcome, index: number, { alias }: Spelling) {
+  return identityKey === null ? { identityKey, ...alias, index } : { identityKey, ...alias };
 }
 
 function currentOf({ current }: EventOutcome) {

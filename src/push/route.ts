@@ -1,14 +1,16 @@
-import type { FastifyPluginAsync } from 'fastify';
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import { dialectOf } from '../dialects/dialect-of.ts';
+import type { Dialect, Reading } from '../dialects/dialect.ts';
+import { sales } from '../dialects/sales.ts';
 import { RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
-import { describeFirst } from '../protocol/issue.ts';
-import { type PushEnvelope, pushEnvelopeSchema, pushQuerySchema } from '../protocol/push.ts';
+import { pushQuerySchema } from '../protocol/push.ts';
 import { parseQuery } from '../protocol/query.ts';
 import { toMicros } from '../protocol/time.ts';
 import { countOutcomes, toPushAnswer } from './answer.ts';
 import { createBatch } from './batch.ts';
-import { decodeEvent } from './decode.ts';
+import { type DecodeResult, decodeEvent } from './decode.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { BatchDecision } from './outcome.ts';
 
@@ -19,44 +21,54 @@ export interface PushDeps {
   readonly limits: { readonly maxBatchEvents: number; readonly maxEventBytes: number };
 }
 
-/** `POST /api/sync/events`: takes a queue in batches and answers for every event. */
+/** Takes a queue in batches and answers for every event, on two paths and in four dialects. */
 export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
-  const { kinds, groupCommit, checkpoints, limits } = deps;
-
-  app.post('/api/sync/events', { config: { scope: 'sync:push' } }, async (request) => {
-    const { include } = parseQuery(pushQuerySchema, request.query);
-    const envelope = parseEnvelope(request.body, limits.maxBatchEvents);
-    const { tenantId, deviceId, subject, scopes } = request.actor;
-    const batch = createBatch({
-      tenantId,
-      deviceId,
-      subject,
-      sentAt: envelope.sentAt === undefined ? null : toMicros(envelope.sentAt),
-      atomic: envelope.atomic,
-      events: envelope.events.map((raw) => decodeEvent(raw, kinds, { ...limits, scopes })),
-    });
-    const { decision, queueWaitMs, transactionMs } = await groupCommit.submit(batch);
-    const counts = countOutcomes(decision.outcomes);
-    Object.assign(request.logFields, { ...counts, queueWaitMs, transactionMs });
-    for (const { fault } of decision.outcomes) {
-      if (fault === undefined) continue;
-      request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
-    }
-    return toPushAnswer(decision, tenantId, checkpoints, include === 'results');
-  });
+  const options = { config: { scope: 'sync:push' } } as const;
+  app.post('/api/sync/events', options, (request) => push(request, dialectOf(request.body), deps));
+  app.post('/api/events', options, (request) => push(request, sales, deps));
 };
 
-function parseEnvelope(body: unknown, maxEvents: number): PushEnvelope {
-  const parsed = pushEnvelopeSchema.safeParse(body);
-  if (!parsed.success) {
-    const { message, ...members } = describeFirst(parsed.error);
-    throw new RequestProblem('INVALID_ENVELOPE', message, members);
+async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
+  if (dialect.name !== 'plain') request.logFields.dialect = dialect.name;
+  const { include } = parseQuery(pushQuerySchema, request.query);
+  const envelope = dialect.envelopeOf(request.body);
+  checkSize(envelope.events.length, deps.limits.maxBatchEvents);
+  const readings = envelope.events.map(dialect.read);
+  const { tenantId, deviceId, subject, scopes } = request.actor;
+  const batch = createBatch({
+    tenantId,
+    deviceId,
+    subject,
+    sentAt: envelope.sentAt === undefined ? null : toMicros(envelope.sentAt),
+    atomic: envelope.atomic,
+    events: readings.map((reading) => decodeReading(reading, scopes, deps)),
+  });
+  const { decision, queueWaitMs, transactionMs } = await deps.groupCommit.submit(batch);
+  const counts = countOutcomes(decision.outcomes);
+  Object.assign(request.logFields, { ...counts, queueWaitMs, transactionMs });
+  for (const { fault } of decision.outcomes) {
+    if (fault === undefined) continue;
+    request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
   }
-  const { length } = parsed.data.events;
-  if (length === 0) throw new RequestProblem('EMPTY_BATCH');
-  if (length > maxEvents) {
-    const detail = `${length} events, at most ${maxEvents} are taken`;
-    throw new RequestProblem('BATCH_TOO_LARGE', detail, { maxEvents });
-  }
-  return parsed.data;
+  const withResults = include === 'results';
+  return dialect.answerOf(
+    toPushAnswer(decision, tenantId, deps.checkpoints, withResults, readings),
+  );
+}
+
+function decodeReading(
+  reading: Reading,
+  scopes: readonly string[],
+  { kinds, limits }: PushDeps,
+): DecodeResult {
+  if (reading.ok) return decodeEvent(reading.event, kinds, { ...limits, scopes });
+  const { identityKey, failure } = reading;
+  return { ok: false, undecoded: { identityKey, failure } };
+}
+
+function checkSize(events: number, maxEvents: number): void {
+  if (events === 0) throw new RequestProblem('EMPTY_BATCH');
+  if (events <= maxEvents) return;
+  const detail = `${events} events, at most ${maxEvents} are taken`;
+  throw new RequestProblem('BATCH_TOO_LARGE', detail, { maxEvents });
 }

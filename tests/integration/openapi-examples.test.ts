@@ -45,16 +45,41 @@ async function record(): Promise<Examples> {
   const resend = { method: 'POST', url: `${push}?include=results`, body: batch, sender } as const;
   const again = await service.request(resend);
   const page = await service.request({ url: pull });
+  const colony = [
+    {
+      kind: 'research.queue',
+      payload: {
+        identityKey: 'e7-research-laser-1763716320000',
+        empireId: 'e7',
+        locationCoord: 'A00:12:34:05',
+        catalogKey: 'laser',
+      },
+    },
+  ];
+  const ordered = await service.request({ method: 'POST', url: push, body: colony, sender });
   return {
-    pushBody: { 'five events of a phone': batch },
+    pushBody: { 'five events of a phone': batch, 'a bare array': colony },
     pushAnswer: {
       'the first time': first.body,
       'sent again, with ?include=results': again.body,
+      'to a bare array': ordered.body,
     },
     pullAnswer: { bootstrap: page.body },
+    ...(await recordSales()),
     ...(await recordConflict()),
     problems: await recordProblems(page.body.checkpoint),
   };
+}
+
+async function recordSales() {
+  const aggregate = { id: 'T-1', type: 'ticket' };
+  const at = Date.UTC(2026, 10, 21, 9, 12);
+  const body = [
+    { id: 'till-1', seq: 1, at, type: 'ticket.opened', aggregate, payload: { register: 'R1' } },
+    { id: 'till-3', seq: 3, at, type: 'ticket.closed', aggregate, payload: {} },
+  ];
+  const answer = await service.request({ method: 'POST', url: '/api/events', body });
+  return { salesBody: { 'two facts of a ticket': body }, salesAnswer: { 'a gap': answer.body } };
 }
 
 /** `phone-4` of the first batch was made on version 0, and its batch had changed the note by then. */

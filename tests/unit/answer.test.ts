@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { plainSpelling, type Spelling } from '../../src/dialects/dialect.ts';
 import { createCheckpointCodec, markOf } from '../../src/protocol/checkpoint.ts';
 import { pushAnswerSchema, type StoredOutcome } from '../../src/protocol/push.ts';
 import { countOutcomes, toPushAnswer } from '../../src/push/answer.ts';
@@ -180,6 +181,30 @@ describe('results', () => {
       { identityKey: 'k6', status: 'failed', code: 'CONFLICT', current: null },
       { identityKey: 'k0', status: 'noop', version: 44, clockAdjusted: true },
     ]);
+  });
+});
+
+describe('a client with words of its own', () => {
+  const spelling: Spelling = {
+    alias: { clientRequestId: 'r' },
+    pathOf: (path) => `its own ${path}`,
+  };
+  const spellings = outcomes.map((_outcome, index) => (index === 1 ? spelling : plainSpelling));
+
+  test('is answered in them, event by event', () => {
+    const { failed, results } = toPushAnswer(
+      decisionOf(outcomes),
+      'empire7',
+      codec,
+      true,
+      spellings,
+    );
+    const named = { identityKey: null, clientRequestId: 'r', index: 1 };
+    expect(failed[0]).toMatchObject({ ...named, path: 'its own identityKey' });
+    expect(results?.[1]).toEqual({ ...named, status: 'failed', code: 'INVALID_EVENT' });
+    for (const entry of [...failed.slice(1), ...(results?.slice(2) ?? [])]) {
+      expect(entry).not.toHaveProperty('clientRequestId');
+    }
   });
 });
 

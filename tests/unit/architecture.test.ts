@@ -44,6 +44,12 @@ const bad: readonly (readonly [rule: string, path: string, source: string])[] = 
     `import type { Stamp } from '../storage/store.ts';`,
     `import { randomUUID } from 'node:crypto';`,
   ].map((source) => [kindsRule(), 'kinds/a.ts', source] as const),
+  ...[
+    `import type { DecodedEvent } from '../push/decode.ts';`,
+    `import { createRegistry } from '../kinds/registry.ts';`,
+    `import type { SyncStore } from '../storage/store.ts';`,
+    `import { z } from 'zod';`,
+  ].map((source) => [dialectRule(), 'dialects/sales.ts', source] as const),
   ...['push', 'pull'].flatMap((folder) =>
     [
       `import { createPostgresStore } from '../storage/postgres-store.ts';`,
@@ -143,6 +149,10 @@ function kindsRule() {
   return 'kinds import zod, node:util, protocol, errors.ts and themselves';
 }
 
+function dialectRule() {
+  return 'dialects import protocol, errors.ts, node and themselves';
+}
+
 function conflictRule() {
   return 'conflicts import protocol, kinds, push, errors.ts and themselves, and types of the audit';
 }
@@ -152,7 +162,8 @@ function historyRule() {
 }
 
 function layerRule(folder: string) {
-  return `${folder} imports protocol, kinds, errors.ts and itself, and types of the store`;
+  const translated = folder === 'push' ? ' dialects,' : '';
+  return `${folder} imports protocol,${translated} kinds, errors.ts and itself, and types of the store`;
 }
 
 describe('the check itself', () => {
@@ -200,6 +211,8 @@ function good(): Readonly<Record<string, string>> {
     'errors.ts': 'const line = 1;\n'.repeat(300),
     'protocol/json.ts': `import { isUtf8 } from 'node:buffer'; import { parse } from 'secure-json-parse'; import { z } from 'zod'; import { RequestProblem } from '../errors.ts'; import { x } from './text.ts';`,
     'kinds/notes/note.ts': `import { z } from 'zod'; import { defineKind } from '../define-kind.ts'; import { identifierSchema } from '../../protocol/text.ts'; import { eventFailures } from '../../errors.ts'; import { isDeepStrictEqual } from 'node:util';`,
+    'dialects/sales.ts': `import { randomUUID } from 'node:crypto'; import { RequestProblem } from '../errors.ts'; import { salesEventSchema } from '../protocol/sales.ts'; import { refuse } from './dialect.ts';`,
+    'push/answer.ts': `import { plainSpelling } from '../dialects/dialect.ts';`,
     'push/decide.ts': `import type { Stamp } from '../storage/store.ts'; import { eventFailures } from '../errors.ts';`,
     'pull/route.ts': `import type { FastifyPluginAsync } from 'fastify';`,
     'push/replays.ts': `import type { ReplayCount } from '../storage/audit.ts';`,

@@ -40,6 +40,8 @@ const recorded = readExamples();
 const schemaOf = {
   pushBody: 'PushRequest',
   pushAnswer: 'PushAnswer',
+  salesBody: 'SalesPushRequest',
+  salesAnswer: 'SalesPushAnswer',
   pullAnswer: 'PullAnswer',
   conflictsAnswer: 'ConflictsAnswer',
   resolutionBody: 'ResolutionRequest',
@@ -50,7 +52,11 @@ const schemaOf = {
 } as const satisfies { readonly [part in keyof Examples]: string };
 const parts = Object.keys(schemaOf) as (keyof Examples)[];
 const examples = parts.flatMap((part) =>
-  Object.entries(recorded[part]).map(([name, value]) => [schemaOf[part], name, value] as const),
+  Object.entries(recorded[part]).map(([name, value]) => {
+    const schema =
+      Array.isArray(value) && part === 'pushBody' ? 'ColonyPushRequest' : schemaOf[part];
+    return [schema, name, value] as const;
+  }),
 );
 
 test.each(examples)('the %s example "%s" matches its schema', (schema, _name, value) => {

@@ -15,6 +15,7 @@ import { type Json, queryParameters, ref } from '../schemas.ts';
 export function pushPaths(kinds: KindRegistry, examples: Examples): Json {
   return {
     '/api/sync/events': { post: pushOperation(kinds, examples) },
+    '/api/events': { post: salesOperation(examples) },
   };
 }
 
@@ -32,11 +33,39 @@ function pushOperation(kinds: KindRegistry, examples: Examples): Json {
     requestBody: {
       required: true,
       content: {
-        'application/json': { schema: ref('PushRequest'), examples: examplesOf(examples.pushBody) },
+        'application/json': {
+          schema: { anyOf: [ref('PushRequest'), ref('ColonyPushRequest')] },
+          examples: examplesOf(examples.pushBody),
+        },
       },
     },
     responses: {
       200: answer('Decided and committed, event by event', 'PushAnswer', examples.pushAnswer),
+      ...problems(examples, pushProblems),
+    },
+  };
+}
+
+function salesOperation(examples: Examples): Json {
+  return {
+    operationId: 'pushSalesEvents',
+    tags: ['Sync'],
+    summary: 'Post a batch of an event store',
+    description:
+      'The same push in the words of clients that keep `{id, seq, at, type, aggregate, payload}`; ' +
+      'the answer names events by `id`. Needs the scope `sync:push`.',
+    parameters: queryParameters(pushQuerySchema),
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: ref('SalesPushRequest'),
+          examples: examplesOf(examples.salesBody),
+        },
+      },
+    },
+    responses: {
+      200: answer('Decided and committed, event by event', 'SalesPushAnswer', examples.salesAnswer),
       ...problems(examples, pushProblems),
     },
   };

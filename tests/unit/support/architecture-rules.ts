@@ -30,9 +30,14 @@ const importRules: readonly ImportRule[] = [
     may: /^(\/kinds\/.*|\/protocol\/.*|\/errors\.ts|node:util|zod)$/,
   },
   {
-    name: 'push imports protocol, kinds, errors.ts and itself, and types of the store',
+    name: 'dialects import protocol, errors.ts, node and themselves',
+    of: /^dialects\//,
+    may: /^(\/(dialects|protocol)\/.*|\/errors\.ts|node:.*)$/,
+  },
+  {
+    name: 'push imports protocol, dialects, kinds, errors.ts and itself, and types of the store',
     of: /^push\//,
-    may: /^(\/(push|protocol|kinds)\/.*|\/errors\.ts|[^/].*)$/,
+    may: /^(\/(push|protocol|dialects|kinds)\/.*|\/errors\.ts|[^/].*)$/,
     asType: /^\/storage\/(store|audit)\.ts$/,
   },
   {

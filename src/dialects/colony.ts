@@ -1,0 +1,68 @@
+import { parseEnvelope, pushEnvelopeSchema } from '../protocol/push.ts';
+import {
+  type Dialect,
+  isObject,
+  type JsonObject,
+  plainSpelling,
+  readableKey,
+  type Reading,
+  refuse,
+  renaming,
+} from './dialect.ts';
+import { plain } from './plain.ts';
+
+/**
+ * A bare array of `{kind, payload: {identityKey, …}}`: that client's queue has a column for each of
+ * the two, and keeps the key, and the kind once more, in the payload.
+ */
+export const colony: Dialect = {
+  name: 'colony',
+  envelopeOf: (body) => parseEnvelope(pushEnvelopeSchema, { events: body }),
+  read,
+  answerOf: (answer) => answer,
+};
+
+const fullNames = new Map<unknown, string>([
+  ['structure', 'structure.build'],
+  ['structures', 'structure.build'],
+  ['research', 'research.queue'],
+  ['unit', 'unit.train'],
+  ['units', 'unit.train'],
+]);
+const pathOf = renaming([['identityKey', 'payload.identityKey']]);
+
+function read(raw: unknown): Reading {
+  if (!isObject(raw)) return plain.read(raw);
+  const { payload } = raw;
+  if (Object.hasOwn(raw, 'identityKey')) {
+    const inPayload = isObject(payload) ? readableKey(payload.identityKey) : null;
+    return refuse(inPayload ?? readableKey(raw.identityKey), strayKey);
+  }
+  return isObject(payload) ? lift(raw, payload) : spelled(raw);
+}
+
+function lift(raw: JsonObject, payload: JsonObject): Reading {
+  const kind = fullNames.get(raw.kind) ?? raw.kind;
+  const { identityKey, kind: kindAgain, ...rest } = payload;
+  // It is left out below, so it may not say anything that would be lost.
+  if (Object.hasOwn(payload, 'kind') && (fullNames.get(kindAgain) ?? kindAgain) !== kind) {
+    return refuse(readableKey(identityKey), otherKind);
+  }
+  return spelled({ ...raw, identityKey, kind, payload: rest });
+}
+
+function spelled(event: JsonObject): Reading {
+  return { ...plainSpelling, pathOf, ok: true, event };
+}
+
+const strayKey = {
+  code: 'INVALID_EVENT',
+  message: 'belongs in the payload where events are sent as a bare array',
+  path: 'identityKey',
+} as const;
+
+const otherKind = {
+  code: 'INVALID_EVENT',
+  message: 'is another kind than that of the event',
+  path: 'payload.kind',
+} as const;

@@ -1,0 +1,62 @@
+import type { EventFailure } from '../errors.ts';
+import type { PushAnswer, PushEnvelope } from '../protocol/push.ts';
+import type { SalesPushAnswer } from '../protocol/sales.ts';
+import { identifierSchema } from '../protocol/text.ts';
+
+/**
+ * How one family of clients writes what the protocol says. A pure translation on the way in and on
+ * the way out: what happens in between knows nothing of it.
+ */
+export interface Dialect {
+  readonly name: 'plain' | 'colony' | 'freight' | 'sales';
+  /** @throws RequestProblem INVALID_ENVELOPE */
+  readonly envelopeOf: (body: unknown) => PushEnvelope;
+  /** Puts one element of `events` into the protocol's words, whatever it is. Never throws. */
+  readonly read: (raw: unknown) => Reading;
+  readonly answerOf: (answer: PushAnswer) => PushAnswer | SalesPushAnswer;
+}
+
+/** An event in the protocol's words, unchecked, or why it cannot be put into them. */
+export type Reading = Spelling &
+  (
+    | { readonly ok: true; readonly event: unknown }
+    | { readonly ok: false; readonly identityKey: string | null; readonly failure: EventFailure }
+  );
+
+/** How the answer speaks of one event to the client that sent it. */
+export interface Spelling {
+  /** Members that name the event beside its identityKey. */
+  readonly alias: { readonly clientRequestId?: string | null };
+  /** From a path in the protocol's words to the same place in the client's. */
+  readonly pathOf: (path: string) => string;
+}
+
+/** That of an event which was sent in the protocol's own words. */
+export const plainSpelling: Spelling = { alias: {}, pathOf: (path) => path };
+
+/** @param failure with the path in the client's words */
+export function refuse(identityKey: string | null, failure: EventFailure): Reading {
+  return { ...plainSpelling, ok: false, identityKey, failure };
+}
+
+/** @param names pairs of dotted paths, the protocol's and the client's */
+export function renaming(
+  names: readonly (readonly [ours: string, theirs: string])[],
+): Spelling['pathOf'] {
+  return (path) => {
+    const found = names.find(([ours]) => path === ours || path.startsWith(`${ours}.`));
+    return found ? found[1] + path.slice(found[0].length) : path;
+  };
+}
+
+export type JsonObject = { readonly [name: string]: unknown };
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The key where an answer can hold it, else null. */
+export function readableKey(value: unknown): string | null {
+  const key = identifierSchema.safeParse(value);
+  return key.success ? key.data : null;
+}

@@ -1,0 +1,42 @@
+import {
+  type Dialect,
+  isObject,
+  plainSpelling,
+  readableKey,
+  type Reading,
+  refuse,
+  renaming,
+} from './dialect.ts';
+import { plain } from './plain.ts';
+
+/**
+ * The plain envelope, in which some events, or all, have a `clientRequestId` in place of their
+ * `identityKey`. The answer names them by both.
+ */
+export const freight: Dialect = { ...plain, name: 'freight', read };
+
+const pathOf = renaming([['identityKey', 'clientRequestId']]);
+
+export function hasClientRequestId(raw: unknown): boolean {
+  return isObject(raw) && Object.hasOwn(raw, 'clientRequestId');
+}
+
+function read(raw: unknown): Reading {
+  if (!isObject(raw) || !hasClientRequestId(raw)) return plain.read(raw);
+  const { clientRequestId, ...rest } = raw;
+  const alias = { clientRequestId: readableKey(clientRequestId) };
+  if (!Object.hasOwn(rest, 'identityKey')) {
+    const event = { ...rest, identityKey: clientRequestId };
+    return { alias, pathOf, ok: true, event };
+  }
+  if (rest.identityKey === clientRequestId) {
+    return { ...plainSpelling, alias, ok: true, event: rest };
+  }
+  return { ...refuse(readableKey(rest.identityKey), twoKeys), alias };
+}
+
+const twoKeys = {
+  code: 'INVALID_EVENT',
+  message: 'is another key than identityKey',
+  path: 'clientRequestId',
+} as const;

@@ -1,0 +1,10 @@
+import { parseEnvelope, pushEnvelopeSchema } from '../protocol/push.ts';
+import { type Dialect, plainSpelling } from './dialect.ts';
+
+/** The protocol's own words. */
+export const plain: Dialect = {
+  name: 'plain',
+  envelopeOf: (body) => parseEnvelope(pushEnvelopeSchema, body),
+  read: (raw) => ({ ...plainSpelling, ok: true, event: raw }),
+  answerOf: (answer) => answer,
+};

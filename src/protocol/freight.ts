@@ -1,0 +1,11 @@
+import { z } from 'zod';
+import { eventSchema } from './event.ts';
+
+const { identityKey, ...rest } = eventSchema.shape;
+
+/** An event of the plain envelope under another name of its key: see dialects/freight.ts. */
+export const freightEventSchema = z.strictObject({
+  clientRequestId: identityKey,
+  identityKey: identityKey.optional().describe('At most the same once more'),
+  ...rest,
+});

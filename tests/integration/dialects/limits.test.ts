@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pushAnswerSchema } from '../../../src/protocol/push.ts';
+import { salesPushAnswerSchema } from '../../../src/protocol/sales.ts';
+import { runs } from '../../model/histories.ts';
+import { refusalOf } from '../../model/refusal.ts';
+import { createTenant, expectShape } from '../../model/tenant.ts';
+import { startApp, type TestApp } from '../../setup/app.ts';
+import { almostEvents } from '../../unit/support/dialect-events.ts';
+import { fc } from '../../unit/support/property.ts';
+
+const maxEvents = 12;
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ env: { MAX_BATCH_EVENTS: `${maxEvents}` } });
+});
+afterAll(() => service.close());
+
+const note = { noteId: 'n1', title: '', body: '' };
+const aggregate = { id: 't1', type: 'ticket' };
+
+/** Where it is sent, how a batch is written, and an event of it that is always taken. */
+const dialects = [
+  {
+    name: 'colony',
+    url: '/api/sync/events',
+    bodyOf: (events: readonly unknown[]): object => events,
+    almost: almostEvents.colony,
+    schema: pushAnswerSchema,
+    good: (key: string): object => ({ kind: 'note.put', payload: { ...note, identityKey: key } }),
+  },
+  {
+    name: 'freight',
+    url: '/api/sync/events',
+    bodyOf: (events: readonly unknown[]): object => ({ events }),
+    almost: almostEvents.freight,
+    schema: pushAnswerSchema,
+    good: (key: string): object => ({ clientRequestId: key, kind: 'note.put', payload: note }),
+  },
+  {
+    name: 'sales',
+    url: '/api/events',
+    bodyOf: (events: readonly unknown[]): object => events,
+    almost: almostEvents.sales,
+    schema: salesPushAnswerSchema,
+    good: (id: string): object => ({
+      ...{ id, seq: 1, at: 0, type: 'ticket.opened', aggregate },
+      payload: { register: 'r1' },
+    }),
+  },
+] as const;
+
+describe.each(dialects)('$name', ({ name, url, bodyOf, almost, schema, good }) => {
+  test('a batch over the maximum is refused with the maximum', async () => {
+    const events = Array.from({ length: maxEvents + 1 }, (_, at) => good(`k${at}`));
+    const problem = refusalOf(await service.request({ method: 'POST', url, body: bodyOf(events) }));
+    expect(problem).toMatchObject({ status: 413, code: 'BATCH_TOO_LARGE', maxEvents });
+  });
+
+  test('the line of the log names it, also where the request is refused', async () => {
+    const [logged, query] = [service.logLines.length, '?include=nothing'];
+    for (const of of [url, url + query]) {
+      await service.request({ method: 'POST', url: of, body: bodyOf([good('k1')]) });
+    }
+    const named = () => service.logLines.slice(logged).filter((line) => line.dialect === name);
+    await expect.poll(() => named().map(({ status }) => status)).toEqual([200, 400]);
+  });
+
+  test('whatever is in a batch is answered once, and a good event among it is taken', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(almost, { maxLength: maxEvents - 1 }), async (events) => {
+        const tenant = await createTenant(service);
+        const text = JSON.stringify(bodyOf([good('good'), ...events]));
+        // Refused as a whole, whatever the dialect: the JSON sets a prototype.
+        fc.pre(!/"(__proto__|prototype)"/.test(text));
+        const sender = tenant.sender();
+        const answer = await service.request({ method: 'POST', url, body: text, sender });
+        expect(answer.status).toBe(200);
+        const { processed, failed } = expectShape(schema, answer.body);
+        expect(processed[0]).toBe('good');
+        expect(processed.length + failed.length).toBe(1 + events.length);
+      }),
+      runs(40),
+    );
+  });
+});
+
+test.each([
+  ['/api/sync/events', [], 'EMPTY_BATCH'],
+  ['/api/events', [], 'EMPTY_BATCH'],
+  ['/api/events', { events: [] }, 'EMPTY_BATCH'],
+  ['/api/events', { events: [{}], sentAt: 5 }, 'INVALID_ENVELOPE', 'sentAt'],
+  ['/api/events', { events: [{}], atomic: true }, 'INVALID_ENVELOPE', 'atomic'],
+  ['/api/events', {}, 'INVALID_ENVELOPE', 'events'],
+  ['/api/events', 'null', 'INVALID_ENVELOPE'],
+] as const)('%s refuses %j with %s', async (url, body, code, path?: string) => {
+  const problem = refusalOf(await service.request({ method: 'POST', url, body }));
+  expect([problem.status, problem.code, problem.path]).toEqual([400, code, path]);
+});
+
+test('the path of sales needs the scope to push', async () => {
+  const sender = { scope: 'sync:pull' };
+  const answer = await service.request({ method: 'POST', url: '/api/events', body: [], sender });
+  expect(refusalOf(answer)).toMatchObject({ status: 403, code: 'FORBIDDEN' });
+});
+
+test('the line of a plain push names no dialect', async () => {
+  const logged = service.logLines.length;
+  await service.push([{ identityKey: 'k', kind: 'note.put', payload: note }]);
+  const lines = () => service.logLines.slice(logged).filter(({ event }) => event === 'request');
+  await expect.poll(() => lines().length).toBe(1);
+  expect(lines()[0]).not.toHaveProperty('dialect');
+});

@@ -1,0 +1,204 @@
+import { describe, expect, test } from 'vitest';
+import { colony } from '../../src/dialects/colony.ts';
+import { dialectOf } from '../../src/dialects/dialect-of.ts';
+import { freight } from '../../src/dialects/freight.ts';
+import { sales } from '../../src/dialects/sales.ts';
+import { RequestProblem } from '../../src/errors.ts';
+import { salesEventSchema } from '../../src/protocol/sales.ts';
+import { timestampSchema } from '../../src/protocol/time.ts';
+
+test.each<[what: string, body: unknown, name: string]>([
+  ['a bare array', [], 'colony'],
+  ['an envelope', { events: [{ identityKey: 'k' }, null, 5] }, 'plain'],
+  ['an envelope with one clientRequestId', { events: [{}, { clientRequestId: 1 }] }, 'freight'],
+  ['an envelope without events', { events: { clientRequestId: 1 } }, 'plain'],
+  ['no object', null, 'plain'],
+])('%s is read as its dialect', (_what, body, name) => {
+  expect(dialectOf(body).name).toBe(name);
+});
+
+describe('colony', () => {
+  const payload = { identityKey: 'k1', empireId: 'e7', catalogKey: 'laser' };
+
+  test.each([
+    ['research', 'research.queue'],
+    ['structure', 'structure.build'],
+    ['structures', 'structure.build'],
+    ['unit', 'unit.train'],
+    ['units', 'unit.train'],
+    ['research.queue', 'research.queue'],
+    ['toString', 'toString'],
+  ])('%s is the kind %s, also where the payload says it again', (kind, full) => {
+    const event = {
+      kind: full,
+      identityKey: 'k1',
+      payload: { empireId: 'e7', catalogKey: 'laser' },
+    };
+    for (const again of [{}, { kind }, { kind: full }]) {
+      const reading = colony.read({ kind, payload: { ...payload, ...again } });
+      expect(reading.ok && reading.event).toEqual(event);
+    }
+  });
+
+  test.each<[what: string, raw: object, key: string | null, path: string]>([
+    [
+      'another kind in its payload',
+      { kind: 'research', payload: { ...payload, kind: 'structure' } },
+      'k1',
+      'payload.kind',
+    ],
+    [
+      'a kind that is null in its payload',
+      { kind: 'unit', payload: { ...payload, kind: null } },
+      'k1',
+      'payload.kind',
+    ],
+    [
+      'its key outside the payload',
+      { kind: 'unit', identityKey: 'k2', payload: {} },
+      'k2',
+      'identityKey',
+    ],
+    ['a key outside too', { kind: 'unit', identityKey: 'k1', payload }, 'k1', 'identityKey'],
+    ['no readable key', { kind: 'unit', identityKey: 5, payload: null }, null, 'identityKey'],
+  ])('an event with %s is refused', (_what, raw, identityKey, path) => {
+    const failure = { code: 'INVALID_EVENT', path };
+    expect(colony.read(raw)).toMatchObject({ ok: false, identityKey, failure });
+  });
+
+  test('a path of the key leads into the payload, every other stays', () => {
+    const { pathOf } = colony.read({ kind: 'unit', payload });
+    const paths = ['identityKey', 'identityKey.a', 'identityKeys', 'payload.empireId', 'kind'];
+    expect(paths.map(pathOf)).toEqual([
+      'payload.identityKey',
+      'payload.identityKey.a',
+      ...paths.slice(2),
+    ]);
+  });
+});
+
+describe('freight', () => {
+  test('clientRequestId is the key, by which failures name it', () => {
+    const { alias, pathOf, ...reading } = freight.read({ clientRequestId: 'r1', kind: 'a.b' });
+    expect(reading).toEqual({ ok: true, event: { identityKey: 'r1', kind: 'a.b' } });
+    expect(alias).toEqual({ clientRequestId: 'r1' });
+    expect(['identityKey', 'kind'].map(pathOf)).toEqual(['clientRequestId', 'kind']);
+  });
+
+  test('both keys may be there where they are the same', () => {
+    const { alias, pathOf, ...reading } = freight.read({
+      clientRequestId: 'r1',
+      identityKey: 'r1',
+    });
+    expect(reading).toEqual({ ok: true, event: { identityKey: 'r1' } });
+    expect(alias).toEqual({ clientRequestId: 'r1' });
+    expect(pathOf('identityKey')).toBe('identityKey');
+  });
+
+  test.each<[identityKey: unknown, clientRequestId: unknown, named: object]>([
+    ['k1', 'r1', { identityKey: 'k1', alias: { clientRequestId: 'r1' } }],
+    ['k1', null, { identityKey: 'k1', alias: { clientRequestId: null } }],
+    [null, 'r1', { identityKey: null, alias: { clientRequestId: 'r1' } }],
+    [{}, {}, { identityKey: null, alias: { clientRequestId: null } }],
+  ])('keys %j and %j contradict each other', (identityKey, clientRequestId, named) => {
+    expect(freight.read({ identityKey, clientRequestId })).toMatchObject({
+      ...named,
+      ok: false,
+      failure: { code: 'INVALID_EVENT', path: 'clientRequestId' },
+    });
+  });
+
+  test('an event of the same batch that has none is left as it is', () => {
+    const event = { identityKey: 'k1', kind: 'a.b' };
+    expect(freight.read(event)).toMatchObject({ ok: true, event, alias: {} });
+  });
+});
+
+describe('sales', () => {
+  const event = {
+    id: 'ev-1',
+    seq: 2,
+    at: Date.UTC(2026, 10, 21, 9, 12, 0, 5),
+    type: 'sale.recorded',
+    aggregate: { id: 't1', type: 'ticket' },
+    payload: { total: 12.5 },
+  };
+
+  test('an event is read field by field, its aggregate into the payload', () => {
+    const reading = sales.read(event);
+    expect(reading.ok && reading.event).toEqual({
+      identityKey: 'ev-1',
+      sequence: 2,
+      occurredAt: '2026-11-21T09:12:00.005Z',
+      kind: 'sale.recorded',
+      version: 1,
+      payload: { total: 12.5, ticketId: 't1' },
+    });
+  });
+
+  test.each<[what: string, fields: object, code: string, path: string]>([
+    ['no id', { id: undefined }, 'INVALID_EVENT', 'id'],
+    ['a seq of 0', { seq: 0 }, 'INVALID_EVENT', 'seq'],
+    ['no seq', { seq: undefined }, 'INVALID_EVENT', 'seq'],
+    ['a time as text', { at: '2026-11-21T09:12:00Z' }, 'INVALID_TIMESTAMP', 'at'],
+    ['a time in microseconds', { at: Date.UTC(2026, 0) * 1000 }, 'INVALID_TIMESTAMP', 'at'],
+    ['half a millisecond', { at: 1.5 }, 'INVALID_TIMESTAMP', 'at'],
+    ['no type', { type: undefined }, 'INVALID_EVENT', 'type'],
+    [
+      'another aggregate',
+      { aggregate: { id: 't1', type: 'till' } },
+      'INVALID_EVENT',
+      'aggregate.type',
+    ],
+    ['no aggregate id', { aggregate: { type: 'ticket' } }, 'INVALID_EVENT', 'aggregate.id'],
+    ['another ticket', { payload: { ticketId: 't2' } }, 'INVALID_EVENT', 'payload.ticketId'],
+    ['no payload', { payload: undefined }, 'INVALID_EVENT', 'payload'],
+    ['an unknown field', { colour: 'red' }, 'INVALID_EVENT', 'colour'],
+    ['the protocol’s own name of a field', { kind: 'sale.recorded' }, 'INVALID_EVENT', 'kind'],
+    ['a precondition', { baseVersion: 1 }, 'INVALID_EVENT', 'baseVersion'],
+    ['U+0000 in a text', { type: 'a\u0000' }, 'INVALID_TEXT', 'type'],
+    ['a number beyond 2^53', { seq: 2 ** 53 }, 'INVALID_NUMBER', 'seq'],
+  ])('an event with %s is refused in the client’s words', (_what, fields, code, path) => {
+    const reading = sales.read({ ...event, ...fields });
+    expect(reading).toMatchObject({ ok: false, failure: { code, path } });
+    const { id } = { ...event, ...fields };
+    expect(reading).toMatchObject({ identityKey: id ?? null });
+    expect(reading.pathOf(path)).toBe(path);
+  });
+
+  test('a payload that is none passes, for its kind to refuse', () => {
+    const reading = sales.read({ ...event, payload: [] });
+    expect(reading).toMatchObject({ ok: true, event: { payload: [] } });
+  });
+
+  test('later failures are named in the client’s words', () => {
+    const { pathOf } = sales.read(event);
+    const ours = [
+      'identityKey',
+      'sequence',
+      'occurredAt',
+      'kind',
+      'payload.ticketId',
+      'payload.total',
+    ];
+    expect(ours.map(pathOf)).toEqual(['id', 'seq', 'at', 'type', 'aggregate.id', 'payload.total']);
+  });
+
+  test('its times are those that the protocol takes, to the millisecond', () => {
+    const [first, last] = [Date.UTC(1900, 0, 1), Date.UTC(2200, 0, 1) - 1];
+    for (const at of [first - 1, first, 0, last, last + 1]) {
+      const taken = timestampSchema.safeParse(new Date(at).toISOString()).success;
+      expect(salesEventSchema.safeParse({ ...event, at }).success).toBe(taken);
+    }
+  });
+
+  test('its envelope is an array, or an object with no more than sentAt beside the events', () => {
+    const sentAt = '2026-11-21T10:00:05.000Z';
+    expect(sales.envelopeOf([event])).toEqual({ events: [event], atomic: false });
+    const envelope = { events: [event], sentAt };
+    expect(sales.envelopeOf(envelope)).toEqual({ ...envelope, atomic: false });
+    for (const body of [null, 5, 'x', {}, { events: {} }, { ...envelope, atomic: true }]) {
+      expect(() => sales.envelopeOf(body)).toThrow(RequestProblem);
+    }
+  });
+});
