@@ -41,6 +41,9 @@ const variablesSchema = z.object({
   MAX_EVENT_BYTES: count(65_536),
   MAX_BODY_BYTES: count(4_194_304),
   MAX_EVENT_AGE: duration.optional(),
+  TOMBSTONE_RETENTION: duration.prefault('90d'),
+  EVENT_RETENTION: duration.optional(),
+  RETENTION_INTERVAL: duration.prefault('1h'),
   COMMIT_LANES: count(2),
   MAX_GROUP_EVENTS: count(500),
   MAX_GROUP_BYTES: count(4_194_304),
@@ -101,6 +104,12 @@ export interface Config {
     readonly maxBodyBytes: number;
     readonly maxEventAgeMs: number | null;
   };
+  readonly retention: {
+    readonly tombstoneMs: number;
+    /** Null: events keep their payload. */
+    readonly eventMs: number | null;
+    readonly intervalMs: number;
+  };
   readonly groupCommit: {
     readonly lanes: number;
     readonly maxGroupEvents: number;
@@ -151,6 +160,11 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
       maxEventBytes: env.MAX_EVENT_BYTES,
       maxBodyBytes: env.MAX_BODY_BYTES,
       maxEventAgeMs: env.MAX_EVENT_AGE ?? null,
+    },
+    retention: {
+      tombstoneMs: env.TOMBSTONE_RETENTION,
+      eventMs: env.EVENT_RETENTION ?? null,
+      intervalMs: env.RETENTION_INTERVAL,
     },
     groupCommit: {
       lanes: env.COMMIT_LANES,

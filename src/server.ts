@@ -6,6 +6,8 @@ import { developmentSecret } from './development-secret.ts';
 import { loadDotEnv } from './dot-env.ts';
 import { bundledKinds, createRegistry } from './kinds/registry.ts';
 import { createLogger } from './observability/logger.ts';
+import { createRetentionJob } from './retention/job.ts';
+import { createPass } from './retention/pass.ts';
 import { type Database, openDatabase } from './storage/database.ts';
 import { startEmbedded } from './storage/embedded.ts';
 import { welcome } from './welcome.ts';
@@ -58,6 +60,11 @@ async function start(config: Config, logger: Logger, stops: Stop[]): Promise<voi
   });
   stops.push(() => database.close());
   let stopping = false;
+  const retention = createRetentionJob({
+    intervalMs: config.retention.intervalMs,
+    run: createPass(database.retention, config.retention),
+    log: logger,
+  });
   const app = await buildApp({
     config,
     logger,
@@ -69,9 +76,10 @@ async function start(config: Config, logger: Logger, stops: Stop[]): Promise<voi
   });
   stops.push(() => {
     stopping = true;
-    return app.close();
+    return Promise.all([app.close(), retention.stop()]);
   });
   const url = await app.listen({ host: config.host, port: config.port });
+  retention.start();
   logger.info({ event: 'service.started', url, pid: process.pid }, 'the service listens');
   if (!config.production) process.stdout.write(welcome(url, config.auth));
 }

@@ -32,7 +32,7 @@ export const historyEntrySchema = z.object({
   baseVersion: versionSchema.nullable(),
   baseKey: identifierSchema.nullable(),
   sequence: z.int().min(1).nullable(),
-  payload: z.unknown().describe('As it was sent; null of a discard'),
+  payload: z.unknown().describe('As it was sent; null once EVENT_RETENTION has passed'),
   recordBefore: versionSchema
     .nullable()
     .describe("The version of this entity's record before the event; 0: there was none"),

@@ -26,6 +26,8 @@ interface SettledWrite {
 export interface Writes {
   readonly writes: readonly RecordWrite[];
   readonly at: number;
+  /** There is nothing to write, as all of it lost. */
+  readonly lost?: true;
 }
 
 /** Step 7: the event takes its version, and the records what it wrote. */
@@ -49,13 +51,13 @@ function taken(
   return { identityKey, status, event: known, clockAdjusted: time.clockAdjusted };
 }
 
-function keepAll(occurrence: Occurrence, { writes, at }: Writes, outcome?: 'merged') {
+function keepAll(occurrence: Occurrence, { writes, at, lost }: Writes, outcome?: 'merged') {
   const { draft, event } = occurrence;
   const settledWrites = writes.map((one): SettledWrite => {
     const record = draft.findRecord(one);
     return { write: one, record, settled: settle(record, one.write, [at, event.identityKey]) };
   });
-  const status = outcomeOf(settledWrites);
+  const status = lost ? 'superseded' : outcomeOf(settledWrites);
   const own = settledWrites.find(({ write }) => isOwn(write, event));
   const version = draft.head + 1;
   const before = (own?.record ?? draft.findRecord(event))?.version ?? 0;
@@ -111,10 +113,11 @@ function keepRecord(
   };
   const { entityType, entityId } = write;
   const fresh = { entityType, entityId, createdAt: receivedAt, sequence: null, ...changed };
+  const kept = record ? broughtBack(record) : fresh;
   const takesNumber = event.definition.ordered && isOwn(write, event);
   // Also where nothing shows: the stamps decide what later events win against.
   draft.putRecord({
-    ...(record ?? fresh),
+    ...kept,
     ...settled.record,
     ...(settled.changed && changed),
     ...(takesNumber && { sequence: event.sequence }),
@@ -123,6 +126,11 @@ function keepRecord(
   const recordBefore = record?.version ?? 0;
   const recordAfter = settled.changed ? version : recordBefore;
   draft.effects.push({ entityType, entityId, version, recordBefore, recordAfter });
+}
+
+/** Whatever is written is a record again. */
+function broughtBack({ purged: _gone, ...record }: RecordState): RecordState {
+  return record;
 }
 
 function isOwn(write: RecordWrite, event: DecodedEvent): boolean {

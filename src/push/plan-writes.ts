@@ -42,7 +42,7 @@ export function planWrites(occurrence: Occurrence, record: RecordState | undefin
     case 'decide':
       return guard(event, () => planDecision(occurrence, intent));
     default:
-      if (intent.policy === 'patch' && !canPatch(record)) return neverPut(event);
+      if (intent.policy === 'patch' && !canPatch(record)) return withoutPut(occurrence, record);
       return { ok: true, writes: [ownWrite(event, intent)], at: time.effectiveAt };
   }
 }
@@ -140,9 +140,16 @@ function kindFailed({ definition }: DecodedEvent, fault: unknown): Refused {
   return { ok: false, failure: { code: 'KIND_FAILED', message }, fault };
 }
 
-/** Its create may still be on its way from another device. */
-function neverPut({ entityType }: DecodedEvent): Refused {
-  const message = `this ${entityType} has not been created yet`;
+/**
+ * A patch of what nobody put waits for the create. But where a delete was purged there was a put, and
+ * a patch from before that delete has lost for good: to wait would block its queue for ever.
+ */
+function withoutPut({ event, time }: Occurrence, record: RecordState | undefined): WritePlan {
+  const removedAt = record?.purged && record.clock.remove?.[0];
+  if (removedAt !== undefined && time.effectiveAt <= removedAt) {
+    return { ok: true, writes: [], at: time.effectiveAt, lost: true };
+  }
+  const message = `this ${event.entityType} has not been created yet`;
   return { ok: false, failure: { code: 'NOT_FOUND', message } };
 }
 

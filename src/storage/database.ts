@@ -6,7 +6,9 @@ import { type InstanceKeys, readInstanceKeys } from './instance-keys.ts';
 import { migrate, pendingMigrations } from './migrate.ts';
 import { createPool } from './pool.ts';
 import { createPostgresStore } from './postgres-store.ts';
+import { createRetentionStore, type RetentionStore } from './retention.ts';
 import type { SyncStore } from './store.ts';
+import { createTenantRemoval, type TenantRemoval } from './tenant-removal.ts';
 
 export interface DatabaseOptions {
   readonly connectionString: string;
@@ -24,6 +26,8 @@ export interface DatabaseHooks {
 export interface Database {
   readonly store: SyncStore;
   readonly audit: AuditStore;
+  readonly retention: RetentionStore;
+  readonly tenantRemoval: TenantRemoval;
   readonly keys: InstanceKeys;
   /** Each by name: can it be reached, and does it have this version's schema? Never throws. */
   check(): Promise<{ readonly database: boolean; readonly migrations: boolean }>;
@@ -42,6 +46,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     return {
       store: createPostgresStore(pool, { onRetry: hooks.onRetry }),
       audit: createAuditStore(pool, prisma),
+      retention: createRetentionStore(connectionString),
+      tenantRemoval: createTenantRemoval(pool),
       keys,
       check: () => checkDatabase(pool),
       close: () => pool.end(),

@@ -7,7 +7,7 @@ import { insertEffects } from './sql/insert-effects.ts';
 import { insertEvents } from './sql/insert-events.ts';
 import { loadHeads } from './sql/load-heads.ts';
 import { loadKnownEvents } from './sql/load-known-events.ts';
-import { loadRecords } from './sql/load-records.ts';
+import { loadPurgedRecords, loadRecords } from './sql/load-records.ts';
 import { lockTenants } from './sql/lock-tenants.ts';
 import { resolveConflicts } from './sql/resolve-conflicts.ts';
 import { upsertRecords } from './sql/upsert-records.ts';
@@ -64,11 +64,16 @@ async function loadSnapshots<Batch extends Plannable>(
     [, tenants] = await Promise.all([ensureTenants(client, ids), lockTenants(client, ids)]);
   }
   const { keys, entities } = wantedSets(groups);
-  const [heads, known, records] = await Promise.all([
+  const purging = new Set(tenants.filter(({ horizon }) => horizon > 0).map(({ id }) => id));
+  const purgeable = entities.filter(({ tenantId }) => purging.has(tenantId));
+  const [heads, known, kept, purged] = await Promise.all([
     loadHeads(client, tenants),
     loadKnownEvents(client, keys),
     loadRecords(client, entities),
+    purgeable.length > 0 ? loadPurgedRecords(client, purgeable) : [],
   ]);
+  // A record that came back after its tombstone was purged stands in both, and the kept one counts.
+  const records = [...purged, ...kept];
 
   const headOf = new Map(heads.map((head) => [head.tenantId, head]));
   const knownOf = Map.groupBy(known, ({ tenantId }) => tenantId);

@@ -18,6 +18,8 @@ export interface RecordClock {
 export interface RecordState extends StoredRecord {
   readonly clock: RecordClock;
   readonly sequence: number | null;
+  /** Its tombstone was purged: of the clock only `remove` is left, and no data. */
+  readonly purged?: true;
 }
 
 /** One row of the log. Times are microseconds since 1970, as everywhere this side of the SQL. */

@@ -31,6 +31,7 @@ describe('an environment with nothing set', () => {
       dataDir: '.data',
       auth: { mode: 'secret', secret: 'made in .data', tenantClaim: 'tenant' },
       limits: { maxBatchEvents: 500, maxEventAgeMs: null },
+      retention: { tombstoneMs: 7_776_000_000, eventMs: null, intervalMs: 3_600_000 },
     });
   });
 
@@ -62,6 +63,9 @@ describe('what is set', () => {
       MAX_EVENT_BYTES: '1000',
       MAX_BODY_BYTES: '2000',
       MAX_EVENT_AGE: '90d',
+      TOMBSTONE_RETENTION: '30d',
+      EVENT_RETENTION: '365d',
+      RETENTION_INTERVAL: '10m',
       COMMIT_LANES: '3',
       MAX_GROUP_EVENTS: '4',
       MAX_TENANT_BATCHES: '5',
@@ -83,6 +87,11 @@ describe('what is set', () => {
         maxEventBytes: 1000,
         maxBodyBytes: 2000,
         maxEventAgeMs: 90 * 24 * 60 * 60 * 1000,
+      },
+      retention: {
+        tombstoneMs: 30 * 24 * 60 * 60 * 1000,
+        eventMs: 365 * 24 * 60 * 60 * 1000,
+        intervalMs: 10 * 60 * 1000,
       },
       groupCommit: {
         ...{ lanes: 3, maxGroupEvents: 4, maxTenantBatches: 5, maxQueuedEvents: 6 },

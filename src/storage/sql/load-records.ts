@@ -3,10 +3,18 @@ import type { EntityRef } from '../../protocol/record.ts';
 import type { RecordState } from '../store.ts';
 import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
 
-const text = `
+const keptText = `
 SELECT record.tenant_id, ${recordColumns('record')}, record.clock, record.sequence
 FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant_id, entity_type, entity_id)
 JOIN records AS record
+  ON record.tenant_id = wanted.tenant_id
+ AND record.entity_type = wanted.entity_type
+ AND record.entity_id = wanted.entity_id`;
+
+const purgedText = `
+SELECT record.tenant_id, ${recordColumns('record')}, record.clock, record.sequence
+FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant_id, entity_type, entity_id)
+JOIN (SELECT *, true AS deleted, NULL::json AS data FROM purged_records) AS record
   ON record.tenant_id = wanted.tenant_id
  AND record.entity_type = wanted.entity_type
  AND record.entity_id = wanted.entity_id`;
@@ -17,13 +25,33 @@ interface Row extends RecordRow {
   readonly sequence: number | null;
 }
 
+type OfTenant<Value> = Value & { readonly tenantId: string };
+
 /** Those of the entities that have a record, each with its tenant. */
-export async function loadRecords(
+export function loadRecords(
   client: ClientBase,
-  wanted: readonly (EntityRef & { readonly tenantId: string })[],
-): Promise<readonly (RecordState & { readonly tenantId: string })[]> {
+  wanted: readonly OfTenant<EntityRef>[],
+): Promise<readonly OfTenant<RecordState>[]> {
+  return load(client, 'load-records', keptText, wanted);
+}
+
+/** What remains of those whose tombstones were purged: deleted, and without data. */
+export async function loadPurgedRecords(
+  client: ClientBase,
+  wanted: readonly OfTenant<EntityRef>[],
+): Promise<readonly OfTenant<RecordState>[]> {
+  const records = await load(client, 'load-purged-records', purgedText, wanted);
+  return records.map((record) => ({ ...record, purged: true }));
+}
+
+async function load(
+  client: ClientBase,
+  name: string,
+  text: string,
+  wanted: readonly OfTenant<EntityRef>[],
+): Promise<readonly OfTenant<RecordState>[]> {
   const { rows } = await client.query<Row>({
-    name: 'load-records',
+    name,
     text,
     values: [
       wanted.map(({ tenantId }) => tenantId),

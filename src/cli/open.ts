@@ -1,0 +1,40 @@
+import { type Config, loadConfig } from '../config.ts';
+import { loadDotEnv } from '../dot-env.ts';
+import { type Database, openDatabase } from '../storage/database.ts';
+import { startEmbedded } from '../storage/embedded.ts';
+
+/**
+ * Lends the service's own database to a command, the embedded one too, also while the service runs.
+ *
+ * @throws ConfigError; Error where the database cannot be reached or migrated
+ */
+export async function withDatabase<Result>(
+  use: (database: Database, config: Config) => Promise<Result>,
+): Promise<Result> {
+  loadDotEnv();
+  // No token is read or made here, so no secret is either.
+  const config = loadConfig(process.env, () => '');
+  const quiet = { info: () => {} };
+  const embedded =
+    config.databaseUrl === undefined
+      ? await startEmbedded({ dataDir: config.dataDir, log: quiet })
+      : undefined;
+  try {
+    const connectionString = config.databaseUrl ?? embedded?.url ?? '';
+    const hooks = { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} };
+    const database = await openDatabase({ connectionString, poolSize: 1, hooks });
+    try {
+      return await use(database, config);
+    } finally {
+      await database.close();
+    }
+  } finally {
+    await embedded?.stop();
+  }
+}
+
+/** A message without a stack on stderr, and exit code 1. */
+export function fail(error: unknown): void {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,46 @@
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import type { RowCounts, TenantRemoval } from '../storage/tenant-removal.ts';
+import { fail, withDatabase } from './open.ts';
+
+const usage = 'usage: npm run remove-tenant -- <tenant>';
+const batchRows = 500;
+/** Enough to know the wrong tenant by, and counted in a moment. */
+const countLimit = 1_000_000;
+
+/** Asks for the tenant's name, at a terminal or from a pipe; nothing goes on any other answer. */
+async function main(): Promise<void> {
+  const { positionals } = parseArgs({ allowPositionals: true });
+  const [tenantId, ...rest] = positionals;
+  if (!tenantId || rest.length > 0) throw new Error(`name one tenant\n${usage}`);
+  await withDatabase(({ tenantRemoval }) => askAndRemove(tenantRemoval, tenantId));
+}
+
+async function askAndRemove(removal: TenantRemoval, tenantId: string): Promise<void> {
+  const name = JSON.stringify(tenantId);
+  const counts = await removal.count(tenantId, countLimit);
+  if (!counts) throw new Error(`there is no tenant ${name}`);
+  process.stdout.write(`the tenant ${name} holds ${describe(counts)}\n`);
+  process.stdout.write('all of it would be removed for ever; to remove it, type its name: ');
+  if ((await readLine()) !== tenantId) throw new Error('\nnot its name: nothing was removed');
+  const removed = await removal.remove(tenantId, batchRows);
+  if (!removed) throw new Error(`somebody else has removed ${name} meanwhile`);
+  process.stdout.write(`\nremoved ${describe(removed)}, and the tenant ${name} itself\n`);
+}
+
+function describe(counts: RowCounts): string {
+  return [...counts]
+    .map(([table, count]) => {
+      const atLeast = count >= countLimit ? 'at least ' : '';
+      return `${atLeast}${count} ${table.replaceAll('_', ' ')}`;
+    })
+    .join(', ');
+}
+
+/** Undefined where the input ends without a line. */
+async function readLine(): Promise<string | undefined> {
+  for await (const line of createInterface({ input: process.stdin })) return line;
+  return undefined;
+}
+
+main().catch(fail);

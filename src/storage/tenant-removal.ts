@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import { isTransient } from './pg-errors.ts';
+import { countTenantRows } from './sql/count-tenant-rows.ts';
+import { deleteTenant } from './sql/delete-tenant.ts';
+import { deleteTenantRows, type TenantBatch } from './sql/delete-tenant-rows.ts';
+import { hasTenant } from './sql/has-tenant.ts';
+import { inTransaction } from './sql/in-transaction.ts';
+import { lockTenants } from './sql/lock-tenants.ts';
+import { renewEpoch } from './sql/renew-epoch.ts';
+import { type TenantTable, tenantTables } from './sql/tenant-tables.ts';
+
+const maxAttempts = 10;
+const pauseMs = 50;
+
+export type RowCounts = ReadonlyMap<TenantTable, number>;
+
+export interface TenantRemoval {
+  /**
+   * What a tenant holds, table by table.
+   *
+   * @param limit a table is counted no further
+   * @returns undefined where there is no such tenant
+   */
+  count(tenantId: string, limit: number): Promise<RowCounts | undefined>;
+  /**
+   * Removes a tenant and all that it holds in small transactions, also what its devices push
+   * meanwhile. Where it is interrupted, the tenant is still there with what is left.
+   *
+   * @param batchRows rows a table and transaction
+   * @returns how many rows went; undefined where there is no such tenant
+   */
+  remove(tenantId: string, batchRows: number): Promise<RowCounts | undefined>;
+}
+
+export function createTenantRemoval(pool: Pool): TenantRemoval {
+  return {
+    async count(tenantId, limit) {
+      if (!(await hasTenant(pool, tenantId))) return undefined;
+      const counts = new Map<TenantTable, number>();
+      for (const table of tenantTables) {
+        counts.set(table, await countTenantRows(pool, table, tenantId, limit));
+      }
+      return counts;
+    },
+
+    async remove(tenantId, batchRows) {
+      // First, so that no device goes on from a checkpoint while its records go.
+      if (!(await patiently(() => renewEpoch(pool, tenantId)))) return undefined;
+      const batch = { tenantId, batchRows };
+      const removed = new Map<TenantTable, number>();
+      for (const table of tenantTables) {
+        for (let isRest = false; !isRest; ) {
+          const count = await patiently(() => deleteTenantRows(pool, table, batch));
+          add(removed, table, count);
+          isRest = count < batchRows;
+        }
+      }
+      for (let isRest = false; !isRest; ) {
+        const last = await patiently(() => deleteRest(pool, batch));
+        for (const [table, count] of last.counts) add(removed, table, count);
+        isRest = last.isRest;
+      }
+      return removed;
+    },
+  };
+}
+
+/** What came in meanwhile, and the tenant itself unless that was more than a batch. */
+async function deleteRest(pool: Pool, batch: TenantBatch) {
+  const client = await pool.connect();
+  try {
+    return await inTransaction(client, async () => {
+      await lockTenants(client, [batch.tenantId]);
+      const counts = new Map<TenantTable, number>();
+      for (const table of tenantTables) {
+        counts.set(table, await deleteTenantRows(client, table, batch));
+      }
+      const isRest = [...counts.values()].every((count) => count < batch.batchRows);
+      if (isRest) await deleteTenant(client, batch.tenantId);
+      return { counts, isRest };
+    });
+  } finally {
+    client.release();
+  }
+}
+
+function add(counts: Map<TenantTable, number>, table: TenantTable, count: number): void {
+  counts.set(table, (counts.get(table) ?? 0) + count);
+}
+
+/** Its devices may still push, and have the tenant's lock for longer than a statement waits. */
+async function patiently<Result>(step: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await step();
+    } catch (error) {
+      if (!isTransient(error) || attempt === maxAttempts) throw error;
+      await sleep(pauseMs * attempt);
+    }
+  }
+}

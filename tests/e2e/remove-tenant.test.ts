@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
+import { createTenantRemoval } from '../../src/storage/tenant-removal.ts';
+import { createPool } from '../../src/storage/pool.ts';
+import { expectSoundLog } from '../model/checker.ts';
+import { put, remove } from '../model/events.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+import { npmRun } from '../setup/command.ts';
+
+let service: TestApp;
+let tenant: Tenant;
+let neighbour: Tenant;
+beforeAll(async () => {
+  service = await startApp();
+});
+afterAll(() => service.close());
+beforeEach(async () => {
+  tenant = await createFullTenant();
+  neighbour = await createFullTenant();
+});
+
+/** A tenant with a row in every table. */
+async function createFullTenant(): Promise<Tenant> {
+  const full = await createTenant(service);
+  await full.push([put('n1'), put('n2'), remove('n2'), put('n1', {}, { baseVersion: 0 })]);
+  for (const row of [
+    `effects VALUES ($1, 'note', 'n1', 1, 0, 1)`,
+    `replays VALUES ($1, 1, 1, now())`,
+    `purged_records VALUES ($1, 'note', 'n0', 1, '{}', NULL, 'k', 'note.put', NULL, now(), now(), now())`,
+  ]) {
+    await service.sql(`INSERT INTO ${row}`, [full.id]);
+  }
+  return full;
+}
+
+const removeTenant = (args: readonly string[], input?: string) =>
+  npmRun('remove-tenant', args, { DATABASE_URL: service.database.url }, input);
+
+/** Rows of a tenant in each table that has any. */
+async function holdings({ id }: Tenant): Promise<Record<string, number>> {
+  const tables = await service.sql<{ name: string }>(
+    `SELECT table_name AS name FROM information_schema.columns
+      WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY 1`,
+  );
+  expect(tables.map(({ name }) => name)).toEqual(tenantTables.toSorted());
+  const counts: Record<string, number> = {};
+  for (const { name } of [...tables, { name: 'tenants' }]) {
+    const column = name === 'tenants' ? 'id' : 'tenant_id';
+    const found = await service.sql(`SELECT FROM ${name} WHERE ${column} = $1`, [id]);
+    if (found.length > 0) counts[name] = found.length;
+  }
+  return counts;
+}
+
+const everything = {
+  ...{ records: 2, purged_records: 1, effects: 1, conflicts: 1, replays: 1, events: 4 },
+  tenants: 1,
+};
+
+test('a tenant whose name is typed goes with all that it holds, and no other does', async () => {
+  expect(await holdings(tenant)).toEqual(everything);
+  const { code, stdout, stderr } = await removeTenant([tenant.id], `${tenant.id}\n`);
+  expect([code, stderr]).toEqual([0, '']);
+  const rows = '2 records, 1 purged records, 1 effects, 1 conflicts, 1 replays, 4 events';
+  expect(stdout).toContain(`the tenant "${tenant.id}" holds ${rows}\n`);
+  expect(stdout).toContain(`removed ${rows}, and the tenant "${tenant.id}" itself\n`);
+  expect(await holdings(tenant)).toEqual({});
+  expect(await holdings(neighbour)).toEqual(everything);
+});
+
+test('the checkpoints of a removed tenant have expired, and it begins anew at version 1', async () => {
+  const { checkpoint } = await tenant.pull();
+  await removeTenant([tenant.id], `${tenant.id}\n`);
+  expect((await tenant.push([put('n1', { title: 'new' })])).results).toMatchObject([
+    { status: 'applied', version: 1 },
+  ]);
+  for (const since of [checkpoint, tenant.start]) {
+    const url = `/api/sync/changes?since=${since}`;
+    const { status } = await service.request({ url, sender: tenant.sender() });
+    expect(status).toBe(410);
+  }
+  expect((await tenant.pull()).changes).toMatchObject([{ entityId: 'n1', version: 1 }]);
+});
+
+test.each([
+  ['another name', (id: string) => `${id.slice(1)}\n`],
+  ['yes', () => 'yes\n'],
+  ['the name after something else', (id: string) => `no\n${id}\n`],
+  ['the name with a blank', (id: string) => ` ${id}\n`],
+  ['an empty line', () => '\n'],
+  ['no answer at all', () => ''],
+])('on %s nothing is removed', async (_answer, inputOf) => {
+  const { code, stderr } = await removeTenant([tenant.id], inputOf(tenant.id));
+  expect(code).toBe(1);
+  expect(stderr).toContain('nothing was removed');
+  expect(await holdings(tenant)).toEqual(everything);
+  expect((await tenant.pull({ since: tenant.start })).changes).toHaveLength(2);
+});
+
+test('a tenant that is not there is said not to be, before anything is asked', async () => {
+  const { code, stdout, stderr } = await removeTenant(['nobody'], 'nobody\n');
+  expect({ code, stdout, stderr }).toEqual({
+    ...{ code: 1, stdout: '', stderr: 'there is no tenant "nobody"\n' },
+  });
+});
+
+test.each([[[]], [['one', 'two']]])('with %j it says how it is used', async (args) => {
+  const { code, stderr } = await removeTenant(args);
+  expect(code).toBe(1);
+  expect(stderr).toContain('usage: npm run remove-tenant -- <tenant>');
+});
+
+test('a removal that fails half-way leaves no checkpoint good, and can be run again', async () => {
+  const { checkpoint } = await tenant.pull();
+  await service.sql(`CREATE RULE keep AS ON DELETE TO events DO INSTEAD SELECT 1 / 0`);
+  const failed = await removeTenant([tenant.id], `${tenant.id}\n`);
+  await service.sql('DROP RULE keep ON events');
+  expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('division by zero') });
+  const url = `/api/sync/changes?since=${checkpoint}`;
+  expect((await service.request({ url, sender: tenant.sender() })).status).toBe(410);
+  expect(await holdings(tenant)).toEqual({ events: 4, tenants: 1 });
+  expect(await removeTenant([tenant.id], `${tenant.id}\n`)).toMatchObject({ code: 0 });
+  expect(await holdings(tenant)).toEqual({});
+});
+
+test('a tenant whose devices go on pushing is removed all the same, and is whole afterwards', async () => {
+  const pool = createPool({
+    ...{ connectionString: service.database.url, max: 1 },
+    onIdleError: () => {},
+  });
+  const work = { done: false };
+  const pushers = [1, 2, 3].map(async () => {
+    while (!work.done) await tenant.push([put('n1'), put('n2'), remove('n1')]);
+  });
+  const removal = createTenantRemoval(pool);
+  for (let round = 0; round < 5; round += 1) {
+    await tenant.push([put('n3')]);
+    const removed = await removal.remove(tenant.id, 10);
+    expect(removed?.get('events')).toBeGreaterThan(0);
+  }
+  work.done = true;
+  await Promise.all(pushers);
+  await pool.end();
+  const { checkpoint: start } = await tenant.pull();
+  await tenant.push([put('n4')]);
+  await expectSoundLog({ ...tenant, records: async () => new Map() });
+  expect((await tenant.pull({ since: start })).changes).toMatchObject([{ entityId: 'n4' }]);
+  expect(await holdings(neighbour)).toEqual(everything);
+});
