@@ -27,6 +27,7 @@ const variablesSchema = z.object({
     .optional(),
   DATABASE_POOL_SIZE: count(10),
   DATA_DIR: z.string().min(1).default('.data'),
+  KINDS: z.string().min(1).optional(),
   JWT_SECRET: z
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= minSecretBytes, {
@@ -97,6 +98,8 @@ export interface Config {
   readonly databasePoolSize: number;
   /** Where development keeps its database and its secret. */
   readonly dataDir: string;
+  /** The module that lists the kinds; undefined: those that come with Landfall. */
+  readonly kindsFile: string | undefined;
   readonly auth: AuthConfig;
   readonly limits: {
     readonly maxBatchEvents: number;
@@ -154,6 +157,7 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
     databaseUrl: env.DATABASE_URL,
     databasePoolSize: env.DATABASE_POOL_SIZE,
     dataDir: env.DATA_DIR,
+    kindsFile: env.KINDS,
     auth: toAuth(env, developmentSecret),
     limits: {
       maxBatchEvents: env.MAX_BATCH_EVENTS,

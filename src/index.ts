@@ -30,5 +30,13 @@ export {
 } from './kinds/policies.ts';
 export { bundledKinds, createRegistry, type KindRegistry } from './kinds/registry.ts';
 export { createLogger } from './observability/logger.ts';
+export type { EntityRef, Record } from './protocol/record.ts';
 export { identifierSchema } from './protocol/text.ts';
+export {
+  type Rehearsal,
+  type RehearsalAnswer,
+  type RehearsalBatch,
+  type RehearsalOptions,
+  rehearse,
+} from './rehearse.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './storage/database.ts';

@@ -4,7 +4,8 @@ import { buildApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
 import { developmentSecret } from './development-secret.ts';
 import { loadDotEnv } from './dot-env.ts';
-import { bundledKinds, createRegistry } from './kinds/registry.ts';
+import type { KindRegistry } from './kinds/registry.ts';
+import { loadKinds } from './kinds-file.ts';
 import { createLogger } from './observability/logger.ts';
 import { createRetentionJob } from './retention/job.ts';
 import { createPass } from './retention/pass.ts';
@@ -21,6 +22,7 @@ type Stop = () => Promise<unknown>;
 async function main(): Promise<void> {
   loadDotEnv();
   const config = loadConfig(process.env, developmentSecret);
+  const kinds = await loadKinds(config.kindsFile);
   const pretty = !config.production && process.stdout.isTTY;
   const logger = createLogger({ level: config.logLevel, pretty });
   /** In reverse order of starting. */
@@ -29,7 +31,7 @@ async function main(): Promise<void> {
     for (const stop of stops.splice(0).toReversed()) await stop();
   };
   try {
-    await start(config, logger, stops);
+    await start(config, kinds, logger, stops);
   } catch (error) {
     logger.fatal({ event: 'service.not-started', err: error }, 'the service did not start');
     await stopAll();
@@ -52,7 +54,12 @@ function stopWithParent(): void {
   setInterval(watch, parentPollMs).unref();
 }
 
-async function start(config: Config, logger: Logger, stops: Stop[]): Promise<void> {
+async function start(
+  config: Config,
+  kinds: KindRegistry,
+  logger: Logger,
+  stops: Stop[],
+): Promise<void> {
   const database = await openDatabase({
     connectionString: config.databaseUrl ?? (await startOwnDatabase(config, logger, stops)),
     poolSize: config.databasePoolSize,
@@ -71,7 +78,7 @@ async function start(config: Config, logger: Logger, stops: Stop[]): Promise<voi
     store: database.store,
     audit: database.audit,
     keys: database.keys,
-    kinds: createRegistry(bundledKinds),
+    kinds,
     readiness: () => readiness(database, stopping),
   });
   stops.push(() => {
@@ -81,7 +88,7 @@ async function start(config: Config, logger: Logger, stops: Stop[]): Promise<voi
   const url = await app.listen({ host: config.host, port: config.port });
   retention.start();
   logger.info({ event: 'service.started', url, pid: process.pid }, 'the service listens');
-  if (!config.production) process.stdout.write(welcome(url, config.auth));
+  if (!config.production) process.stdout.write(welcome(url, config.auth, kinds));
 }
 
 async function startOwnDatabase(config: Config, log: Logger, stops: Stop[]): Promise<string> {

@@ -1,10 +1,11 @@
 import type { AuthConfig } from './config.ts';
+import type { KindRegistry } from './kinds/registry.ts';
 import { everyScope, issueToken } from './token.ts';
 
 const day = 24 * 60 * 60 * 1000;
 
 /** What a developer needs to make the first push and the first pull, ready to paste. */
-export function welcome(url: string, auth: AuthConfig): string {
+export function welcome(url: string, auth: AuthConfig, kinds: KindRegistry): string {
   if (auth.mode === 'jwks') return `\nLandfall  ${url}\nAPI page  ${url}/docs\n\n`;
   const token = issueToken(auth, {
     tenant: 'demo',
@@ -13,25 +14,30 @@ export function welcome(url: string, auth: AuthConfig): string {
     scope: everyScope,
     ttlMs: day,
   });
-  const event = {
-    identityKey: 'hello-1',
-    kind: 'note.put',
-    payload: { noteId: 'hello', title: 'Hello', body: 'Written offline.' },
-  };
-  const body = JSON.stringify({ events: [event] });
   return `
 Landfall  ${url}
 API page  ${url}/docs
 Token     ${token}
           (tenant demo, device terminal, for one day)
 
-Push an event; push it again, and it answers as processed but happens once:
-
-curl -sS '${url}/api/sync/events?include=results' -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '${body}'
-
-Pull what is there:
+${kinds.find('note.put') ? firstPush(url, token) : ''}Pull what is there:
 
 curl -sS '${url}/api/sync/changes' -H 'Authorization: Bearer ${token}'
+
+`;
+}
+
+/** Kinds of one's own may have no notes: then the API page says what can be pushed. */
+function firstPush(url: string, token: string): string {
+  const event = {
+    identityKey: 'hello-1',
+    kind: 'note.put',
+    payload: { noteId: 'hello', title: 'Hello', body: 'Written offline.' },
+  };
+  const body = JSON.stringify({ events: [event] });
+  return `Push an event; push it again, and it answers as processed but happens once:
+
+curl -sS '${url}/api/sync/events?include=results' -H 'Authorization: Bearer ${token}' -H 'Content-Type: application/json' -d '${body}'
 
 `;
 }

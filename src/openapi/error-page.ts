@@ -30,6 +30,8 @@ ${failureRows(eventFailures)}
 
 ${failureRows(kinds.failures)}
 
+Kinds of your own bring their codes with them: see [kinds.md](kinds.md).
+
 ## Of a whole request
 
 \`application/problem+json\` (RFC 9457), always with \`code\`. Nothing was decided, but for

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadKinds } from '../../src/kinds-file.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { readmeBlocks } from '../setup/readme.ts';
 import { type Service, startService } from '../setup/service.ts';
@@ -49,17 +50,17 @@ test('the tour in README.md runs as it is written, and answers what it says', as
   }
 });
 
-test('the kind in README.md can be defined as it is written', async () => {
+test('the kind in README.md can be listed as it is written', async () => {
   const [block] = readmeBlocks('kind');
-  const kinds = pathToFileURL(join(root, 'src/kinds/')).href;
-  const source = (block?.text ?? '')
-    .replaceAll("'../../", `'${new URL('../', kinds).href}`)
-    .replaceAll("'../", `'${kinds}`)
-    .replaceAll("'zod'", `'${import.meta.resolve('zod')}'`);
-  const file = join(folder, 'task.ts');
-  await writeFile(file, source);
-  const { taskPut } = await import(file);
-  expect(taskPut.interpret(1, { taskId: 't1', name: 'Sweep' })).toEqual({
+  // Inside the project, where Landfall is found by its name.
+  await mkdir(join(root, '.data'), { recursive: true });
+  const place = await mkdtemp(join(root, '.data/readme-'));
+  const file = join(place, 'my-kinds.ts');
+  await writeFile(file, block?.text ?? '');
+  const kinds = await loadKinds(file);
+  await rm(place, { recursive: true });
+  expect(kinds.find('note.put')).toBeDefined();
+  expect(kinds.find('task.put')?.interpret(1, { taskId: 't1', name: 'Sweep' })).toMatchObject({
     ok: true,
     meaning: {
       entityId: 't1',

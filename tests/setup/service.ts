@@ -45,6 +45,7 @@ const defaults = {
   JWT_SECRET: secret,
   // Empty is unset: whatever the developer's shell has set for another service.
   DATABASE_URL: '',
+  KINDS: '',
   JWKS_URL: '',
   JWT_ISSUER: '',
   JWT_AUDIENCE: '',

@@ -112,6 +112,13 @@ export const rules: ReadonlyMap<string, Check> = new Map<string, Check>([
     ),
   ],
   [
+    'only kinds-file.ts imports a module that it does not name',
+    checkEach(
+      ({ path, importsUnnamed }) => importsUnnamed && path !== 'kinds-file.ts',
+      'imports what only running it would tell',
+    ),
+  ],
+  [
     `no file is longer than ${maxLines} lines`,
     checkEach(
       ({ path, lines }) => lines > maxLines && !longByNature.test(path),

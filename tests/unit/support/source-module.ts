@@ -16,12 +16,14 @@ export interface SourceModule {
   readonly imports: readonly Import[];
   /** `export … from`. */
   readonly reExports: boolean;
+  /** `import(…)` of what only running it would tell. */
+  readonly importsUnnamed: boolean;
   readonly readsEnvironment: boolean;
   /** Every string and every template, each expression in it as `?`. */
   readonly texts: readonly string[];
 }
 
-/** @throws Error where the source does not parse or imports what only running it would tell */
+/** @throws Error where the source does not parse */
 export function readModule(path: string, source: string): SourceModule {
   const parsed = parseSync(path, source);
   if (parsed.errors.length > 0) throw new Error(`${path}: ${parsed.errors[0]?.message}`);
@@ -37,6 +39,7 @@ export function readModule(path: string, source: string): SourceModule {
 function importsOf({ program }: ParseResult, path: string) {
   const imports: Import[] = [];
   let reExports = false;
+  let importsUnnamed = false;
   const add = (specifier: string, kind: 'type' | 'value' | undefined) =>
     imports.push({ target: targetOf(specifier, path), typeOnly: kind === 'type' });
   new Visitor({
@@ -52,13 +55,11 @@ function importsOf({ program }: ParseResult, path: string) {
     },
     TSImportType: (node) => add(node.source.value, 'type'),
     ImportExpression({ source }) {
-      if (source.type !== 'Literal' || typeof source.value !== 'string') {
-        throw new Error(`${path}: a dynamic import has to name its module`);
-      }
-      add(source.value, 'value');
+      if (source.type === 'Literal' && typeof source.value === 'string') add(source.value, 'value');
+      else importsUnnamed = true;
     },
   }).visit(program);
-  return { imports, reExports };
+  return { imports, reExports, importsUnnamed };
 }
 
 function targetOf(specifier: string, importer: string): string {

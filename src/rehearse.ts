@@ -1,0 +1,116 @@
+import type { Kind } from './kinds/define-kind.ts';
+import { createRegistry, type KindRegistry } from './kinds/registry.ts';
+import { parseJsonBody } from './protocol/json.ts';
+import { type EventResult, type PushAnswer, pushEnvelopeSchema } from './protocol/push.ts';
+import { entityKey, type Record, toRecord } from './protocol/record.ts';
+import { timestampSchema, toMicros } from './protocol/time.ts';
+import { toPushAnswer } from './push/answer.ts';
+import { type Batch, createBatch } from './push/batch.ts';
+import { decideTenant } from './push/decide.ts';
+import { decodeEvent } from './push/decode.ts';
+import type { TenantPlan, TenantSnapshot } from './storage/store.ts';
+
+/** Who sends, and when. */
+export interface RehearsalOptions {
+  /** When it is received, RFC 3339: the first batch as 2026 begins, each other a second later. */
+  readonly at?: string;
+  readonly deviceId?: string;
+  readonly subject?: string;
+  /** Of the token: what kinds with a `scope` of their own need. */
+  readonly scopes?: readonly string[];
+}
+
+export interface RehearsalBatch extends RehearsalOptions {
+  readonly events: readonly unknown[];
+  readonly sentAt?: string;
+  readonly atomic?: boolean;
+}
+
+export interface RehearsalAnswer extends Omit<PushAnswer, 'checkpoint' | 'results'> {
+  readonly results: readonly EventResult[];
+}
+
+export interface Rehearsal {
+  /** One per batch, as a push with `include=results` answers. */
+  readonly answers: readonly RehearsalAnswer[];
+  /** As pulls show them, in version order, tombstones too. */
+  readonly records: readonly Record[];
+  /** What the kinds' own code threw. */
+  readonly faults: readonly unknown[];
+}
+
+/** How much is taken is the operator's business, not the kind's. */
+const limits = { maxEventBytes: Number.POSITIVE_INFINITY, maxEventAgeMs: null };
+const checkpoints = { encode: () => '', decode: () => undefined };
+const secondMicros = 1_000_000;
+
+/**
+ * What batches come to, one after the other, on a tenant that is empty at first: the real
+ * deciding, without a database and HTTP. Pure.
+ *
+ * @throws Error where the kinds do not go together, or a batch would be refused as a whole
+ */
+export function rehearse(
+  kinds: readonly Kind[],
+  batches: readonly RehearsalBatch[],
+  { at: start = '2026-01-01T00:00:00Z', ...sender }: RehearsalOptions = {},
+): Rehearsal {
+  const registry = createRegistry(kinds);
+  let tenant = emptyAt(start);
+  const decisions = batches.flatMap(({ at, ...batch }) => {
+    const receivedAt = at === undefined ? tenant.receivedAt : readTime(at);
+    const sent = readBatch({ ...sender, ...batch }, registry);
+    const plan = decideTenant({ ...tenant, receivedAt }, [sent], limits);
+    tenant = after(tenant, plan, receivedAt);
+    return plan.decisions;
+  });
+  const answers = decisions.map((decision) => {
+    const answer = toPushAnswer(decision, tenant.tenantId, checkpoints, true);
+    const { checkpoint: _opaque, results = [], ...rest } = answer;
+    return { ...rest, results };
+  });
+  const outcomes = decisions.flatMap((decision) => decision.outcomes);
+  const faults = outcomes.map(({ fault }) => fault).filter((fault) => fault !== undefined);
+  return { answers, records: tenant.records.map(toRecord), faults };
+}
+
+function emptyAt(start: string): TenantSnapshot {
+  const nothing = { head: 0, headProof: undefined, known: [], records: [] };
+  return { ...nothing, tenantId: 'rehearsal', epoch: '', receivedAt: readTime(start) };
+}
+
+function readTime(text: string): number {
+  return toMicros(timestampSchema.parse(text));
+}
+
+/** Through JSON, as over HTTP: a Date is a text then, and what is undefined is gone. */
+function readBatch(batch: RehearsalBatch, registry: KindRegistry): Batch {
+  const { events, sentAt, atomic, deviceId = null, subject = null, scopes = [] } = batch;
+  const body = parseJsonBody(Buffer.from(JSON.stringify({ events, sentAt, atomic })));
+  const envelope = pushEnvelopeSchema.parse(body);
+  return createBatch({
+    tenantId: 'rehearsal',
+    deviceId,
+    subject,
+    sentAt: envelope.sentAt === undefined ? null : toMicros(envelope.sentAt),
+    atomic: envelope.atomic,
+    events: envelope.events.map((raw) => decodeEvent(raw, registry, { ...limits, scopes })),
+  });
+}
+
+function after(
+  tenant: TenantSnapshot,
+  { head, events, records }: TenantPlan<unknown>,
+  receivedAt: number,
+): TenantSnapshot {
+  const kept = new Map([...tenant.records, ...records].map((one) => [entityKey(one), one]));
+  return {
+    ...tenant,
+    head,
+    headProof: events.at(-1) ?? tenant.headProof,
+    receivedAt: receivedAt + secondMicros,
+    // Only checkpoints look back at the event before.
+    known: [...tenant.known, ...events.map((event) => ({ ...event, previous: undefined }))],
+    records: [...kept.values()].sort((one, other) => one.version - other.version),
+  };
+}
