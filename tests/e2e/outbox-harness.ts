@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import type { Server } from '../outbox/client.ts';
 import { noteKinds } from '../outbox/notes.ts';
 import { createOutbox, type Outbox, type OutboxOptions } from '../outbox/outbox.ts';
 import { type CuttingProxy, startCuttingProxy } from '../setup/cutting-proxy.ts';
@@ -71,6 +72,13 @@ export function fileOf(device: string): string {
 export function tokenOf(device: string, claims: { ttl?: number; scope?: string } = {}): string {
   return service.token({ tenant, device, ...claims });
 }
+
+/** For calls beside those of an outbox. */
+export function serverAs(device: string, claims: { scope?: string } = {}): Server {
+  return { url: service.url, token: () => tokenOf(device, claims) };
+}
+
+export const databaseUrl = () => database.url;
 
 /** Another service process on the same database. */
 export async function startAnother(env = {}, port = 0): Promise<Service> {

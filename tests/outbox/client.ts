@@ -1,4 +1,5 @@
 import type { Database } from './database.ts';
+import type { Dialect } from './dialect.ts';
 import type { LocalKinds } from './view.ts';
 
 export interface Server {
@@ -13,6 +14,9 @@ export interface Server {
 export interface Client extends Server {
   readonly database: Database;
   readonly kinds: LocalKinds;
+  readonly dialect: Dialect;
+  /** Events a push. */
+  readonly batchSize: number;
   /** The device's clock, in milliseconds since 1970. */
   readonly clock: () => number;
   /** 0 to 1, for jitter. */

@@ -20,6 +20,14 @@ const schema = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS queue_by_entity ON queue (entity_type, entity_id, position);
 
+  -- The last number that this device gave or saw in an aggregate, for kinds that keep an order.
+  CREATE TABLE IF NOT EXISTS sequences (
+    entity_type TEXT NOT NULL,
+    entity_id   TEXT NOT NULL,
+    last        INTEGER NOT NULL,
+    PRIMARY KEY (entity_type, entity_id)
+  ) STRICT;
+
   -- What the server says. The queue is laid over it whenever it is read.
   CREATE TABLE IF NOT EXISTS records (
     entity_type TEXT NOT NULL,

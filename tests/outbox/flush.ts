@@ -1,12 +1,13 @@
-import type { EventResult, PushAnswer } from '../../src/protocol/push.ts';
 import type { Client } from './client.ts';
 import type { Database } from './database.ts';
+import type { Answer, Dialect } from './dialect.ts';
 import { type Failure, nextBatch, type QueuedEvent, sentAt } from './queue.ts';
 import { RefusedError, request, UnavailableError } from './request.ts';
 import { saveRecord } from './view.ts';
 
-const batchSize = 50;
 const maxAttempts = 3;
+
+type Result = NonNullable<Answer['results']>[number];
 
 /**
  * Sends what is due. An event leaves the queue only by its own answer: wherever this throws or the
@@ -15,15 +16,16 @@ const maxAttempts = 3;
  * @throws UnavailableError, SignInError, RefusedError
  */
 export async function flush(client: Client): Promise<void> {
-  const { database, clock } = client;
+  const { database, dialect, batchSize, clock } = client;
   for (let size = batchSize; ; ) {
     const now = clock();
     const batch = nextBatch(database, size, now);
     const [first] = batch;
     if (!first) return;
-    const body = { sentAt: sentAt(database, now), events: batch.map(({ event }) => event) };
+    const events = batch.map(({ event }) => event);
     try {
-      settle(client, batch, await request(client, '/api/sync/events?include=results', body));
+      const body = dialect.write(events, sentAt(database, now));
+      settle(client, batch, await request(client, dialect.path, body));
     } catch (error) {
       if (!(error instanceof RefusedError) || error.status !== 413) throw error;
       // Too large: try half of it. One event that is too large alone must not stop all others.
@@ -35,19 +37,23 @@ export async function flush(client: Client): Promise<void> {
 }
 
 /** Takes a batch's answer in one transaction: a crash leaves all of it, or all to be sent again. */
-function settle(client: Client, batch: readonly QueuedEvent[], answer: PushAnswer): void {
-  const { database } = client;
-  const results = new Map(answer.results?.map((result) => [result.identityKey, result]));
-  const failures = new Map(answer.failed.map((failure) => [failure.identityKey, failure]));
+function settle(client: Client, batch: readonly QueuedEvent[], answer: Answer): void {
+  const { database, dialect } = client;
+  const processed = new Set(answer.processed);
+  const failures = byKey(dialect, answer.failed);
+  const results = byKey(dialect, answer.results);
   const waiting = new Set<string>();
   database.transaction(() => {
     for (const queued of batch) {
       const { identityKey } = queued.event;
-      const result = results.get(identityKey);
-      if (!result) throw new UnavailableError(`no answer to ${identityKey}`);
-      // A loser's answer brings the record that won, so that it shows at once.
-      if (result.current) saveRecord(database, result.current);
       const failure = failures.get(identityKey);
+      const result = results.get(identityKey);
+      if (!failure && !processed.has(identityKey)) {
+        throw new UnavailableError(`no answer to ${identityKey}`);
+      }
+      // A loser's answer brings the record that won, so that it shows at once.
+      const current = failure?.current ?? result?.current;
+      if (current) saveRecord(database, current);
       if (!failure) finish(database, identityKey, result);
       else putBack(client, queued, failure, waiting.has(queued.entity));
       if (failure?.retryable) waiting.add(queued.entity);
@@ -55,13 +61,20 @@ function settle(client: Client, batch: readonly QueuedEvent[], answer: PushAnswe
   });
 }
 
-function finish({ run }: Database, identityKey: string, result: EventResult): void {
+function byKey<Entry extends { [Key in Dialect['key']]?: string | null }>(
+  { key }: Dialect,
+  entries: readonly Entry[] = [],
+): Map<string | null | undefined, Entry> {
+  return new Map(entries.map((entry) => [entry[key], entry]));
+}
+
+function finish({ run }: Database, identityKey: string, result?: Result): void {
   // A loser rolls back by leaving the queue; what was taken stays to be seen until it is pulled.
-  const lost = (result.original ?? result.status) === 'superseded';
+  const lost = (result?.original ?? result?.status) === 'superseded';
   if (lost) run('DELETE FROM queue WHERE identity_key = ?', identityKey);
   else {
     const taken = "UPDATE queue SET status = 'processed', version = ? WHERE identity_key = ?";
-    run(taken, result.version ?? 0, identityKey);
+    run(taken, result?.version ?? 0, identityKey);
   }
 }
 

@@ -1,15 +1,23 @@
+import type { Resolution } from '../../src/protocol/conflict.ts';
 import type { Client } from './client.ts';
+import { resolve } from './conflict.ts';
 import { openDatabase } from './database.ts';
+import { plain } from './dialect.ts';
 import { flush } from './flush.ts';
 import { pull } from './pull.ts';
 import { type Edit, enqueue, listQueue, nextAttemptAt } from './queue.ts';
-import { readView } from './view.ts';
+import { type Data, knownVersion, readView } from './view.ts';
 
-export interface OutboxOptions extends Omit<Client, 'database' | 'clock' | 'random'> {
+/** What every client may leave as it is. */
+const defaults = { dialect: plain, batchSize: 50, clock: Date.now, random: Math.random };
+
+type Defaulted = keyof typeof defaults;
+
+export interface OutboxOptions
+  extends Omit<Client, 'database' | Defaulted>,
+    Partial<Pick<Client, Defaulted>> {
   /** The SQLite file: all that this client knows. */
   readonly file: string;
-  readonly clock?: Client['clock'];
-  readonly random?: Client['random'];
 }
 
 export type Outbox = ReturnType<typeof createOutbox>;
@@ -20,7 +28,7 @@ export type Outbox = ReturnType<typeof createOutbox>;
  */
 export function createOutbox({ file, ...options }: OutboxOptions) {
   const database = openDatabase(file);
-  const client = { clock: Date.now, random: Math.random, ...options, database };
+  const client: Client = { ...defaults, ...options, database };
   const settleFailed = (sql: string) => (identityKey: string) => {
     database.run(`${sql} WHERE status = 'failed' AND identity_key = ?`, identityKey);
   };
@@ -28,11 +36,15 @@ export function createOutbox({ file, ...options }: OutboxOptions) {
     enqueue: (edit: Edit, guarded?: boolean) => enqueue(client, edit, guarded),
     /** The entities of one type by id, as the user should see them. */
     view: (entityType: string) => readView(client, entityType),
+    version: (entityType: string, entityId: string) => knownVersion(database, entityType, entityId),
     pending: () => listQueue(database, 'pending'),
     failed: () => listQueue(database, 'failed'),
     /** A person looked at a failed edit: it is sent once more as it is, or let go. */
     retry: settleFailed("UPDATE queue SET status = 'pending', attempts = 0, next_attempt_at = 0"),
     discard: settleFailed('DELETE FROM queue'),
+    /** The same for a CONFLICT, which the server keeps too, until a person has settled it. */
+    resolve: (identityKey: string, resolution: Resolution, payload?: Data) =>
+      resolve(client, identityKey, resolution, payload),
     flush: () => flush(client),
     pull: () => pull(client),
     /** When the device comes online, and by a timer. Two at once do no harm. */

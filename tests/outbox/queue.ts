@@ -3,21 +3,30 @@ import type { Event } from '../../src/protocol/event.ts';
 import type { FailedEvent } from '../../src/protocol/push.ts';
 import type { Client } from './client.ts';
 import type { Database, Row } from './database.ts';
-import type { Data } from './view.ts';
+import { type Data, knownVersion } from './view.ts';
 
 export interface Edit extends Partial<Pick<Event, 'version' | 'sequence'>> {
   readonly kind: string;
   readonly payload: Data;
 }
 
+/** Type and id. */
+type Entity = readonly [string, string];
+
 /** Why an event failed: an entry of `failed`, or the refusal of the whole request. */
-export type Failure = Pick<FailedEvent, 'message' | 'retryable' | 'retryAfterMs'> & {
+export type Failure = Omit<FailedEvent, 'identityKey' | 'index' | 'code'> & {
   readonly code: string | undefined;
 };
 
+/** As it is queued, and sent at every try. */
+export type SentEvent = Edit &
+  Partial<Pick<Event, 'baseVersion' | 'baseKey'>> & {
+    readonly identityKey: string;
+    readonly occurredAt: string;
+  };
+
 export interface QueuedEvent {
-  /** As it is sent. */
-  readonly event: Edit & { readonly identityKey: string; readonly occurredAt: string };
+  readonly event: SentEvent;
   /** Type and id in one. */
   readonly entity: string;
   readonly attempts: number;
@@ -33,13 +42,14 @@ export interface QueuedEvent {
 export function enqueue({ database, kinds, clock }: Client, edit: Edit, guarded = false): string {
   const kind = kinds[edit.kind];
   if (!kind) throw new Error(`no such kind: ${edit.kind}`);
-  const entity = [kind.entityType, kind.entityId(edit.payload)] as const;
+  const entity: Entity = [kind.entityType, kind.entityId(edit.payload)];
   // Random, not made from the content: A, then B, then A again are three edits.
   const identityKey = randomUUID();
   return database.transaction(() => {
     const occurredAt = stamp(database, clock());
-    const base = guarded ? baseOf(database, ...entity) : {};
-    const event = { ...edit, ...base, identityKey, occurredAt: format(occurredAt) };
+    const base = guarded ? baseOf(database, entity) : {};
+    const order = kind.ordered && { sequence: nextSequence(database, entity, edit.sequence) };
+    const event = { ...edit, ...base, ...order, identityKey, occurredAt: format(occurredAt) };
     database.run(
       `INSERT INTO queue (identity_key, entity_type, entity_id, event, occurred_at)
        VALUES (?, ?, ?, ?, ?)`,
@@ -71,14 +81,20 @@ export function sentAt(database: Database, now: number): string {
   return format(stamp(database, now));
 }
 
+/** @param taken the number itself, where the aggregate's last one came from another device */
+function nextSequence({ get }: Database, entity: Entity, taken: number | null = null): number {
+  const count = `INSERT INTO sequences VALUES (?, ?, coalesce(?, 1))
+    ON CONFLICT DO UPDATE SET last = coalesce(?, last + 1) RETURNING last`;
+  return Number(get(count, ...entity, taken, taken).last);
+}
+
 /** What the user saw: this device's own last edit, else the server's record, else nothing. */
-function baseOf({ get }: Database, ...entity: readonly [string, string]): Partial<Event> {
+function baseOf(database: Database, entity: Entity): Partial<Event> {
   const ownEdit = `SELECT identity_key FROM queue WHERE entity_type = ? AND entity_id = ?
     AND status <> 'failed' ORDER BY position DESC LIMIT 1`;
-  const { identity_key: baseKey } = get(ownEdit, ...entity);
+  const { identity_key: baseKey } = database.get(ownEdit, ...entity);
   if (typeof baseKey === 'string') return { baseKey };
-  const record = 'SELECT version FROM records WHERE entity_type = ? AND entity_id = ?';
-  return { baseVersion: Number(get(record, ...entity).version ?? 0) };
+  return { baseVersion: knownVersion(database, ...entity) };
 }
 
 /** The next to send, in order; an entity's later edits wait behind one that waits. */

@@ -10,6 +10,8 @@ export interface Data {
 export interface LocalKind {
   readonly entityType: string;
   readonly entityId: (payload: Data) => string;
+  /** True: the server takes the events of one entity by their `sequence`, 1, 2, 3 … */
+  readonly ordered?: boolean;
   /** Undefined stands for an entity that is not there. Pure: it runs at every read. */
   readonly apply: (data: Data | undefined, payload: Data) => Data | undefined;
 }
@@ -37,6 +39,12 @@ export function readView({ database, kinds }: Client, type: string): Map<string,
     else view.delete(String(id));
   }
   return view;
+}
+
+/** The record's version as last heard of, 0 for none: for payloads that hold it themselves. */
+export function knownVersion({ get }: Database, entityType: string, entityId: string): number {
+  const record = 'SELECT version FROM records WHERE entity_type = ? AND entity_id = ?';
+  return Number(get(record, entityType, entityId).version ?? 0);
 }
 
 /** Keeps what the server says of one entity, unless something newer is known. */

@@ -1,0 +1,176 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import type { HistoryEntry } from '../../../src/protocol/history.ts';
+import { runs } from '../../model/histories.ts';
+import { drain } from '../../outbox/drain.ts';
+import type { Outbox } from '../../outbox/outbox.ts';
+import { UnavailableError } from '../../outbox/request.ts';
+import { salesDialect, salesKinds } from '../../outbox/sales.ts';
+import {
+  attempts,
+  codes,
+  fakeClock,
+  open,
+  openBehindProxy,
+  useOutboxes,
+} from '../outbox-harness.ts';
+import { dayArbitrary, type Happening, sum, ticketsADay, totalsOf } from './sales-day.ts';
+import { ask, bootstrap, seen, wireTap } from './support.ts';
+
+// The headings are those of the document "Offline-First Architecture".
+useOutboxes();
+
+const register = { kinds: salesKinds, dialect: salesDialect };
+
+test('outbox pattern: facts leave as the event store has them, and the answer names them by id', async () => {
+  const { fetch, pushes } = wireTap();
+  const front = open('front', { ...register, fetch });
+  const id = front.enqueue({
+    kind: 'ticket.opened',
+    payload: { ticketId: 't1', register: 'front' },
+  });
+  const sale = { ticketId: 't1', totalCents: 1_250, method: 'card' };
+  const paid = front.enqueue({ kind: 'sale.recorded', version: 2, payload: sale });
+  await front.sync();
+  const [push] = pushes;
+  expect(push?.path).toBe('/api/events');
+  expect(push?.body.events[0]).toEqual({
+    id,
+    seq: 1,
+    at: expect.any(Number),
+    type: 'ticket.opened',
+    aggregate: { type: 'ticket', id: 't1' },
+    payload: { register: 'front' },
+  });
+  expect(push?.body.events[1]).toMatchObject({ id: paid, seq: 2, version: 2 });
+  expect(push?.answer).toMatchObject({ success: true, processed: [id, paid], failed: [] });
+  expect(await bootstrap('ticket')).toMatchObject({ t1: { paidCents: 1_250 } });
+});
+
+test('aggregate consistency: what arrives out of order waits for what came before it, and heals', async () => {
+  const later = fakeClock();
+  const { fetch, pushes } = wireTap();
+  const [front, bar] = [open('front', register), open('bar', { ...register, ...later, fetch })];
+  front.enqueue({ kind: 'ticket.opened', payload: { ticketId: 't1', register: 'front' } });
+  front.enqueue(item('t1', 900));
+  // The bar took the ticket over, with two facts on it.
+  const sale = { ticketId: 't1', totalCents: 900, method: 'cash' };
+  const paid = bar.enqueue({ kind: 'sale.recorded', version: 2, payload: sale, sequence: 3 });
+  const closed = bar.enqueue({ kind: 'ticket.closed', payload: { ticketId: 't1' } });
+  await bar.sync();
+  expect(pushes[0]?.answer.failed).toMatchObject([
+    { id: paid, code: 'SEQUENCE_GAP', retryable: true, path: 'seq' },
+    { id: closed, code: 'SEQUENCE_GAP', retryable: true, path: 'seq' },
+  ]);
+  expect(attempts(bar.pending())).toEqual([1, 1]);
+  await front.sync();
+  await drain(bar, later);
+  expect(pushes[1]?.answer).toMatchObject({ processed: [paid, closed], failed: [] });
+  expect((await factsOf('t1')).map(({ sequence }) => sequence)).toEqual([1, 2, 3, 4]);
+  await expectFolded(front, bar);
+});
+
+test('aggregate consistency: a number that another register took is refused for good', async () => {
+  const [front, bar] = [open('front', register), open('bar', register)];
+  front.enqueue({ kind: 'ticket.opened', payload: { ticketId: 't1', register: 'front' } });
+  bar.enqueue({ kind: 'ticket.opened', payload: { ticketId: 't1', register: 'bar' } });
+  await front.sync();
+  await bar.sync();
+  expect(codes(bar.failed())).toEqual(['SEQUENCE_CONFLICT']);
+  expect(seen(bar, 'ticket').t1).toMatchObject({ register: 'front' });
+});
+
+test('a day of tickets from two registers ends in totals that equal the folded facts', async () => {
+  let day = 0;
+  const property = fc.asyncProperty(dayArbitrary, async (happenings) => {
+    day += 1;
+    const tickets = await liveThrough(`day ${day}`, happenings);
+    expect(tickets).toHaveLength(ticketsADay);
+    const told = totalsOf(happenings.map(({ edit }) => ({ kindVersion: 2, ...edit })));
+    expect(sum(tickets.map(({ itemsCents }) => Number(itemsCents)))).toBe(told.itemsCents);
+    expect(sum(tickets.map(({ paidCents }) => Number(paidCents)))).toBe(told.paidCents);
+  });
+  await fc.assert(property, { ...runs(1), endOnFailure: true });
+});
+
+/**
+ * Both are offline all day; the bar is back first, though the front began some of its tickets.
+ *
+ * @returns the tickets of that day
+ */
+async function liveThrough(day: string, happenings: readonly Happening[]) {
+  const later = fakeClock();
+  const front = open(`front, ${day}`, { ...register, ...later });
+  const [bar, network] = await openBehindProxy(`bar, ${day}`, { ...register, ...later });
+  for (const { register: name, edit } of happenings) {
+    later.pass(10_000);
+    const payload = { ...edit.payload, ticketId: `${day}, ${String(edit.payload.ticketId)}` };
+    (name === 'front' ? front : bar).enqueue({ ...edit, payload });
+  }
+  const lost = network.loseNextAnswer();
+  await expect(bar.flush()).rejects.toThrow(UnavailableError);
+  await lost;
+  await bar.sync();
+  expect(new Set(codes(bar.pending()))).toContain('SEQUENCE_GAP');
+  await front.sync();
+  await drain(bar, later);
+  await drain(front, later);
+  await bar.sync();
+  expect([front, bar].flatMap((each) => [...each.pending(), ...each.failed()])).toEqual([]);
+  const tickets = Object.entries(await expectFolded(front, bar));
+  return tickets.filter(([id]) => id.startsWith(`${day}, `)).map(([, ticket]) => ticket);
+}
+
+test('schema evolution: a queue that an old till wrote a year ago drains, and keeps its words', async () => {
+  const year = 365 * 24 * 3_600_000;
+  const old = fakeClock(Date.now() - year);
+  const till = open('old', { ...register, ...old });
+  const totals = [19.99, 0.29, 1_000_000.01, 12.5, 0];
+  for (const [i, total] of totals.entries()) {
+    const ticketId = `t${i}`;
+    till.enqueue({ kind: 'ticket.opened', payload: { ticketId, register: 'old' } });
+    till.enqueue({ kind: 'sale.recorded', payload: { ticketId, total } });
+  }
+  old.pass(year);
+  await drain(till, old);
+  expect(till.failed()).toEqual([]);
+  const tickets = await expectFolded(till);
+  expect(Object.values(tickets).map(({ paidCents }) => paidCents)).toEqual([
+    1_999, 29, 100_000_001, 1_250, 0,
+  ]);
+
+  // The till is updated and goes on with a ticket of before.
+  const sale = { ticketId: 't0', totalCents: 1, method: 'cash' };
+  till.enqueue({ kind: 'sale.recorded', version: 2, payload: sale });
+  await till.sync();
+  const [, first, second] = await factsOf('t0');
+  expect(first).toMatchObject({ kindVersion: 1, payload: { ticketId: 't0', total: 19.99 } });
+  expect(second).toMatchObject({ kindVersion: 2, payload: sale, sequence: 3 });
+  const { t0 } = await expectFolded(till);
+  expect(t0).toMatchObject({ paidCents: 2_000, paidByMethod: { cash: 1, card: 0, other: 1_999 } });
+});
+
+const item = (ticketId: string, unitCents: number) => ({
+  kind: 'ticket.item-added',
+  payload: { ticketId, sku: 'tea', name: 'Tea', quantity: 1, unitCents },
+});
+
+async function factsOf(ticketId: string): Promise<HistoryEntry[]> {
+  return (await ask(`/api/sync/entities/ticket/${encodeURIComponent(ticketId)}/events?limit=200`))
+    .events;
+}
+
+/** Every ticket, as a bootstrap and the registers have it, is what its own history adds up to. */
+async function expectFolded(...registers: readonly Outbox[]) {
+  const stored = await bootstrap('ticket', salesKinds);
+  for (const [ticketId, ticket] of Object.entries(stored)) {
+    const facts = await factsOf(ticketId);
+    expect(facts.map(({ sequence }) => sequence)).toEqual(facts.map((_, i) => i + 1));
+    expect(ticket).toMatchObject(totalsOf(facts));
+  }
+  for (const each of registers) {
+    await each.pull();
+    expect(seen(each, 'ticket')).toEqual(stored);
+  }
+  return stored;
+}
