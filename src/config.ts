@@ -12,8 +12,19 @@ const duration = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const variablesSchema = z.object({
+/** All that a command needs which tidies the database: it checks no token. */
+const databaseVariablesSchema = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that begins with postgresql://' })
+    .optional(),
+  DATA_DIR: z.string().min(1).default('.data'),
+  TOMBSTONE_RETENTION: duration.prefault('90d'),
+  EVENT_RETENTION: duration.optional(),
+  RETENTION_INTERVAL: duration.prefault('1h'),
+});
+
+const variablesSchema = databaseVariablesSchema.extend({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: z.coerce
     .number({ error: 'must be a port, 0 to 65535' })
@@ -22,11 +33,7 @@ const variablesSchema = z.object({
     .max(65_535)
     .default(3000),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
-  DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that begins with postgresql://' })
-    .optional(),
   DATABASE_POOL_SIZE: count(10),
-  DATA_DIR: z.string().min(1).default('.data'),
   KINDS: z.string().min(1).optional(),
   JWT_SECRET: z
     .string()
@@ -42,9 +49,6 @@ const variablesSchema = z.object({
   MAX_EVENT_BYTES: count(65_536),
   MAX_BODY_BYTES: count(4_194_304),
   MAX_EVENT_AGE: duration.optional(),
-  TOMBSTONE_RETENTION: duration.prefault('90d'),
-  EVENT_RETENTION: duration.optional(),
-  RETENTION_INTERVAL: duration.prefault('1h'),
   COMMIT_LANES: count(2),
   MAX_GROUP_EVENTS: count(500),
   MAX_GROUP_BYTES: count(4_194_304),
@@ -53,22 +57,31 @@ const variablesSchema = z.object({
   MAX_QUEUED_BYTES: count(67_108_864),
 });
 
+type DatabaseEnvironment = z.infer<typeof databaseVariablesSchema>;
+
 /** What only several variables together can get wrong. */
+const databaseEnvironmentSchema = databaseVariablesSchema.superRefine(checkDatabase);
+
 const environmentSchema = variablesSchema.superRefine((env, context) => {
   const refuse = (name: string, message: string) =>
     context.addIssue({ code: 'custom', path: [name], message });
+  checkDatabase(env, context);
   if (env.JWKS_URL !== undefined) {
     if (env.JWT_SECRET !== undefined) refuse('JWKS_URL', 'cannot be set beside JWT_SECRET');
     if (env.JWT_ISSUER === undefined) refuse('JWT_ISSUER', 'is needed with JWKS_URL');
     if (env.JWT_AUDIENCE === undefined) refuse('JWT_AUDIENCE', 'is needed with JWKS_URL');
   }
   if (env.NODE_ENV !== 'production') return;
-  if (env.DATABASE_URL === undefined) refuse('DATABASE_URL', 'is needed in production');
   if (env.JWT_SECRET === undefined && env.JWKS_URL === undefined) {
     const ways = `JWT_SECRET (at least ${minSecretBytes} bytes), or JWKS_URL with JWT_ISSUER and JWT_AUDIENCE`;
     refuse('JWT_SECRET', `production needs ${ways}`);
   }
 });
+
+function checkDatabase(env: DatabaseEnvironment, context: z.RefinementCtx): void {
+  if (env.NODE_ENV !== 'production' || env.DATABASE_URL !== undefined) return;
+  context.addIssue({ code: 'custom', path: ['DATABASE_URL'], message: 'is needed in production' });
+}
 
 type Environment = z.infer<typeof environmentSchema>;
 
@@ -123,6 +136,9 @@ export interface Config {
   };
 }
 
+/** What a command needs that tidies the database. */
+export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'dataDir' | 'retention'>;
+
 /** The environment does not describe a service that can run. The message names every variable. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -138,25 +154,50 @@ export function loadConfig(
   environment: NodeJS.ProcessEnv,
   developmentSecret: (dataDir: string) => string,
 ): Config {
+  return toConfig(parse(environmentSchema, environment), developmentSecret);
+}
+
+/**
+ * Reads and checks of the environment what says where the database is, and what it keeps.
+ *
+ * @throws ConfigError
+ */
+export function loadDatabaseConfig(environment: NodeJS.ProcessEnv): DatabaseConfig {
+  return Object.freeze(toDatabaseConfig(parse(databaseEnvironmentSchema, environment)));
+}
+
+function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  environment: NodeJS.ProcessEnv,
+): z.infer<Schema> {
   // A variable set to nothing, as in an .env file that was only half filled in, is not set.
   const set = Object.entries(environment).filter(([, value]) => value !== '');
-  const parsed = environmentSchema.safeParse(Object.fromEntries(set));
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
-    throw new ConfigError(lines.join('\n'));
-  }
-  return toConfig(parsed.data, developmentSecret);
+  const parsed = schema.safeParse(Object.fromEntries(set));
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new ConfigError(lines.join('\n'));
+}
+
+function toDatabaseConfig(env: DatabaseEnvironment): DatabaseConfig {
+  return {
+    databaseUrl: env.DATABASE_URL,
+    dataDir: env.DATA_DIR,
+    retention: {
+      tombstoneMs: env.TOMBSTONE_RETENTION,
+      eventMs: env.EVENT_RETENTION ?? null,
+      intervalMs: env.RETENTION_INTERVAL,
+    },
+  };
 }
 
 function toConfig(env: Environment, developmentSecret: (dataDir: string) => string): Config {
   return Object.freeze({
+    ...toDatabaseConfig(env),
     production: env.NODE_ENV === 'production',
     host: env.HOST,
     port: env.PORT,
     logLevel: env.LOG_LEVEL,
-    databaseUrl: env.DATABASE_URL,
     databasePoolSize: env.DATABASE_POOL_SIZE,
-    dataDir: env.DATA_DIR,
     kindsFile: env.KINDS,
     auth: toAuth(env, developmentSecret),
     limits: {
@@ -164,11 +205,6 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
       maxEventBytes: env.MAX_EVENT_BYTES,
       maxBodyBytes: env.MAX_BODY_BYTES,
       maxEventAgeMs: env.MAX_EVENT_AGE ?? null,
-    },
-    retention: {
-      tombstoneMs: env.TOMBSTONE_RETENTION,
-      eventMs: env.EVENT_RETENTION ?? null,
-      intervalMs: env.RETENTION_INTERVAL,
     },
     groupCommit: {
       lanes: env.COMMIT_LANES,

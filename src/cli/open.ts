@@ -1,4 +1,4 @@
-import { type Config, loadConfig } from '../config.ts';
+import { type DatabaseConfig, loadDatabaseConfig } from '../config.ts';
 import { loadDotEnv } from '../dot-env.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { startEmbedded } from '../storage/embedded.ts';
@@ -9,11 +9,10 @@ import { startEmbedded } from '../storage/embedded.ts';
  * @throws ConfigError; Error where the database cannot be reached or migrated
  */
 export async function withDatabase<Result>(
-  use: (database: Database, config: Config) => Promise<Result>,
+  use: (database: Database, config: DatabaseConfig) => Promise<Result>,
 ): Promise<Result> {
   loadDotEnv();
-  // No token is read or made here, so no secret is either.
-  const config = loadConfig(process.env, () => '');
+  const config = loadDatabaseConfig(process.env);
   const quiet = { info: () => {} };
   const embedded =
     config.databaseUrl === undefined

@@ -1,7 +1,7 @@
 import type { Conflict, PrismaClient } from '../generated/client.ts';
 import { type EntityRef, entityKey, type StoredRecord } from '../protocol/record.ts';
 import type { ConflictFilter, Page, StoredConflict } from './audit.ts';
-import { cutPage, findEvents, mustHave, toResolution, toStoredRecord } from './audit-rows.ts';
+import { cutPage, findEvents, toResolution, toStoredRecord } from './audit-rows.ts';
 
 const ofState = {
   open: { resolvedVersion: null },
@@ -57,16 +57,13 @@ async function toStoredConflicts(
     findEvents(prisma, tenantId, versions),
     findRecords(prisma, tenantId, rows),
   ]);
-  return rows.map((row) => {
+  return rows.flatMap((row): StoredConflict[] => {
+    const event = events.get(Number(row.version));
+    const settling = events.get(Number(row.resolvedVersion));
     const resolution = toResolution(row.resolution);
-    return {
-      event: mustHave(events, Number(row.version)),
-      current: records.get(entityKey(row)) ?? null,
-      settled: resolution && {
-        resolution,
-        event: mustHave(events, Number(row.resolvedVersion)),
-      },
-    };
+    if (!event || (resolution && !settling)) return [];
+    const settled = resolution && settling ? { resolution, event: settling } : null;
+    return [{ event, current: records.get(entityKey(row)) ?? null, settled }];
   });
 }
 

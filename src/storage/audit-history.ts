@@ -10,7 +10,6 @@ import type {
 import {
   cutPage,
   findEvents,
-  mustHave,
   toLoggedEvent,
   toMicros,
   toNumber,
@@ -36,16 +35,19 @@ export async function readHistory(
     findReplays(prisma, tenantId, versions),
     findLinks(prisma, tenantId, versions),
   ]);
-  const entries = places.map((place): StoredHistoryEntry => {
+  const entries = places.flatMap((place): StoredHistoryEntry[] => {
     const version = Number(place.version);
-    return {
-      event: mustHave(events, version),
+    const event = events.get(version);
+    if (!event) return [];
+    const entry = {
+      event,
       recordBefore: toNumber(place.recordBefore),
       recordAfter: toNumber(place.recordAfter),
       replays: replays.get(version) ?? { count: 0, lastAt: null },
       resolves: links.resolves.get(version) ?? null,
       resolvedBy: links.resolvedBy.get(version) ?? null,
     };
+    return [entry];
   });
   return { entries, nextAfter };
 }
@@ -102,9 +104,9 @@ async function findLinks(prisma: PrismaClient, tenantId: string, versions: reado
   const resolvedBy = new Map<number, StoredLink>();
   for (const row of rows) {
     const resolution = toResolution(row.resolution);
-    if (!resolution) continue;
-    const conflict = mustHave(events, Number(row.version));
-    const settling = mustHave(events, Number(row.resolvedVersion));
+    const conflict = events.get(Number(row.version));
+    const settling = events.get(Number(row.resolvedVersion));
+    if (!resolution || !conflict || !settling) continue;
     resolves.set(settling.version, linkTo(conflict, resolution));
     resolvedBy.set(conflict.version, linkTo(settling, resolution));
   }

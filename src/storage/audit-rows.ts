@@ -49,7 +49,12 @@ export function toResolution(stored: string | null) {
   return stored === null ? null : resolutionSchema.parse(stored);
 }
 
-/** @param versions null for none, so that a caller need not filter */
+/**
+ * What points to an event is read before it, and its tenant may be removed in between: an event that
+ * is not there is no fault, and what points to it has gone too.
+ *
+ * @param versions null for none, so that a caller need not filter
+ */
 export async function findEvents(
   prisma: PrismaClient,
   tenantId: string,
@@ -77,10 +82,4 @@ export function toNumber(value: bigint | null): number | null {
 
 export function toMicros(date: Date): number {
   return date.getTime() * 1000;
-}
-
-export function mustHave<Key, Value>(map: ReadonlyMap<Key, Value>, key: Key): Value {
-  const value = map.get(key);
-  if (value === undefined) throw new Error(`no row for ${String(key)}`);
-  return value;
 }

@@ -1,3 +1,4 @@
+import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
 import { createTenantRemoval } from '../../src/storage/tenant-removal.ts';
@@ -34,8 +35,11 @@ async function createFullTenant(): Promise<Tenant> {
   return full;
 }
 
-const removeTenant = (args: readonly string[], input?: string) =>
-  npmRun('remove-tenant', args, { DATABASE_URL: service.database.url }, input);
+const removeTenant = (args: readonly string[], input?: string, env: NodeJS.ProcessEnv = {}) =>
+  npmRun('remove-tenant', args, { DATABASE_URL: service.database.url, ...env }, input);
+
+const openPool = () =>
+  createPool({ connectionString: service.database.url, max: 1, onIdleError: () => {} });
 
 /** Rows of a tenant in each table that has any. */
 async function holdings({ id }: Tenant): Promise<Record<string, number>> {
@@ -54,7 +58,7 @@ async function holdings({ id }: Tenant): Promise<Record<string, number>> {
 }
 
 const everything = {
-  ...{ records: 2, purged_records: 1, effects: 1, conflicts: 1, replays: 1, events: 4 },
+  ...{ records: 2, purged_records: 1, effects: 1, conflicts: 1, events: 4, replays: 1 },
   tenants: 1,
 };
 
@@ -62,7 +66,7 @@ test('a tenant whose name is typed goes with all that it holds, and no other doe
   expect(await holdings(tenant)).toEqual(everything);
   const { code, stdout, stderr } = await removeTenant([tenant.id], `${tenant.id}\n`);
   expect([code, stderr]).toEqual([0, '']);
-  const rows = '2 records, 1 purged records, 1 effects, 1 conflicts, 1 replays, 4 events';
+  const rows = '2 records, 1 purged records, 1 effects, 1 conflicts, 4 events, 1 replays';
   expect(stdout).toContain(`the tenant "${tenant.id}" holds ${rows}\n`);
   expect(stdout).toContain(`removed ${rows}, and the tenant "${tenant.id}" itself\n`);
   expect(await holdings(tenant)).toEqual({});
@@ -98,6 +102,13 @@ test.each([
   expect((await tenant.pull({ since: tenant.start })).changes).toHaveLength(2);
 });
 
+test('a production that has only its database set can remove a tenant', async () => {
+  const env = { NODE_ENV: 'production', JWT_SECRET: '', JWKS_URL: '' };
+  const { code, stderr } = await removeTenant([tenant.id], `${tenant.id}\n`, env);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(await holdings(tenant)).toEqual({});
+});
+
 test('a tenant that is not there is said not to be, before anything is asked', async () => {
   const { code, stdout, stderr } = await removeTenant(['nobody'], 'nobody\n');
   expect({ code, stdout, stderr }).toEqual({
@@ -119,16 +130,34 @@ test('a removal that fails half-way leaves no checkpoint good, and can be run ag
   expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('division by zero') });
   const url = `/api/sync/changes?since=${checkpoint}`;
   expect((await service.request({ url, sender: tenant.sender() })).status).toBe(410);
-  expect(await holdings(tenant)).toEqual({ events: 4, tenants: 1 });
+  expect(await holdings(tenant)).toEqual({ events: 4, replays: 1, tenants: 1 });
   expect(await removeTenant([tenant.id], `${tenant.id}\n`)).toMatchObject({ code: 0 });
   expect(await holdings(tenant)).toEqual({});
 });
 
-test('a tenant whose devices go on pushing is removed all the same, and is whole afterwards', async () => {
-  const pool = createPool({
-    ...{ connectionString: service.database.url, max: 1 },
-    onIdleError: () => {},
+test('a tenant stays until the last of its rows has gone, however much is pushed meanwhile', async () => {
+  const pool = openPool();
+  const left: Awaited<ReturnType<typeof holdings>>[] = [];
+  /** Runs ahead of the transaction in which the tenant itself may go. */
+  const beforeLast = async () => {
+    left.push(await holdings(tenant));
+    if (left.length <= 2) await tenant.push(Array.from({ length: 25 }, (_, at) => put(`n${at}`)));
+  };
+  const watched: Pool = Object.create(pool, {
+    query: { value: pool.query.bind(pool) },
+    connect: { value: () => beforeLast().then(() => pool.connect()) },
   });
+  const removed = await createTenantRemoval(watched).remove(tenant.id, 10);
+  await pool.end();
+  expect(left.length).toBeGreaterThan(2);
+  for (const rows of left) expect(rows.tenants).toBe(1);
+  expect(removed?.get('events')).toBe(4 + 2 * 25);
+  expect(await holdings(tenant)).toEqual({});
+  expect(await holdings(neighbour)).toEqual(everything);
+});
+
+test('a tenant whose devices go on pushing is removed all the same, and is whole afterwards', async () => {
+  const pool = openPool();
   const work = { done: false };
   const pushers = [1, 2, 3].map(async () => {
     while (!work.done) await tenant.push([put('n1'), put('n2'), remove('n1')]);

@@ -46,6 +46,17 @@ test('npm run retention takes its ages from the environment', async () => {
   expect(await tombstonesOf(tenant)).toEqual(['n1']);
 });
 
+test('npm run retention needs of a production no more than its database', async () => {
+  const env = { NODE_ENV: 'production', JWT_SECRET: '', JWKS_URL: '' };
+  const { code, stdout, stderr } = await retention(['--once'], env);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(stdout).toBe('purged 1 tombstones and dropped 0 payloads of 1 tenants\n');
+  const without = await retention(['--once'], { ...env, DATABASE_URL: '' });
+  expect(without).toEqual({
+    ...{ code: 1, stdout: '', stderr: 'DATABASE_URL: is needed in production\n' },
+  });
+});
+
 test('npm run retention says so where another process is at it, which is no fault', async () => {
   const session = await createRetentionStore(app.database.url).begin();
   const { code, stdout, stderr } = await retention(['--once']);

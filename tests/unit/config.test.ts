@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig } from '../../src/config.ts';
+import { ConfigError, loadConfig, loadDatabaseConfig } from '../../src/config.ts';
 
 const secret = 's'.repeat(32);
 const jwks = {
@@ -138,6 +138,39 @@ describe('what is set', () => {
       throw new Error('a secret was made');
     };
     expect(() => loadConfig(environment, forbidden)).not.toThrow();
+  });
+});
+
+describe('of a command that only tidies the database', () => {
+  const DATABASE_URL = 'postgresql://db/landfall';
+
+  test('no more is asked than where the database is and what it keeps', () => {
+    const environment = { NODE_ENV: 'production', DATABASE_URL, EVENT_RETENTION: '365d' };
+    expect(loadDatabaseConfig(environment)).toEqual({
+      databaseUrl: DATABASE_URL,
+      dataDir: '.data',
+      retention: { tombstoneMs: 7_776_000_000, eventMs: 31_536_000_000, intervalMs: 3_600_000 },
+    });
+  });
+
+  test('the same is read that the service reads', () => {
+    const environment = {
+      ...{ DATABASE_URL, DATA_DIR: '/data', TOMBSTONE_RETENTION: '30d', RETENTION_INTERVAL: '10m' },
+    };
+    expect(load(environment)).toMatchObject(loadDatabaseConfig(environment));
+    expect(load({})).toMatchObject(loadDatabaseConfig({ DATABASE_URL: '' }));
+  });
+
+  test.each<[string, NodeJS.ProcessEnv]>([
+    ['DATABASE_URL', { NODE_ENV: 'production' }],
+    ['DATABASE_URL', { DATABASE_URL: 'mysql://db/landfall' }],
+    ['NODE_ENV', { DATABASE_URL, NODE_ENV: 'staging' }],
+    ['TOMBSTONE_RETENTION', { DATABASE_URL, TOMBSTONE_RETENTION: 'long' }],
+    ['EVENT_RETENTION', { DATABASE_URL, EVENT_RETENTION: '0d' }],
+  ])('a wrong %s is refused by its name: %j', (name, environment) => {
+    const message = new RegExp(`^${name}: .+$`);
+    expect(() => loadDatabaseConfig(environment)).toThrow(ConfigError);
+    expect(() => loadDatabaseConfig(environment)).toThrow(message);
   });
 });
 

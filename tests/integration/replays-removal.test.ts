@@ -1,0 +1,126 @@
+import type { Pool } from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { ReplayCount } from '../../src/storage/audit.ts';
+import { createPool } from '../../src/storage/pool.ts';
+import { deleteTenantRows } from '../../src/storage/sql/delete-tenant-rows.ts';
+import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
+import { upsertReplays } from '../../src/storage/sql/upsert-replays.ts';
+import { createTenantRemoval } from '../../src/storage/tenant-removal.ts';
+import { auditOf } from '../model/audit.ts';
+import { noteKinds } from '../model/audit-kinds.ts';
+import { put } from '../model/events.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+let service: TestApp;
+/** Each of one connection, so that statements one after the other may be a transaction. */
+let counting: Pool;
+let removing: Pool;
+beforeAll(async () => {
+  service = await startApp({ kinds: noteKinds });
+});
+afterAll(() => service.close());
+beforeEach(() => {
+  const options = { connectionString: service.database.url, max: 1, onIdleError: () => {} };
+  [counting, removing] = [createPool(options), createPool(options)];
+});
+afterEach(() => Promise.all([counting.end(), removing.end()]));
+
+/** One replay of an event, so many microseconds after the event was received. */
+async function replay(tenant: Tenant, version: number, after = 0) {
+  const receivedAt = (await tenant.log())[version - 1]?.receivedAt ?? Number.NaN;
+  return {
+    tenantId: tenant.id,
+    version,
+    count: 1,
+    lastAt: receivedAt + after,
+  } satisfies ReplayCount;
+}
+
+const replaysOf = ({ id }: Tenant) =>
+  service.sql<{ count: string; at: number }>(
+    `SELECT count, (extract(epoch FROM last_at) * 1000000)::float8 AS at
+       FROM replays WHERE tenant_id = $1 ORDER BY version`,
+    [id],
+  );
+
+/** Waits until the work is done, or stands before a lock that somebody else has. */
+async function doneOrBlocked(work: Promise<unknown>): Promise<void> {
+  let done = false;
+  const ended = () => {
+    done = true;
+  };
+  work.then(ended, ended);
+  const isSettled = async () => {
+    const waiting = await service.sql(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    return done || waiting.length > 0;
+  };
+  await expect.poll(isSettled, { timeout: 30_000 }).toBe(true);
+}
+
+test('what was sent again before a tenant was removed is not counted for what it pushed afterwards', async () => {
+  const stopping = await startApp({ kinds: noteKinds, database: service.database });
+  const tenant = await createTenant(service);
+  const event = put('n1');
+  await stopping.push([event], {}, tenant.sender());
+  await stopping.push([event, event], {}, tenant.sender());
+  await createTenantRemoval(removing).remove(tenant.id, 500);
+  await tenant.push([put('n1', { title: 'of the next life' })]);
+  await stopping.close();
+  expect((await auditOf(tenant).history('note', 'n1')).events).toMatchObject([
+    { version: 1, payload: { title: 'of the next life' }, replays: { count: 0, lastAt: null } },
+  ]);
+});
+
+test('an event that is sent twice in one request counts, although it is received when it is replayed', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1')]);
+  await upsertReplays(counting, [await replay(tenant, 1, 0)]);
+  await upsertReplays(counting, [await replay(tenant, 1, -1)]);
+  expect(await replaysOf(tenant)).toMatchObject([{ count: '1' }]);
+});
+
+test('the last time does not go back where an earlier count is written later', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1')]);
+  const [earlier, later] = [await replay(tenant, 1, 1), await replay(tenant, 1, 2)];
+  for (const counted of [later, earlier]) await upsertReplays(counting, [counted]);
+  expect(await replaysOf(tenant)).toEqual([{ count: '2', at: later.lastAt }]);
+  const latest = await replay(tenant, 1, 3);
+  await upsertReplays(counting, [latest]);
+  expect(await replaysOf(tenant)).toEqual([{ count: '3', at: latest.lastAt }]);
+});
+
+test.each([...tenantTables.keys()])(
+  'a count that is written while a tenant is removed, behind table %i, leaves no orphan',
+  async (behind) => {
+    const tenant = await createTenant(service);
+    await tenant.push([put('n1')]);
+    const counted = await replay(tenant, 1);
+    let counts: Promise<void> | undefined;
+    await removing.query('BEGIN');
+    for (const [at, table] of tenantTables.entries()) {
+      await deleteTenantRows(removing, table, { tenantId: tenant.id, batchRows: 10 });
+      if (at !== behind) continue;
+      counts = upsertReplays(counting, [counted]);
+      await doneOrBlocked(counts);
+    }
+    await removing.query('COMMIT');
+    await counts;
+    expect(await replaysOf(tenant)).toEqual([]);
+  },
+);
+
+test('a removal waits for a count that is being written, and removes it', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1')]);
+  await counting.query('BEGIN');
+  await upsertReplays(counting, [await replay(tenant, 1)]);
+  const removal = createTenantRemoval(removing).remove(tenant.id, 10);
+  await doneOrBlocked(removal);
+  await counting.query('COMMIT');
+  expect((await removal)?.get('replays')).toBe(1);
+  expect(await replaysOf(tenant)).toEqual([]);
+});
