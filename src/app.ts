@@ -65,7 +65,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const checkpoints = createCheckpointCodec(keys.checkpoint);
   const groupCommit = createPipeline(app, deps);
   await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });
-  await app.register(pullRoutes, { kinds, store, checkpoints });
+  await app.register(pullRoutes, { store, checkpoints });
   await app.register(conflictRoutes, { kinds, audit, groupCommit, limits: config.limits });
   await app.register(historyRoutes, { audit });
   await app.register(healthRoutes, { readiness: deps.readiness });

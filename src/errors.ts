@@ -120,7 +120,7 @@ export const eventFailures = {
   NOT_ALLOWED: {
     retryable: false,
     cause: 'The token lacks the scope that this kind needs; `message` names it.',
-    remedy: 'Send it with a token that has the scope. It was not stored.',
+    remedy: 'Send it with a token that has the scope.',
   },
 } as const satisfies Record<string, FailureEntry>;
 
@@ -292,7 +292,8 @@ export const requestProblems = {
     title: 'Resolution refused',
     retryable: false,
     cause: "The event cannot be applied on top of today's record; `failure` has its code.",
-    remedy: 'Merge or discard it instead. The conflict stays open.',
+    remedy:
+      'The conflict stays open: ask again later where that code is retryable; else discard it.',
   },
   NOT_FOUND: {
     status: 404,

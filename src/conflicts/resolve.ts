@@ -3,7 +3,7 @@ import type { KindRegistry } from '../kinds/registry.ts';
 import type { ResolutionRequest } from '../protocol/conflict.ts';
 import { type Batch, createBatch } from '../push/batch.ts';
 import type { BatchDecision } from '../push/outcome.ts';
-import { checkMerged, fingerprintOf, refused, toResolutionEvent } from '../push/resolution.ts';
+import { checkMerged, fingerprintOf, refused, toResolutionEvent } from './resolution-event.ts';
 import type { LoggedEvent, StoredConflict } from '../storage/audit.ts';
 
 /** Who asks, by the token. */

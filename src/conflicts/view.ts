@@ -4,7 +4,7 @@ import type { Conflict } from '../protocol/conflict.ts';
 import { toRecord } from '../protocol/record.ts';
 import { formatMicros } from '../protocol/time.ts';
 import { fieldsOf } from '../push/record-view.ts';
-import { readStored } from '../push/stored-meaning.ts';
+import { readStored } from './stored-meaning.ts';
 import type { StoredConflict } from '../storage/audit.ts';
 
 /** A conflict as answers show it. What the edit would have written, the kind says anew. */

@@ -1,15 +1,26 @@
 import { findUnstorable } from '../protocol/json.ts';
-import type { EntityRef } from '../protocol/record.ts';
+import { type EntityRef, entityTypeSchema } from '../protocol/record.ts';
 import type { Fields, Intent, Write } from './intent.ts';
 
 // A kind is somebody else's code, and may be plain JavaScript. What JSON or the database cannot keep
 // would fail the whole batch, or come back changed: so it is refused while it is still one event's.
 
-/** No comma, as filters are lists of them; no line break, as keys are made of them. */
-const entityTypePattern = /^[a-z][a-z0-9.-]*$/;
-
 export function isEntityType(text: unknown): boolean {
-  return typeof text === 'string' && entityTypePattern.test(text);
+  return entityTypeSchema.safeParse(text).success;
+}
+
+/**
+ * What a kind's function returned, where that is no promise: deciding does not wait. A promise that
+ * rejects with nobody listening would end the process.
+ *
+ * @throws Error for a promise
+ */
+export function checkSync<Value>(value: Value): Value {
+  if (value instanceof Promise) {
+    value.catch(() => {});
+    throw new Error('a function of the kind returned a promise');
+  }
+  return value;
 }
 
 /** @throws Error where it is nothing that the pipeline can go on with */
@@ -42,7 +53,7 @@ export function checkWrite(write: Write): void {
 
 /** @throws Error, naming the field, where they are not JSON that the database can keep */
 export function checkFields(fields: unknown): Fields {
-  if (!isPlainObject(fields)) throw new Error('not an object of fields');
+  if (!isPlainObject(checkSync(fields))) throw new Error('not an object of fields');
   const foreign = findForeign(fields, '');
   if (foreign !== undefined) throw new Error(`a field is not JSON: ${foreign}`);
   const unstorable = findUnstorable(fields);
@@ -54,8 +65,9 @@ export function checkFields(fields: unknown): Fields {
 
 /** The ids are the payload's, and are checked where the event's own is. */
 function checkReads(reads: readonly EntityRef[]): void {
-  if (!Array.isArray(reads)) throw new Error('reads is not a list');
-  for (const { entityType } of reads) {
+  if (!Array.isArray(checkSync(reads))) throw new Error('reads is not a list');
+  for (const { entityType, entityId } of reads) {
+    checkSync(entityId);
     if (!isEntityType(entityType)) throw new Error('reads names what is no entity type');
   }
 }
@@ -63,6 +75,7 @@ function checkReads(reads: readonly EntityRef[]): void {
 /** Where a value stands that JSON has not, such as a date, a bigint or undefined. */
 function findForeign(value: unknown, path: string): string | undefined {
   if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return undefined;
+  checkSync(value);
   if (!Array.isArray(value) && !isPlainObject(value)) return path;
   for (const [name, child] of Object.entries(value)) {
     const foreign = findForeign(child, path === '' ? name : `${path}.${name}`);

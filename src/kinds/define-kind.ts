@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { eventFailures, type FailureEntry } from '../errors.ts';
-import { checkIntent, isEntityType } from './check-output.ts';
+import { checkIntent, checkSync, isEntityType } from './check-output.ts';
 import type { EventContext, Fields, Intent, RecordView } from './intent.ts';
 import { PayloadVersions } from './payload-versions.ts';
 import type { Policy, Precondition } from './policies.ts';
@@ -99,14 +99,16 @@ export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
 
 function meaningOf<Payload>(definition: KindDefinition<Payload>, payload: Payload): Meaning {
   const { entityId, policy, baseVersion, resolve } = definition;
-  const intent = checkIntent(policy(payload));
+  const intent = checkIntent(checkSync(policy(payload)));
   return {
-    entityId: entityId(payload),
+    entityId: checkSync(entityId(payload)),
     intent,
-    ...(baseVersion && { baseVersion: baseVersion(payload) }),
+    ...(baseVersion && { baseVersion: checkSync(baseVersion(payload)) }),
     ...(resolve &&
       'fields' in intent && {
-        resolve: (current, context) => resolve(current, intent.fields, context),
+        // A copy, as these fields are written as they are where the hook throws half-way.
+        resolve: (current, context) =>
+          checkSync(resolve(current, structuredClone(intent.fields), context)),
       }),
   };
 }

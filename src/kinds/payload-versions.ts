@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { checkSync } from './check-output.ts';
 
 interface Step {
   readonly schema: z.ZodType;
@@ -43,7 +44,7 @@ export class PayloadVersions<Newest> {
   read(version: number, raw: unknown): PayloadResult<Newest> {
     let current = raw;
     for (const [index, step] of this.#steps.slice(version - 1).entries()) {
-      const candidate = index > 0 && step.upcast ? step.upcast(current) : current;
+      const candidate = index > 0 && step.upcast ? checkSync(step.upcast(current)) : current;
       const parsed = step.schema.safeParse(candidate);
       if (!parsed.success) return { ok: false, error: parsed.error };
       current = parsed.data;

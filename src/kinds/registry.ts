@@ -37,7 +37,6 @@ export const bundledKinds: readonly Kind[] = [
 
 export interface KindRegistry {
   readonly kinds: readonly Kind[];
-  readonly entityTypes: ReadonlySet<string>;
   /** Every kind's own failures in one table. */
   readonly failures: KindFailures;
   find(name: string): Kind | undefined;
@@ -56,7 +55,6 @@ export function createRegistry(kinds: readonly Kind[]): KindRegistry {
   checkFamilies(kinds);
   return {
     kinds,
-    entityTypes: new Set(kinds.map((kind) => kind.entityType)),
     failures: mergeFailures(kinds),
     find: (name) => byName.get(name),
   };

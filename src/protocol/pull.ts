@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { versionSchema } from './event.ts';
-import { recordSchema } from './record.ts';
+import { entityTypeSchema, recordSchema } from './record.ts';
 
 const maxPageSize = 1000;
 const defaultPageSize = 500;
@@ -17,6 +17,9 @@ export const pullQuerySchema = z.strictObject({
   entityTypes: z
     .string()
     .transform((list) => [...new Set(list.split(','))].sort())
+    .refine((types) => types.every((type) => entityTypeSchema.safeParse(type).success), {
+      message: 'must be entity types, in lower case and separated by commas',
+    })
     .optional()
     .describe('Only these entity types, separated by commas'),
 });

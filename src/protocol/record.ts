@@ -3,6 +3,11 @@ import { versionSchema } from './event.ts';
 import { identifierSchema } from './text.ts';
 import { formatMicros } from './time.ts';
 
+/** No comma, as filters are lists of them; no line break, as keys are made of them. */
+export const entityTypeSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9.-]*$/, 'must be an entity type, in lower case');
+
 /** The current state of one entity, as every answer shows it. */
 export const recordSchema = z.object({
   entityType: z.string(),

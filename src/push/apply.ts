@@ -30,41 +30,45 @@ export interface Writes {
   readonly lost?: true;
 }
 
-/** Step 7: the event takes its version, and the records what it wrote. */
-export function applyWrites(occurrence: Occurrence, planned: Writes): EventOutcome {
-  const { status, known } = keepAll(occurrence, planned);
-  return taken(occurrence, status, known);
-}
-
-/** What the kind's hook made of a conflict. The log says so, as it is more than the event brought. */
-export function applyMerge(occurrence: Occurrence, planned: Writes): EventOutcome {
-  const { known } = keepAll(occurrence, planned, 'merged');
-  return taken(occurrence, 'applied', known);
-}
-
-function taken(
-  { event, time }: Occurrence,
-  status: Settled['outcome'],
-  known: KnownEvent,
+/**
+ * Step 7: the event takes its version, and the records what it wrote. Where the record then holds more
+ * than its sender knew of, the log says `merged`, and its sender is told `applied`.
+ *
+ * @param merged the kind's hook made the writes of both sides
+ */
+export function applyWrites(
+  occurrence: Occurrence,
+  { writes, at, lost }: Writes,
+  merged = false,
 ): EventOutcome {
+  const { draft, event, time } = occurrence;
   const { identityKey } = event;
-  return { identityKey, status, event: known, clockAdjusted: time.clockAdjusted };
-}
-
-function keepAll(occurrence: Occurrence, { writes, at, lost }: Writes, outcome?: 'merged') {
-  const { draft, event } = occurrence;
-  const settledWrites = writes.map((one): SettledWrite => {
-    const record = draft.findRecord(one);
-    return { write: one, record, settled: settle(record, one.write, [at, event.identityKey]) };
+  const settledWrites = writes.map((write): SettledWrite => {
+    const record = draft.findRecord(write);
+    return { write, record, settled: settle(record, write.write, [at, identityKey]) };
   });
-  const status = lost ? 'superseded' : outcomeOf(settledWrites);
+  const settled = lost ? 'superseded' : outcomeOf(settledWrites);
+  const isMerged = merged || (settled !== 'superseded' && settledWrites.some(isPartly));
   const own = settledWrites.find(({ write }) => isOwn(write, event));
   const version = draft.head + 1;
   const before = (own?.record ?? draft.findRecord(event))?.version ?? 0;
-  const after = own?.settled.changed ? version : before;
-  const known = keep(occurrence, outcome ?? status, before, after);
+  const after = own && shows(own) ? version : before;
+  const known = keep(occurrence, isMerged ? 'merged' : settled, before, after);
   for (const settledWrite of settledWrites) keepRecord(occurrence, known, settledWrite);
-  return { status, known };
+  const status = isMerged ? 'applied' : settled;
+  return { identityKey, status, event: known, clockAdjusted: time.clockAdjusted };
+}
+
+function isPartly({ settled }: SettledWrite): boolean {
+  return settled.partly === true;
+}
+
+/**
+ * Whether pullers are to see the record anew. One whose tombstone was purged also where nothing
+ * changed, as it stands in the feed again: at its old version nobody would purge it a second time.
+ */
+function shows({ record, settled }: SettledWrite): boolean {
+  return settled.changed || record?.purged === 'hidden';
 }
 
 /** The event is kept as it is, and takes a version; no record changes. */
@@ -100,8 +104,9 @@ function keep(
 function keepRecord(
   { draft, batch, event, time }: Occurrence,
   known: EventRow,
-  { write, record, settled }: SettledWrite,
+  settledWrite: SettledWrite,
 ): void {
+  const { write, record, settled } = settledWrite;
   const { receivedAt, version } = known;
   const changed = {
     version,
@@ -113,24 +118,20 @@ function keepRecord(
   };
   const { entityType, entityId } = write;
   const fresh = { entityType, entityId, createdAt: receivedAt, sequence: null, ...changed };
-  const kept = record ? broughtBack(record) : fresh;
+  const { purged, ...kept } = { ...fresh, ...record };
   const takesNumber = event.definition.ordered && isOwn(write, event);
   // Also where nothing shows: the stamps decide what later events win against.
   draft.putRecord({
     ...kept,
     ...settled.record,
-    ...(settled.changed && changed),
+    ...(shows(settledWrite) && changed),
     ...(takesNumber && { sequence: event.sequence }),
+    ...(purged && settled.record.clock.put === undefined && { purged: 'shown' as const }),
   });
   if (isOwn(write, event)) return;
   const recordBefore = record?.version ?? 0;
-  const recordAfter = settled.changed ? version : recordBefore;
+  const recordAfter = shows(settledWrite) ? version : recordBefore;
   draft.effects.push({ entityType, entityId, version, recordBefore, recordAfter });
-}
-
-/** Whatever is written is a record again. */
-function broughtBack({ purged: _gone, ...record }: RecordState): RecordState {
-  return record;
 }
 
 function isOwn(write: RecordWrite, event: DecodedEvent): boolean {

@@ -1,6 +1,6 @@
-import type { EntityRef } from '../protocol/record.ts';
 import type { Wanted } from '../storage/store.ts';
-import type { DecodedEvent, DecodeResult } from './decode.ts';
+import type { DecodeResult } from './decode.ts';
+import { entitiesOf } from './entities.ts';
 
 /** One request's events, with who sent them. */
 export interface Batch {
@@ -28,12 +28,7 @@ export function createBatch(batch: Omit<Batch, 'bytes' | 'wanted'>): Batch {
       identityKeys: events.flatMap(({ identityKey, baseKey }) =>
         baseKey === null ? [identityKey] : [identityKey, baseKey],
       ),
-      entities: events.flatMap(entitiesOf),
+      entities: events.flatMap((event) => entitiesOf(event, event.intent)),
     },
   };
-}
-
-function entitiesOf({ entityType, entityId, intent }: DecodedEvent): readonly EntityRef[] {
-  const own = { entityType, entityId };
-  return intent.policy === 'decide' ? [own, ...intent.reads] : [own];
 }

@@ -40,7 +40,9 @@ export function checkPrecondition(
   if (event.resolves !== null) return undefined;
   if (event.baseKey !== null) return checkBaseKey(draft, event, event.baseKey, record);
   if (event.baseVersion === null) return undefined;
-  return changedAfter(record, event.baseVersion) ? changedSince : undefined;
+  // Beyond the head: of a history that was lost by a restore, in which the record was another.
+  const isOfThisHistory = event.baseVersion <= draft.head;
+  return !isOfThisHistory || changedAfter(record, event.baseVersion) ? changedSince : undefined;
 }
 
 function checkBaseKey(

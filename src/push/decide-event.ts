@@ -1,15 +1,15 @@
 import type { EventFailure } from '../errors.ts';
-import { entityKey } from '../protocol/record.ts';
 import type { KnownEvent, RecordState } from '../storage/store.ts';
-import { applyMerge, applyWrites, keepConflict, type Occurrence } from './apply.ts';
+import { applyWrites, keepConflict, type Occurrence } from './apply.ts';
 import type { Batch } from './batch.ts';
 import { changedSince, checkAge, checkPrecondition, checkSequence } from './checks.ts';
-import { type EffectiveTime, effectiveTime } from './clock.ts';
+import { effectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
 import type { Draft } from './draft.ts';
-import { newestAt } from './last-write-wins.ts';
+import { after } from './last-write-wins.ts';
 import type { EventOutcome } from './outcome.ts';
 import { planMerge, planWrites, type WritePlan } from './plan-writes.ts';
+import type { Waiting } from './waiting.ts';
 
 export interface DecideRules {
   /** Events older than this are refused; null: a queue of any age drains. Milliseconds. */
@@ -21,12 +21,12 @@ export function decideEvent(
   draft: Draft,
   batch: Batch,
   event: DecodedEvent,
-  blocked: ReadonlySet<string>,
+  waiting: Waiting,
   rules: DecideRules,
 ): EventOutcome {
   const known = draft.findKnown(event.identityKey);
   if (known) return answerAgain(known, event);
-  if (blocked.has(entityKey(event))) {
+  if (waiting.holds(event)) {
     const message = 'an earlier event of this batch for the same entity has to be sent again';
     return failed(event, { code: 'BLOCKED', message });
   }
@@ -41,7 +41,7 @@ export function decideEvent(
   if (unmet?.code === 'CONFLICT') return meetConflict({ draft, batch, event, time }, record, unmet);
   if (unmet) return failed(event, unmet);
 
-  const happened = knowsTheRecord(event) ? after(record, time, draft.receivedAt) : time;
+  const happened = followsTheRecord(event) ? after(record, time, draft.receivedAt) : time;
   const occurrence = { draft, batch, event, time: happened };
   return settle(occurrence, planWrites(occurrence, record));
 }
@@ -63,7 +63,10 @@ function meetConflict(
     keepConflict(occurrence, record);
     return failed(occurrence.event, failure);
   }
-  if (merge.ok) return applyMerge(occurrence, merge);
+  if (merge.ok) {
+    const time = { ...occurrence.time, effectiveAt: merge.at };
+    return applyWrites({ ...occurrence, time }, merge, true);
+  }
   const lastWriteWins = settle(occurrence, planWrites(occurrence, record));
   return { ...lastWriteWins, fault: merge.fault };
 }
@@ -80,23 +83,13 @@ function answerAgain(known: KnownEvent, event: DecodedEvent): EventOutcome {
   return { identityKey, status: 'duplicate', event: known, clockAdjusted: false };
 }
 
-/** Its sender, or the person who resolves it, knew the record as it stands. */
-function knowsTheRecord({ baseVersion, baseKey, resolves }: DecodedEvent): boolean {
-  return baseVersion !== null || baseKey !== null || resolves !== null;
-}
-
 /**
- * An edit whose precondition holds was made on the record as it stands, so it happened after all
- * that the record holds, even where the clocks and the network's delays say otherwise.
+ * Its base, or its number, says that it was made on the record as it stands. Only last write wins asks
+ * when: what is folded or decided counts by its arrival.
  */
-function after(
-  record: RecordState | undefined,
-  time: EffectiveTime,
-  receivedAt: number,
-): EffectiveTime {
-  const earliest = record ? newestAt(record.clock) + 1 : time.effectiveAt;
-  if (time.effectiveAt >= earliest) return time;
-  return { ...time, effectiveAt: Math.min(earliest, receivedAt) };
+function followsTheRecord({ baseVersion, baseKey, definition, intent }: DecodedEvent): boolean {
+  const isBased = baseVersion !== null || baseKey !== null || definition.ordered;
+  return isBased && ['put', 'patch', 'remove'].includes(intent.policy);
 }
 
 function failed({ identityKey }: DecodedEvent, failure: EventFailure, fault?: unknown) {

@@ -1,6 +1,4 @@
-import { type EventFailure, retryOf } from '../errors.ts';
 import { differingFields } from '../kinds/differing-fields.ts';
-import { entityKey } from '../protocol/record.ts';
 import type { KnownEvent, TenantPlan, TenantSnapshot } from '../storage/store.ts';
 import type { Batch } from './batch.ts';
 import { type DecideRules, decideEvent } from './decide-event.ts';
@@ -8,6 +6,7 @@ import type { DecodedEvent } from './decode.ts';
 import { Draft } from './draft.ts';
 import type { BatchDecision, EventOutcome } from './outcome.ts';
 import { fieldsOf } from './record-view.ts';
+import { Waiting } from './waiting.ts';
 
 /**
  * Decides a tenant's batches, one after the other, on a snapshot taken under the tenant's lock.
@@ -31,13 +30,11 @@ export function decideTenant(
 
 function decideBatch(tenant: Draft, batch: Batch, rules: DecideRules) {
   const draft = tenant.fork();
-  const blocked = new Set<string>();
+  const waiting = new Waiting();
   const outcomes = batch.events.map((result): EventOutcome => {
     if (!result.ok) return { ...result.undecoded, status: 'failed' };
-    const outcome = decideEvent(draft, batch, result.event, blocked, rules);
-    if (outcome.status === 'failed' && blocks(outcome.failure)) {
-      blocked.add(entityKey(result.event));
-    }
+    const outcome = decideEvent(draft, batch, result.event, waiting, rules);
+    if (outcome.status === 'failed') waiting.add(result.event, outcome.failure);
     return outcome;
   });
 
@@ -49,14 +46,6 @@ function decideBatch(tenant: Draft, batch: Batch, rules: DecideRules) {
   tenant.adopt(draft);
   const position = positionBefore(outcomes) ?? { version: draft.head, proof: draft.headProof };
   return { outcomes: withCurrent(outcomes, batch, draft), position };
-}
-
-/**
- * Whether later events of the entity have to wait for this one. Behind a gap they need not, as their
- * numbers keep their order: one of them may be what closes it.
- */
-function blocks(failure: EventFailure): boolean {
-  return retryOf(failure).retryable && failure.code !== 'SEQUENCE_GAP';
 }
 
 function abort(outcome: EventOutcome): EventOutcome {

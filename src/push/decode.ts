@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { EventFailure } from '../errors.ts';
-import type { Kind, Meaning, MeaningResult } from '../kinds/define-kind.ts';
+import type { Kind, Meaning } from '../kinds/define-kind.ts';
 import type { Intent } from '../kinds/intent.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
-import { type Event, eventSchema, versionSchema } from '../protocol/event.ts';
+import { type Event, eventSchema } from '../protocol/event.ts';
 import { describeFirst } from '../protocol/issue.ts';
 import { findUnstorable } from '../protocol/json.ts';
 import { identifierSchema } from '../protocol/text.ts';
 import { toMicros } from '../protocol/time.ts';
 import type { EventRow } from '../storage/store.ts';
 import { canonicalJson } from './canonical-json.ts';
+import { readPayload } from './read-payload.ts';
 
 /** A valid event, ready to be decided. */
 export interface DecodedEvent {
@@ -84,18 +85,15 @@ export function decodeEvent(
   if (!kind) return fail(unknownKind(event));
   const misfit = misfitOf(event, kind, rules.scopes);
   if (misfit) return fail(misfit);
-  const result = interpret(kind, event);
-  if ('fault' in result) return fail(kindFailure(kind), result.fault);
-  if (!result.ok) return fail(payloadFailure(result.error));
-  const badId = entityIdFailure(kind, result.meaning);
-  if (badId) return fail(badId);
-  const base = readBase(event, kind, result.meaning);
+  const read = readPayload(kind, event.version, event.payload);
+  if (!read.ok) return fail(read.failure, read.fault);
+  const base = readBase(event, kind, read.meaning);
   if (!base.ok) return fail(base.failure);
 
   const fingerprint = createHash('sha256').update(canonical).digest();
   return {
     ok: true,
-    event: { ...toDecoded(event, kind, result.meaning, fingerprint), ...base.of },
+    event: { ...toDecoded(event, kind, read.meaning, fingerprint), ...base.of },
   };
 }
 
@@ -104,19 +102,6 @@ function misfitOf(event: Event, kind: Kind, scopes: readonly string[]): EventFai
   if (event.version > kind.newestVersion) return unsupportedVersion(event, kind);
   if (kind.scope !== undefined && !scopes.includes(kind.scope)) return notAllowed(kind);
   return kind.ordered && event.sequence === undefined ? sequenceMissing(kind) : undefined;
-}
-
-/** A kind is somebody else's code: where it throws, that event fails, and not its batch. */
-function interpret(kind: Kind, event: Event): MeaningResult | { readonly fault: unknown } {
-  try {
-    return kind.interpret(event.version, event.payload);
-  } catch (fault) {
-    return { fault };
-  }
-}
-
-function kindFailure(kind: Kind): EventFailure {
-  return { code: 'KIND_FAILED', message: `${kind.name} failed on this event` };
 }
 
 function toDecoded(
@@ -147,15 +132,6 @@ type BaseResult =
   | { readonly ok: true; readonly of: Base }
   | { readonly ok: false; readonly failure: EventFailure };
 
-const badBase: BaseResult = {
-  ok: false,
-  failure: {
-    code: 'INVALID_PAYLOAD',
-    message: 'the version that it was made on must be an integer, 0 or more',
-    path: 'payload',
-  },
-};
-
 /** What the edit was made on: as the event says, else its payload, else as its kind implies. */
 function readBase(event: Event, kind: Kind, meaning: Meaning): BaseResult {
   const { baseKey = null, baseVersion = null } = event;
@@ -170,7 +146,6 @@ function readBase(event: Event, kind: Kind, meaning: Meaning): BaseResult {
   }
   if (baseKey !== null) return { ok: true, of: { baseVersion: null, baseKey } };
   const stated = baseVersion ?? meaning.baseVersion ?? null;
-  if (!versionSchema.nullable().safeParse(stated).success) return badBase;
   if (stated === null && kind.precondition === 'required') {
     return fail('needs the baseVersion or the baseKey of what it was made on', 'baseVersion');
   }
@@ -190,10 +165,6 @@ function readableKey(raw: unknown): string | null {
 function envelopeFailure(error: z.ZodError): EventFailure {
   const issue = describeFirst(error);
   return { code: issue.path === 'occurredAt' ? 'INVALID_TIMESTAMP' : 'INVALID_EVENT', ...issue };
-}
-
-function payloadFailure(error: z.ZodError): EventFailure {
-  return { code: 'INVALID_PAYLOAD', ...describeFirst(error, 'payload') };
 }
 
 function unknownKind(event: Event): EventFailure {
@@ -220,16 +191,6 @@ const reservedKey: EventFailure = {
 
 function notAllowed({ name, scope }: Kind): EventFailure {
   return { code: 'NOT_ALLOWED', message: `${name} needs the scope ${scope}`, path: 'kind' };
-}
-
-/** Keys of the database and of every answer, whatever the kind's own schema lets through. */
-function entityIdFailure(kind: Kind, { entityId, intent }: Meaning): EventFailure | undefined {
-  const own = { entityType: kind.entityType, entityId };
-  const named = intent.policy === 'decide' ? [own, ...intent.reads] : [own];
-  const bad = named.find((entity) => !identifierSchema.safeParse(entity.entityId).success);
-  if (!bad) return undefined;
-  const message = `the id of a ${bad.entityType} must be 1 to 200 printable characters`;
-  return { code: 'INVALID_PAYLOAD', message, path: 'payload' };
 }
 
 function sequenceMissing(kind: Kind): EventFailure {

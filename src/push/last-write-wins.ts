@@ -1,6 +1,7 @@
 import type { Fields, Write } from '../kinds/intent.ts';
 import type { RecordClock, Stamp } from '../storage/store.ts';
 import { canonicalJson } from './canonical-json.ts';
+import type { EffectiveTime } from './clock.ts';
 
 /** The part of a record that writes compete for. */
 export interface Contended {
@@ -16,6 +17,8 @@ export interface Settled {
   readonly record: Contended;
   /** Whether a client can see a difference, be it under a tombstone. */
   readonly changed: boolean;
+  /** Some of its fields lost: the record holds newer ones beside what the write brought. */
+  readonly partly?: boolean;
 }
 
 const nothing: Contended = { deleted: true, data: null, clock: {} };
@@ -52,7 +55,13 @@ function settlePut(before: Contended, fields: Fields, stamp: Stamp): Settled {
   const data = canonicalJson({ ...fields, ...Object.fromEntries(kept) });
   const names = Object.keys(fields);
   const overwritten = names.length > 0 && names.every((name) => kept.some(([k]) => k === name));
-  return finish(before, data, withFields({ ...clock, put: stamp }, patchedLater), !overwritten);
+  const settled = finish(
+    before,
+    data,
+    withFields({ ...clock, put: stamp }, patchedLater),
+    !overwritten,
+  );
+  return { ...settled, partly: patchedLater.length > 0 };
 }
 
 function settlePatch(before: Contended, fields: Fields, stamp: Stamp): Settled {
@@ -70,7 +79,8 @@ function settlePatch(before: Contended, fields: Fields, stamp: Stamp): Settled {
   const data = canonicalJson({ ...parseFields(before.data), ...Object.fromEntries(won) });
   const stamps = Object.entries(clock.fields ?? {});
   const patched = won.map(([name]) => [name, stamp] as const);
-  return finish(before, data, withFields(clock, [...stamps, ...patched]), true);
+  const settled = finish(before, data, withFields(clock, [...stamps, ...patched]), true);
+  return { ...settled, partly: won.length < Object.keys(fields).length };
 }
 
 function settleRemove(current: Contended | undefined, stamp: Stamp): Settled {
@@ -103,8 +113,22 @@ function lost(record: Contended): Settled {
   return { outcome: 'superseded', record, changed: false };
 }
 
+/**
+ * The time of an edit that was made on the record as it stands: it happened after all that the
+ * record holds, even where the clocks and the network's delays say otherwise.
+ */
+export function after(
+  record: Contended | undefined,
+  time: EffectiveTime,
+  receivedAt: number,
+): EffectiveTime {
+  const earliest = record ? newestAt(record.clock) + 1 : time.effectiveAt;
+  if (time.effectiveAt >= earliest) return time;
+  return { ...time, effectiveAt: Math.min(earliest, receivedAt) };
+}
+
 /** The time of the newest write that a record holds, microseconds since 1970. */
-export function newestAt(clock: RecordClock): number {
+function newestAt(clock: RecordClock): number {
   const stamps = [clock.put, clock.remove, ...Object.values(clock.fields ?? {})];
   return Math.max(...stamps.map((stamp) => stamp?.[0] ?? Number.NEGATIVE_INFINITY));
 }

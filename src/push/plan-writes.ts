@@ -1,5 +1,5 @@
 import { type EventFailure, eventFailures, type FailureEntry } from '../errors.ts';
-import { checkFields, checkWrite } from '../kinds/check-output.ts';
+import { checkFields, checkSync, checkWrite } from '../kinds/check-output.ts';
 import type { KindFailures } from '../kinds/define-kind.ts';
 import type { EventContext, Intent, RecordWrite, Rejection } from '../kinds/intent.ts';
 import { type EntityRef, entityKey } from '../protocol/record.ts';
@@ -7,7 +7,8 @@ import type { RecordState } from '../storage/store.ts';
 import type { Occurrence, Writes } from './apply.ts';
 import type { DecodedEvent } from './decode.ts';
 import type { Draft } from './draft.ts';
-import { canPatch } from './last-write-wins.ts';
+import { entitiesOf } from './entities.ts';
+import { after, canPatch } from './last-write-wins.ts';
 import { toRecordView } from './record-view.ts';
 
 /** What an event will write, and the time at which these writes compete with others. */
@@ -52,13 +53,15 @@ export function planMerge(
   occurrence: Occurrence,
   record: RecordState | undefined,
 ): WritePlan | undefined {
-  const { draft, event } = occurrence;
+  const { draft, event, time } = occurrence;
   const current = toRecordView(record);
   if (!event.resolve || !current) return undefined;
   try {
     const merged = event.resolve(current, contextOf(occurrence));
     if (merged === undefined) return undefined;
-    return onArrival(draft, [ownWrite(event, { policy: 'put', fields: checkFields(merged) })]);
+    const fields = checkFields(merged);
+    const at = after(record, time, draft.receivedAt).effectiveAt;
+    return { ok: true, writes: [ownWrite(event, { policy: 'put', fields })], at };
   } catch (fault) {
     return kindFailed(event, fault);
   }
@@ -68,17 +71,17 @@ type DecideIntent = Extract<Intent, { policy: 'decide' }>;
 
 function planDecision(occurrence: Occurrence, intent: DecideIntent): WritePlan {
   const { draft, event } = occurrence;
-  const named = new Set([event, ...intent.reads].map(entityKey));
+  const named = new Set(entitiesOf(event, intent).map(entityKey));
   const find = (entityType: string, entityId: string) => {
     const ref = { entityType, entityId };
     mustBeNamed(named, ref);
     return toRecordView(draft.findRecord(ref));
   };
-  const decision = intent.decide({ find }, contextOf(occurrence));
+  const decision = checkSync(intent.decide({ find }, contextOf(occurrence)));
   if (!decision.accepted) return { ok: false, failure: toFailure(event, decision.rejection) };
 
   const written = new Set<string>();
-  for (const { write, ...ref } of decision.writes) {
+  for (const { write, ...ref } of checkSync(decision.writes)) {
     mustBeNamed(named, ref);
     if (written.has(entityKey(ref))) throw new Error(`${entityName(ref)} is written twice`);
     written.add(entityKey(ref));

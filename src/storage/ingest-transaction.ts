@@ -1,5 +1,6 @@
 import pg, { type Pool, type PoolClient } from 'pg';
 import { RequestProblem } from '../errors.ts';
+import { entityKey } from '../protocol/record.ts';
 import { advanceHeads } from './sql/advance-heads.ts';
 import { ensureTenants } from './sql/ensure-tenants.ts';
 import { insertConflicts } from './sql/insert-conflicts.ts';
@@ -11,7 +12,7 @@ import { loadPurgedRecords, loadRecords } from './sql/load-records.ts';
 import { lockTenants } from './sql/lock-tenants.ts';
 import { resolveConflicts } from './sql/resolve-conflicts.ts';
 import { upsertRecords } from './sql/upsert-records.ts';
-import type { DecideTenant, TenantPlan, TenantSnapshot, Wanted } from './store.ts';
+import type { DecideTenant, RecordState, TenantPlan, TenantSnapshot, Wanted } from './store.ts';
 import { groupByTenant, type TenantGroup, wantedSets } from './tenant-group.ts';
 
 type Plannable = { readonly wanted: Wanted };
@@ -72,8 +73,7 @@ async function loadSnapshots<Batch extends Plannable>(
     loadRecords(client, entities),
     purgeable.length > 0 ? loadPurgedRecords(client, purgeable) : [],
   ]);
-  // A record that came back after its tombstone was purged stands in both, and the kept one counts.
-  const records = [...purged, ...kept];
+  const records = [...purged, ...markPurged(kept, purged)];
 
   const headOf = new Map(heads.map((head) => [head.tenantId, head]));
   const knownOf = Map.groupBy(known, ({ tenantId }) => tenantId);
@@ -91,6 +91,25 @@ async function loadSnapshots<Batch extends Plannable>(
     };
   });
   return new Map(snapshots.map((snapshot) => [snapshot.tenantId, snapshot]));
+}
+
+type OfTenant<Value> = Value & { readonly tenantId: string };
+
+/**
+ * A record that stands in the feed again after its tombstone was purged counts as it stands; but until
+ * there is a put, what was purged is all that is known of its data.
+ */
+function markPurged(
+  kept: readonly OfTenant<RecordState>[],
+  purged: readonly OfTenant<RecordState>[],
+): readonly OfTenant<RecordState>[] {
+  const keyOf = (record: OfTenant<RecordState>) => `${record.tenantId}\n${entityKey(record)}`;
+  const keys = new Set(purged.map(keyOf));
+  return kept.map((record) =>
+    record.clock.put === undefined && keys.has(keyOf(record))
+      ? { ...record, purged: 'shown' }
+      : record,
+  );
 }
 
 async function writeAndCommit<Batch, Decision>(
@@ -164,6 +183,7 @@ function decisionsInOrder<Batch, Decision>(
 
 function mustHave<Key, Value>(map: ReadonlyMap<Key, Value | undefined>, key: Key): Value {
   const value = map.get(key);
-  if (value === undefined) throw new Error(`nothing was loaded for ${String(key)}`);
+  if (value === undefined)
+    throw new Error('nothing was loaded for a tenant or a batch of the group');
   return value;
 }

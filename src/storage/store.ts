@@ -18,8 +18,11 @@ export interface RecordClock {
 export interface RecordState extends StoredRecord {
   readonly clock: RecordClock;
   readonly sequence: number | null;
-  /** Its tombstone was purged: of the clock only `remove` is left, and no data. */
-  readonly purged?: true;
+  /**
+   * Its tombstone was purged, and no put came since: of its clock only `remove` is left, and no data.
+   * `shown`: a later remove has put a tombstone into the feed again.
+   */
+  readonly purged?: 'hidden' | 'shown';
 }
 
 /** One row of the log. Times are microseconds since 1970, as everywhere this side of the SQL. */

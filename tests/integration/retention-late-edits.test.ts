@@ -116,17 +116,37 @@ test('an entity may be deleted, purged and brought back again and again', async 
   }
 });
 
-test('the horizon never goes back, also where an older tombstone is purged once more', async () => {
+test('of two purged deletes the second one decides: a put from between stays superseded', async () => {
+  const tenant = await createTenant(service);
+  const at = (day: number) => ({ occurredAt: `2026-01-0${day}T00:00:00Z` });
+  const clean = createCleaner(service);
+  await tenant.push([put('n1', {}, at(1)), put('n2'), remove('n1', at(2))]);
+  await letDaysPass(tenant, 91);
+  await clean();
+  await tenant.push([put('n1', { title: 'again' }, at(4)), remove('n1', at(5))]);
+  await letDaysPass(tenant, 91);
+  await clean();
+  expect(await tombstonesOf(tenant)).toEqual([]);
+  expect(await tenant.said([put('n1', { title: 'between' }, at(3))])).toEqual(['superseded']);
+  expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
+  expect(await tenant.said([put('n1', { title: 'after' }, at(6))])).toEqual(['applied']);
+});
+
+test('a tombstone that is brought back just before its purge stays, and the horizon where it was', async () => {
   const tenant = await createPurged();
   await tenant.push([remove('n2')]);
   await letDaysPass(tenant, 91, 3);
-  await createCleaner(service)();
-  // It changes nothing, so the tombstone comes back with the version that it had.
-  expect(await tenant.said([remove('n1')])).toEqual(['noop']);
-  expect(await tombstonesOf(tenant)).toEqual(['n1']);
-  expect(await createCleaner(service)()).toMatchObject({ tombstones: 1 });
-  expect(await tombstonesOf(tenant)).toEqual([]);
-  expect(await horizonsOf(tenant)).toMatchObject({ horizon: 4 });
+  const clean = createCleaner(service, {
+    around: (session) => ({
+      async purgeTombstones(range) {
+        await tenant.push([put('n2', { title: 'back' })]);
+        return session.purgeTombstones(range);
+      },
+    }),
+  });
+  expect(await clean()).toMatchObject({ tombstones: 0, errors: [] });
+  expect(await horizonsOf(tenant)).toMatchObject({ horizon: 3 });
+  expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
 });
 
 test('an ordered entity goes on with its next number after it was purged', async () => {

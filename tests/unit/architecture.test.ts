@@ -23,7 +23,7 @@ describe('the source keeps the rules', () => {
   test('it is the real source that is read', () => {
     const decide = modules.find(({ path }) => path === 'push/decide.ts');
     expect(decide?.imports).toContainEqual({ target: '/storage/store.ts', typeOnly: true });
-    expect(decide?.imports).toContainEqual({ target: '/errors.ts', typeOnly: false });
+    expect(decide?.imports).toContainEqual({ target: '/push/draft.ts', typeOnly: false });
     const entry = modules.find(({ path }) => path === 'server.ts');
     expect(entry?.readsEnvironment).toBe(true);
     expect(modules.find(({ path }) => path === 'index.ts')?.reExports).toBe(true);

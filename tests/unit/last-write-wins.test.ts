@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Contended, canPatch, newestAt, settle } from '../../src/push/last-write-wins.ts';
+import { type Contended, after, canPatch, settle } from '../../src/push/last-write-wins.ts';
 import { fc } from './support/property.ts';
 import {
   arrive,
@@ -47,15 +47,15 @@ describe('whatever the order of arrival', () => {
     fc.assert(
       fc.property(again, ([writes, resent]) => {
         const record = arrive(writes);
-        let after = record;
+        let standing = record;
         for (const { write, stamp } of resent) {
-          if (write.policy === 'patch' && !canPatch(after)) continue;
-          const settled = settle(after, write, stamp);
+          if (write.policy === 'patch' && !canPatch(standing)) continue;
+          const settled = settle(standing, write, stamp);
           expect(settled.changed).toBe(false);
           expect(settled.outcome).not.toBe('applied');
-          after = stored(settled.record);
+          standing = stored(settled.record);
         }
-        expect(after).toEqual(record);
+        expect(standing).toEqual(record);
       }),
       runs,
     );
@@ -215,8 +215,11 @@ test.each([
   ['the put', [put([3, 'k1'], { a: 3 })]],
   ['a patch', [put([1, 'k1'], { a: 1 }), patch([3, 'k2'], { a: 3 })]],
   ['a remove', [put([1, 'k1'], { a: 1 }), patch([2, 'k2'], { a: 2 }), remove([3, 'k3'])]],
-])('the newest time that a record holds may be that of %s', (_what, sent) => {
-  expect(newestAt(arrive(sent)?.clock ?? {})).toBe(3);
+])('what was made on a record happened after its newest write, be that %s', (_what, sent) => {
+  const edit = { effectiveAt: 1, clockAdjusted: false };
+  expect(after(arrive(sent), edit, 10)).toEqual({ ...edit, effectiveAt: 4 });
+  expect(after(arrive(sent), { ...edit, effectiveAt: 7 }, 10).effectiveAt).toBe(7);
+  expect(after(arrive(sent), edit, 3).effectiveAt).toBe(3);
 });
 
 describe('of two writes at the same microsecond', () => {

@@ -196,11 +196,12 @@ test('there is nothing to merge without a hook, or where the hook leaves it to a
 
 test('what the hook merges is put on top of all that the record holds', () => {
   const resolve = ({ data }: RecordView, incoming: object) => ({ ...incoming, before: data });
-  const plan = planMerge(occurrenceOf(patch(fieldsOf), [], { resolve }), recordOf(own));
+  const occurrence = occurrenceOf(patch(fieldsOf), [], { resolve });
+  const plan = planMerge(occurrence, recordOf(own));
   const fields = { name: 'new', before: { name: 'old' } };
   expect(plan).toEqual({
     ok: true,
-    at: receivedAt,
+    at: occurrence.time.effectiveAt,
     writes: [{ ...own, write: { policy: 'put', fields } }],
   });
 });

@@ -21,11 +21,6 @@ test('two kinds of one name are refused at the start, by name', () => {
   expect(() => createRegistry([personPut, stepPut, twin])).toThrow('person.put is defined twice');
 });
 
-test('entity types are those of the kinds, each once', () => {
-  const registry = createRegistry([personPut, stepPut, { ...personPut, name: 'person.keep' }]);
-  expect([...registry.entityTypes].toSorted()).toEqual(['person', 'step']);
-});
-
 test('kinds that settle one entity type in two ways are refused, by name', () => {
   const folded = { ...personPut, name: 'person.append', family: 'append' as const };
   expect(() => createRegistry([personPut, folded])).toThrow('person.append is append');

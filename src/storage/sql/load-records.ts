@@ -41,7 +41,7 @@ export async function loadPurgedRecords(
   wanted: readonly OfTenant<EntityRef>[],
 ): Promise<readonly OfTenant<RecordState>[]> {
   const records = await load(client, 'load-purged-records', purgedText, wanted);
-  return records.map((record) => ({ ...record, purged: true }));
+  return records.map((record) => ({ ...record, purged: 'hidden' }));
 }
 
 async function load(

@@ -145,15 +145,6 @@ test('a merge that changes nothing is applied, and the record keeps its version'
   expect(await tenant.record('c1')).toMatchObject({ version: 2 });
 });
 
-test('a merge counts by its arrival: it wins over what stands, and over what comes late', async () => {
-  const tenant = await edited();
-  const early = { occurredAt: '2026-01-05T00:00:00Z' };
-  const merged = send('put', { stamps: 5 }, { baseVersion: 1, ...early });
-  expect(await tenant.said([merged])).toEqual(['applied']);
-  const late = send('put', { stamps: 99 }, { occurredAt: '2026-01-11T00:00:00Z' });
-  expect(await tenant.said([late])).toEqual(['superseded']);
-});
-
 test('what the hook leaves to a person is a conflict, as without a hook', async () => {
   const tenant = await edited();
   const stale = send('put', { name: 'unmergeable' }, { baseVersion: 1 });

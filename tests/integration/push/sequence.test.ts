@@ -69,16 +69,6 @@ test('of two events with the same number in one batch the first takes it', async
   ]);
 });
 
-test('an event that loses by its clock still takes its number', async () => {
-  const tenant = await createTenant(service);
-  const said = await tenant.said([
-    step('s1', 1, { occurredAt: '2026-02-01T00:00:00Z' }),
-    step('s1', 2, { occurredAt: '2026-01-01T00:00:00Z' }),
-    step('s1', 3, { occurredAt: '2026-03-01T00:00:00Z' }),
-  ]);
-  expect(said).toEqual(['applied', 'superseded', 'applied']);
-});
-
 test('an event that changes nothing still takes its number', async () => {
   const tenant = await createTenant(service);
   const payload = { id: 's1', fields: { a: 1 } };

@@ -1,8 +1,8 @@
 import type { EventFailure } from '../errors.ts';
 import type { Kind, Meaning } from '../kinds/define-kind.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
-import { describeFirst } from '../protocol/issue.ts';
 import type { EntityRef } from '../protocol/record.ts';
+import { readPayload } from '../push/read-payload.ts';
 
 /** Of an event in the log: what its kind read its meaning from. */
 export interface StoredPayload extends EntityRef {
@@ -21,28 +21,17 @@ export type StoredMeaning =
  */
 export function readStored(stored: StoredPayload, kinds: KindRegistry): StoredMeaning {
   const { kind: name, kindVersion } = stored;
-  const fail = (failure: EventFailure, fault?: unknown): StoredMeaning => ({
-    ok: false,
-    failure,
-    ...(fault !== undefined && { fault }),
-  });
+  const fail = (failure: EventFailure): StoredMeaning => ({ ok: false, failure });
   const kind = kinds.find(name);
   if (!kind) return fail({ code: 'UNKNOWN_KIND', message: `this server has no kind ${name}` });
   if (kindVersion > kind.newestVersion) {
     const message = `this server knows no version ${kindVersion} of ${name}`;
     return fail({ code: 'UNSUPPORTED_VERSION', message });
   }
-  try {
-    const result = kind.interpret(kindVersion, stored.payload);
-    if (!result.ok) {
-      return fail({ code: 'INVALID_PAYLOAD', ...describeFirst(result.error, 'payload') });
-    }
-    const { meaning } = result;
-    if (kind.entityType !== stored.entityType || meaning.entityId !== stored.entityId) {
-      return fail({ code: 'INVALID_PAYLOAD', message: 'is about another entity', path: 'payload' });
-    }
-    return { ok: true, kind, meaning };
-  } catch (fault) {
-    return fail({ code: 'KIND_FAILED', message: `${name} failed on this event` }, fault);
+  const read = readPayload(kind, kindVersion, stored.payload);
+  if (!read.ok) return read;
+  if (kind.entityType !== stored.entityType || read.meaning.entityId !== stored.entityId) {
+    return fail({ code: 'INVALID_PAYLOAD', message: 'is about another entity', path: 'payload' });
   }
+  return { ok: true, kind, meaning: read.meaning };
 }

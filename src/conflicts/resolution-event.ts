@@ -3,8 +3,8 @@ import { type EventFailure, RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { ResolutionRequest } from '../protocol/conflict.ts';
 import { findUnstorable } from '../protocol/json.ts';
-import { canonicalJson } from './canonical-json.ts';
-import { type DecodedEvent, reservedKeyPrefix } from './decode.ts';
+import { canonicalJson } from '../push/canonical-json.ts';
+import { type DecodedEvent, reservedKeyPrefix } from '../push/decode.ts';
 import { readStored, type StoredPayload } from './stored-meaning.ts';
 
 /** The event that met a conflict, from the log. */

@@ -1,0 +1,11 @@
+import type { Intent } from '../kinds/intent.ts';
+import type { EntityRef } from '../protocol/record.ts';
+
+/** The entity that an event is about, and those that its kind reads besides. */
+export function entitiesOf(
+  { entityType, entityId }: EntityRef,
+  intent: Intent | { readonly policy: 'discard' },
+): readonly EntityRef[] {
+  const own = { entityType, entityId };
+  return intent.policy === 'decide' ? [own, ...intent.reads] : [own];
+}

@@ -1,0 +1,52 @@
+import type { EventFailure } from '../errors.ts';
+import type { Kind, Meaning } from '../kinds/define-kind.ts';
+import { versionSchema } from '../protocol/event.ts';
+import { describeFirst } from '../protocol/issue.ts';
+import { identifierSchema } from '../protocol/text.ts';
+import { entitiesOf } from './entities.ts';
+
+export type PayloadReading =
+  | { readonly ok: true; readonly meaning: Meaning }
+  | {
+      readonly ok: false;
+      readonly failure: EventFailure;
+      /** What the kind's own code threw, for the log. */
+      readonly fault?: unknown;
+    };
+
+/**
+ * What a kind makes of a payload. A kind is somebody else's code: where it throws, that event fails,
+ * and not its batch; and what it names is checked like what a client names.
+ *
+ * @param version one of 1..newestVersion
+ */
+export function readPayload(kind: Kind, version: number, payload: unknown): PayloadReading {
+  try {
+    const result = kind.interpret(version, payload);
+    if (!result.ok) return invalid(describeFirst(result.error, 'payload'));
+    const { meaning } = result;
+    return checkNames(kind, meaning) ?? checkBase(meaning) ?? { ok: true, meaning };
+  } catch (fault) {
+    const message = `${kind.name} failed on this event`;
+    return { ok: false, failure: { code: 'KIND_FAILED', message }, fault };
+  }
+}
+
+/** Keys of the database and of every answer, whatever the kind's own schema lets through. */
+function checkNames(kind: Kind, { entityId, intent }: Meaning): PayloadReading | undefined {
+  const named = entitiesOf({ entityType: kind.entityType, entityId }, intent);
+  const bad = named.find((entity) => !identifierSchema.safeParse(entity.entityId).success);
+  if (!bad) return undefined;
+  const message = `the id of a ${bad.entityType} must be 1 to 200 printable characters`;
+  return invalid({ message, path: 'payload' });
+}
+
+function checkBase({ baseVersion }: Meaning): PayloadReading | undefined {
+  if (versionSchema.optional().safeParse(baseVersion).success) return undefined;
+  const message = 'the version that it was made on must be an integer, 0 or more';
+  return invalid({ message, path: 'payload' });
+}
+
+function invalid(issue: Pick<EventFailure, 'message' | 'path'>): PayloadReading {
+  return { ok: false, failure: { code: 'INVALID_PAYLOAD', ...issue } };
+}

@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { accept, putRecord } from '../../src/kinds/decisions.ts';
+import { defineKind } from '../../src/kinds/define-kind.ts';
+import type { Fields } from '../../src/kinds/intent.ts';
+import { payload } from '../../src/kinds/payload-versions.ts';
+import { decide, put } from '../../src/kinds/policies.ts';
+import { auditOf } from '../model/audit.ts';
+import { nextKey, type SentEvent } from '../model/events.ts';
+import { createTenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+/** Takes any id, as a schema in plain JavaScript may: the service has to look itself. */
+const looseSchema = z.strictObject({
+  id: z.custom<string>(),
+  shelf: z.custom<string>().default('s'),
+});
+type Loose = z.infer<typeof looseSchema>;
+const loose = { payload: payload(looseSchema), entityId: ({ id }: Loose) => id };
+const kinds = [
+  defineKind({
+    ...loose,
+    name: 'loan.start',
+    entityType: 'loan',
+    policy: decide({
+      reads: ({ shelf }) => [{ entityType: 'shelf', entityId: shelf }],
+      decide: ({ id, shelf }) =>
+        accept(
+          putRecord({ entityType: 'loan', entityId: id }, { shelf }),
+          putRecord({ entityType: 'shelf', entityId: shelf }, { newest: id }),
+        ),
+    }),
+  }),
+  defineKind({
+    ...loose,
+    name: 'tag.put',
+    entityType: 'tag',
+    policy: put(({ shelf }): Fields => ({ shelf })),
+  }),
+];
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ kinds });
+});
+afterAll(() => service.close());
+
+function send(kind: string, content: object, rest: object = {}): SentEvent {
+  return { identityKey: nextKey(), kind, payload: content, ...rest };
+}
+
+/** A conflict about the entity `7`, and what the tenant has stored. */
+async function collide(kind: string) {
+  const tenant = await createTenant(service);
+  const loser = send(kind, { id: '7', shelf: 's2' }, { baseVersion: 0 });
+  expect(await tenant.said([send(kind, { id: '7' }), loser])).toEqual(['applied', 'CONFLICT']);
+  const audit = auditOf(tenant);
+  const merge = (content: object) =>
+    audit.resolve(loser.identityKey, { resolution: 'merge', payload: content });
+  const stored = async () => ({
+    log: await tenant.log(),
+    records: await service.sql(
+      'SELECT * FROM records WHERE tenant_id = $1 ORDER BY entity_type, entity_id',
+      [tenant.id],
+    ),
+    effects: await service.sql('SELECT * FROM effects WHERE tenant_id = $1', [tenant.id]),
+    conflict: await audit.conflict(loser.identityKey),
+  });
+  return { tenant, merge, stored };
+}
+
+const badIds: readonly (readonly [string, unknown])[] = [
+  ['a line break', 'a\nb'],
+  ['a number', 7],
+  ['nothing in it', ''],
+  ['201 characters', 'x'.repeat(201)],
+  ['null', null],
+  ['a list', ['7']],
+];
+
+const cases = badIds.flatMap(([what, id]) => [
+  ['loan.start', 'shelf', what, { id: '7', shelf: id }] as const,
+  ['loan.start', 'id', what, { id, shelf: 's2' }] as const,
+  ['tag.put', 'id', what, { id, shelf: 's2' }] as const,
+]);
+
+test.each(cases)(
+  'a merge of %s whose %s is no id is refused, and nothing is stored: %s',
+  async (kind, _field, _what, content) => {
+    const { tenant, merge, stored } = await collide(kind);
+    const before = await stored();
+    const { status, body } = await merge(content);
+    expect({ status, code: body.code }).toEqual({ status: 400, code: 'INVALID_ENVELOPE' });
+    expect(body.path).toMatch(/^payload(\.|$)/);
+    expect(await stored()).toEqual(before);
+    // As it is where the same payload is pushed.
+    expect(await tenant.said([send(kind, content)])).toEqual(['INVALID_PAYLOAD']);
+    expect(await merge({ id: '7', shelf: 's3' })).toMatchObject({ status: 200 });
+    expect(await tenant.record('7')).toMatchObject({ version: 3, data: { shelf: 's3' } });
+  },
+);

@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { defineKind } from '../../../src/kinds/define-kind.ts';
+import type { Fields, RecordView } from '../../../src/kinds/intent.ts';
+import { payload } from '../../../src/kinds/payload-versions.ts';
+import { patch, put } from '../../../src/kinds/policies.ts';
+import { nextKey, type SentEvent } from '../../model/events.ts';
+import { createTenant } from '../../model/tenant.ts';
+import { startApp, type TestApp } from '../../setup/app.ts';
+
+/** As plain JavaScript sees it: anything can be changed. */
+// oxlint-disable-next-line typescript/no-explicit-any
+type Loose = { [name: string]: any };
+
+/** Each may throw itself, where what it is given cannot be changed: that comes to the same. */
+const mutations: { readonly [name: string]: (incoming: Loose, current: Loose) => void } = {
+  'another value': (incoming) => void (incoming.size = 99),
+  'a field more': (incoming) => void (incoming.scribble = true),
+  'a field less': (incoming) => void delete incoming.size,
+  'a value that is not JSON': (incoming) => void (incoming.size = 10n),
+  'something deep inside': (incoming) => void incoming.tags.push({ deep: 'scribble' }),
+  'the record that stands there': (_incoming, { data }) => void Object.assign(data, { kept: 0 }),
+};
+
+function scribble(current: RecordView, incoming: Fields): Fields {
+  if (typeof incoming.how === 'string') mutations[incoming.how]?.(incoming, current);
+  throw new Error('after that it fails');
+}
+
+const fieldsSchema = z.record(z.string(), z.json());
+const itemSchema = z.strictObject({ id: z.string(), fields: fieldsSchema });
+const item = {
+  entityType: 'item',
+  payload: payload(itemSchema),
+  entityId: ({ id }: z.infer<typeof itemSchema>) => id,
+  resolve: scribble,
+};
+const kinds = [
+  defineKind({ ...item, name: 'item.put', policy: put(({ fields }) => fields) }),
+  defineKind({ ...item, name: 'item.patch', policy: patch(({ fields }) => fields) }),
+];
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ kinds });
+});
+afterAll(() => service.close());
+
+function send(verb: string, fields: object, rest: object = {}): SentEvent {
+  return { identityKey: nextKey(), kind: `item.${verb}`, payload: { id: 'i1', fields }, ...rest };
+}
+
+test.each(
+  Object.keys(mutations).flatMap((how) => [['put', how] as const, ['patch', how] as const]),
+)('what a hook scribbles before it throws is not written, of a %s: %s', async (verb, how) => {
+  const tenant = await createTenant(service);
+  const old = { size: 1, kept: 1 };
+  await tenant.push([send('put', { size: 0 }), send('put', old)]);
+  const logged = service.logLines.length;
+  const fields = { how, size: 2, tags: ['a'] };
+  const stale = send(verb, fields, { baseVersion: 1 });
+  expect(
+    await tenant.said([stale, send('put', {}, { occurredAt: '2020-01-01T00:00:00Z' })]),
+  ).toEqual(['applied', 'superseded']);
+  expect((await tenant.record('i1'))?.data).toEqual(
+    verb === 'put' ? fields : { ...old, ...fields },
+  );
+  const told = service.logLines.slice(logged).filter(({ event }) => event === 'kind.failed');
+  expect(told).toHaveLength(1);
+});

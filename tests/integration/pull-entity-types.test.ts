@@ -1,0 +1,92 @@
+import { z } from 'zod';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { accept, putRecord } from '../../src/kinds/decisions.ts';
+import { defineKind } from '../../src/kinds/define-kind.ts';
+import { payload } from '../../src/kinds/payload-versions.ts';
+import { decide } from '../../src/kinds/policies.ts';
+import { bundledKinds } from '../../src/kinds/registry.ts';
+import { nextKey, put } from '../model/events.ts';
+import { refusalOf } from '../model/refusal.ts';
+import { createTenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+/** Writes shelves, which no kind is named after. */
+const bookShelved = defineKind({
+  name: 'book.shelved',
+  entityType: 'book',
+  payload: payload(z.strictObject({ id: z.string(), shelf: z.string() })),
+  entityId: ({ id }) => id,
+  policy: decide({
+    reads: ({ shelf }) => [{ entityType: 'book-shelf', entityId: shelf }],
+    decide: ({ id, shelf }) =>
+      accept(
+        putRecord({ entityType: 'book', entityId: id }, { shelf }),
+        putRecord({ entityType: 'book-shelf', entityId: shelf }, { newest: id }),
+      ),
+  }),
+});
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ kinds: [...bundledKinds, bookShelved] });
+});
+afterAll(() => service.close());
+
+const shelve = (id: string, shelf: string) => ({
+  ...{ identityKey: nextKey(), kind: 'book.shelved', payload: { id, shelf } },
+});
+
+test('records of a type that only a decision writes are pulled by it, and what follows', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([shelve('emma', 's1'), put('n1'), shelve('dune', 's2')]);
+  const first = await tenant.pull({ entityTypes: 'book-shelf', limit: 1 });
+  expect(first).toMatchObject({ changes: [{ entityId: 's1', version: 1 }], hasMore: true });
+  const since = first.checkpoint;
+  const second = await tenant.pull({ entityTypes: 'book-shelf', limit: 1, since });
+  expect(second).toMatchObject({ changes: [{ entityId: 's2', version: 3 }], hasMore: false });
+  await tenant.push([shelve('odes', 's1')]);
+  const third = await tenant.pull({ entityTypes: 'book-shelf', since: second.checkpoint });
+  expect(third.changes).toMatchObject([
+    { entityType: 'book-shelf', entityId: 's1', data: { newest: 'odes' } },
+  ]);
+});
+
+test('it may stand among others', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([shelve('emma', 's1'), put('n1')]);
+  const { changes } = await tenant.pull({ entityTypes: 'book-shelf,note' });
+  expect(changes.map(({ entityType }) => entityType)).toEqual(['book-shelf', 'note']);
+});
+
+test.each(['unheard-of', 'a', 'sale.voided', 'constructor', 'resource'])(
+  'a type that is well formed and has no records gives an empty page: %s',
+  async (entityTypes) => {
+    const tenant = await createTenant(service);
+    await tenant.push([put('n1')]);
+    const page = await tenant.pull({ entityTypes });
+    expect(page).toMatchObject({ changes: [], hasMore: false, position: 1 });
+    const next = await tenant.pull({ entityTypes, since: page.checkpoint });
+    expect(next).toMatchObject({ changes: [], checkpoint: page.checkpoint });
+  },
+);
+
+test.each([
+  '',
+  ',',
+  ',,',
+  'note,',
+  ',note',
+  'Note',
+  'note,Book',
+  'book_shelf',
+  '1',
+  'note;doc',
+  'n\u{f6}te',
+  'note\n',
+  ' ',
+])('a type that is not well formed is an invalid query: %j', async (entityTypes) => {
+  const url = `/api/sync/changes?${new URLSearchParams({ entityTypes }).toString()}`;
+  expect(refusalOf(await service.request({ url }))).toMatchObject({
+    ...{ status: 400, code: 'INVALID_QUERY', path: 'entityTypes' },
+  });
+});
