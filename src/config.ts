@@ -1,13 +1,13 @@
-import { parse as parseDuration } from '@lukeed/ms';
 import { z } from 'zod';
+import { readDuration } from './duration.ts';
 
 const minSecretBytes = 32;
 
 const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
 const duration = z.string().transform((text, context) => {
-  const milliseconds = parseDuration(text);
-  if (milliseconds !== undefined && milliseconds > 0) return milliseconds;
+  const milliseconds = readDuration(text);
+  if (milliseconds !== undefined) return milliseconds;
   context.addIssue(`${JSON.stringify(text)} is not a duration such as 90d, 12h or 30m`);
   return z.NEVER;
 });

@@ -1,5 +1,4 @@
 import { createInterface } from 'node:readline';
-import { parseArgs } from 'node:util';
 import type { RowCounts, TenantRemoval } from '../storage/tenant-removal.ts';
 import { fail, withDatabase } from './open.ts';
 
@@ -10,9 +9,9 @@ const countLimit = 1_000_000;
 
 /** Asks for the tenant's name, at a terminal or from a pipe; nothing goes on any other answer. */
 async function main(): Promise<void> {
-  const { positionals } = parseArgs({ allowPositionals: true });
-  const [tenantId, ...rest] = positionals;
-  if (!tenantId || rest.length > 0) throw new Error(`name one tenant\n${usage}`);
+  const [tenantId, ...rest] = process.argv.slice(2);
+  if (!tenantId || tenantId === '--help' || rest.length > 0)
+    throw new Error(`name one tenant\n${usage}`);
   await withDatabase(({ tenantRemoval }) => askAndRemove(tenantRemoval, tenantId));
 }
 

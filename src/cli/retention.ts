@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util';
 import { createPass, type PassReport } from '../retention/pass.ts';
 import { fail, withDatabase } from './open.ts';
 
@@ -8,8 +7,7 @@ Purges tombstones older than TOMBSTONE_RETENTION and drops the payloads of event
 EVENT_RETENTION, now and once. The service does the same by itself at every RETENTION_INTERVAL.`;
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { once: { type: 'boolean', default: false } } });
-  if (!values.once) throw new Error(`--once is needed\n${usage}`);
+  if (!isOnce()) throw new Error(`--once is needed, and nothing else\n${usage}`);
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => interrupted.abort());
@@ -19,6 +17,11 @@ async function main(): Promise<void> {
   );
   if (report) print(report);
   else process.stdout.write('another process is cleaning up this database: nothing was done\n');
+}
+
+function isOnce(): boolean {
+  const [flag, ...rest] = process.argv.slice(2);
+  return flag === '--once' && rest.length === 0;
 }
 
 function print({ tenants, tombstones, payloads, busy, errors, stopped }: PassReport): void {

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
-import { parse as parseDuration } from '@lukeed/ms';
 import { loadConfig } from '../config.ts';
 import { developmentSecret } from '../development-secret.ts';
 import { loadDotEnv } from '../dot-env.ts';
+import { readDuration } from '../duration.ts';
 import { everyScope, issueToken } from '../token.ts';
 
 const usage = `usage: npm run --silent token -- --tenant T --device D [--subject S] [--scope "${everyScope}"] [--ttl 1h]`;
@@ -19,9 +19,9 @@ function main(): void {
     },
   });
   const { tenant, device, subject = device, scope, ttl } = values;
-  const ttlMs = parseDuration(ttl);
+  const ttlMs = readDuration(ttl);
   if (!tenant || !device || !subject) throw new Error('--tenant and --device are needed');
-  if (ttlMs === undefined || ttlMs <= 0) throw new Error(`--ttl ${ttl} is not a duration`);
+  if (ttlMs === undefined) throw new Error(`--ttl ${ttl} is not a duration`);
   loadDotEnv();
   const { auth } = loadConfig(process.env, developmentSecret);
   process.stdout.write(`${issueToken(auth, { tenant, device, subject, scope, ttlMs })}\n`);

@@ -20,7 +20,7 @@ export const resolutionRequestSchema = z.discriminatedUnion('resolution', [
     resolution: z.literal('merge'),
     payload: z
       .unknown()
-      .nonoptional()
+      .nonoptional('a merge needs a payload')
       .describe("The merged data, as a payload of the event's own kind in its newest version"),
   }),
 ]);

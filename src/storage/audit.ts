@@ -1,24 +1,12 @@
 import type { ConflictsQuery, Resolution } from '../protocol/conflict.ts';
-import type { StoredOutcome } from '../protocol/push.ts';
 import type { EntityRef, StoredRecord } from '../protocol/record.ts';
+import type { EventRow } from './store.ts';
 
-/** One row of the log, read back. Times are microseconds since 1970, exact to the millisecond. */
-export interface LoggedEvent extends EntityRef {
-  readonly version: number;
-  readonly identityKey: string;
+type AsItIsWritten = 'fingerprint' | 'payload' | 'resolves' | 'recordBefore' | 'recordAfter';
+
+/** One row of the log, read back. Times are exact to the millisecond. */
+export interface LoggedEvent extends Omit<EventRow, AsItIsWritten> {
   readonly fingerprint: Uint8Array;
-  readonly kind: string;
-  readonly kindVersion: number;
-  readonly outcome: StoredOutcome;
-  readonly deviceId: string | null;
-  readonly subject: string | null;
-  readonly occurredAt: number | null;
-  readonly effectiveAt: number;
-  readonly receivedAt: number;
-  readonly clockAdjusted: boolean;
-  readonly baseVersion: number | null;
-  readonly baseKey: string | null;
-  readonly sequence: number | null;
   /** Parsed; null once it was dropped. */
   readonly payload: unknown;
   /** Of the event's own record. Null for events stored before they were kept. */

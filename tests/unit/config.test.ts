@@ -108,6 +108,13 @@ describe('what is set', () => {
     expect(load({ MAX_EVENT_AGE: text }).limits.maxEventAgeMs).toBe(milliseconds);
   });
 
+  test.each(['90', ' 90 ', '1e3', 'soon', '-1d', '0d', 'd'])(
+    'a duration of %j is refused',
+    (text) => {
+      expect(refusal({ TOMBSTONE_RETENTION: text })).toContain('TOMBSTONE_RETENTION');
+    },
+  );
+
   test('as an issuer’s keys is taken in production without a secret', () => {
     const DATABASE_URL = 'postgresql://db/landfall';
     expect(load({ NODE_ENV: 'production', DATABASE_URL, ...jwks }).auth).toEqual({
