@@ -1,0 +1,42 @@
+import { percentileOf } from '../statistics.ts';
+
+/** One measurement of one system. */
+export interface Sample {
+  /** Events, records or polls, whatever the work consists of. */
+  readonly units: number;
+  readonly requests: number;
+  readonly seconds: number;
+  readonly latencyMs: Latency;
+}
+
+export interface Latency {
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** Collects while a measurement runs. */
+export class Recorder {
+  readonly #startedAt = performance.now();
+  readonly #latencies: number[] = [];
+  #units = 0;
+
+  add(latencyMs: number, units: number): void {
+    this.#latencies.push(latencyMs);
+    this.#units += units;
+  }
+
+  finish(): Sample {
+    const sorted = Float64Array.from(this.#latencies).sort();
+    return {
+      units: this.#units,
+      requests: sorted.length,
+      seconds: (performance.now() - this.#startedAt) / 1000,
+      latencyMs: {
+        p50: percentileOf(sorted, 0.5),
+        p99: percentileOf(sorted, 0.99),
+        max: percentileOf(sorted, 1),
+      },
+    };
+  }
+}

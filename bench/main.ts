@@ -1,0 +1,88 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startChild } from './child.ts';
+import type { ScenarioResult } from './findings.ts';
+import { describeMachine } from './machine.ts';
+import { type Options, readOptions, usage } from './options.ts';
+import { printReport, type Report } from './report.ts';
+import { onStage } from './stage.ts';
+import { openDatabases } from './systems/databases.ts';
+import { installPeers } from './systems/peers.ts';
+
+const folder = fileURLToPath(new URL('../.data/bench', import.meta.url));
+const stages = join(folder, `stage-${process.pid}`);
+const say = (line: string) => void process.stderr.write(`bench: ${line}\n`);
+
+async function main(options: Options): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await sweep();
+  if (options.withPeers) await installPeers(say);
+  const { clusterUrl } = options;
+  const cluster = clusterUrl
+    ? { ready: { url: clusterUrl }, stop: async () => {} }
+    : await startChild<{ url: string }>(new URL('servers/postgres.ts', import.meta.url), {
+        folder: join(folder, 'cluster'),
+      });
+  try {
+    const report = await runAll(options, cluster.ready.url);
+    process.stdout.write(
+      options.json ? `${JSON.stringify(report, null, 2)}\n` : printReport(report),
+    );
+  } finally {
+    await cluster.stop();
+    await rm(stages, { recursive: true, force: true });
+  }
+}
+
+/** Removes the files of runs that were killed. */
+async function sweep(): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const pid = /^stage-(\d+)$/.exec(name)?.[1];
+    if (pid !== undefined && !lives(Number(pid))) {
+      await rm(join(folder, name), { recursive: true, force: true });
+    }
+  }
+}
+
+function lives(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
+
+async function runAll(options: Options, clusterUrl: string): Promise<Report> {
+  const databases = await openDatabases(clusterUrl);
+  const startedAt = new Date().toISOString();
+  const results: ScenarioResult[] = [];
+  for (const { run, name, work, unit } of options.scenarios) {
+    const since = performance.now();
+    const result = await onStage({ ...options, folder: stages, databases }, run);
+    results.push({ name, work, ...result, unit });
+    say(`${name}: ${((performance.now() - since) / 1000).toFixed(0)} s`);
+  }
+  return {
+    startedAt,
+    sizes: options.sizes.name,
+    withPeers: options.withPeers,
+    machine: await describeMachine(databases.version),
+    scenarios: results,
+  };
+}
+
+/** What was started ends with this process: its life line breaks. */
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    say('stopped');
+    process.exit(1);
+  });
+}
+
+try {
+  await main(readOptions(process.argv.slice(2), process.env));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n${usage}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,50 @@
+import { parseArgs } from 'node:util';
+import { scenarios } from './scenarios/list.ts';
+import type { Scenario } from './scenarios/scenario.ts';
+import { type Sizes, sizes } from './sizes.ts';
+
+export interface Options {
+  readonly sizes: Sizes;
+  readonly scenarios: readonly Scenario[];
+  readonly json: boolean;
+  readonly withPeers: boolean;
+  readonly profileFolder: string | undefined;
+  /** Undefined: the embedded PostgreSQL. */
+  readonly clusterUrl: string | undefined;
+}
+
+export const usage = `usage: npm run --silent bench -- [--quick] [--json] [--only NAME[,NAME]] [--without-peers] [--profile FOLDER]
+NAME: ${scenarios.map(({ name }) => name).join(', ')}`;
+
+/** @throws Error for the user */
+export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Options {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      only: { type: 'string', multiple: true },
+      'without-peers': { type: 'boolean', default: false },
+      profile: { type: 'string' },
+    },
+  });
+  // The project's own smoke test.
+  const smoke = env.BENCH_SIZES === 'smoke';
+  return {
+    sizes: smoke ? sizes.smoke : values.quick ? sizes.quick : sizes.full,
+    scenarios: values.only ? choose(values.only.flatMap((list) => list.split(','))) : scenarios,
+    json: values.json,
+    withPeers: !values['without-peers'],
+    profileFolder: values.profile,
+    clusterUrl: env.BENCH_DATABASE_URL || undefined,
+  };
+}
+
+function choose(names: readonly string[]): readonly Scenario[] {
+  for (const name of names) {
+    if (!scenarios.some((scenario) => scenario.name === name)) {
+      throw new Error(`there is no scenario ${name}`);
+    }
+  }
+  return scenarios.filter(({ name }) => names.includes(name));
+}

@@ -1,0 +1,64 @@
+import { type Finding, measure, ratio } from '../findings.ts';
+import type { Sample } from '../load/sample.ts';
+import { alternate } from '../rounds.ts';
+import { batchLanes, entityCount, tenantCount } from '../sizes.ts';
+import type { Stage } from '../stage.ts';
+import { fillStock } from '../systems/stock.ts';
+import {
+  closedLoop,
+  createWork,
+  startPullLoad,
+  startPushLoad,
+  tenantNames,
+} from './contestants.ts';
+import type { Scenario } from './scenario.ts';
+
+const target = { atMost: 1.5 };
+
+export const growth: Scenario = {
+  name: 'growth',
+  work: 'push-50, and pages of all 1,000 records of a tenant, with 10⁷ events stored beside 10⁵ (quick: 5·10⁴ beside 10⁴, and 200 records)',
+  unit: 'events',
+  async run(stage) {
+    const sizes = stage.sizes.growth;
+    // The records are the same: it is the log that grows.
+    const entities = Math.min(entityCount, sizes.few / tenantCount);
+    const [few, many] = await Promise.all([
+      startWith(stage, sizes.few, entities),
+      startWith(stage, sizes.many, entities),
+    ]);
+    const pushes = await alternate(stage.sizes, { few: few.push, many: many.push });
+    const pulls = await alternate(stage.sizes, { few: few.pull, many: many.pull });
+    return {
+      findings: [
+        compareP50('push p50, many / few', pushes),
+        compareP50('pull p50, many / few', pulls),
+      ],
+      systems: {
+        'push, few': measure(pushes.few),
+        'push, many': measure(pushes.many),
+        'pull, few (records)': measure(pulls.few),
+        'pull, many (records)': measure(pulls.many),
+      },
+    };
+  },
+};
+
+async function startWith(stage: Stage, events: number, entities: number) {
+  const tenants = tenantNames();
+  const databaseUrl = await stage.createDatabase('landfall');
+  await fillStock(databaseUrl, { tenants, events: events / tenantCount, entities });
+  const landfall = await stage.startLandfall(databaseUrl);
+  const walk = { tenants, records: entities, limit: entities, lanes: batchLanes };
+  return {
+    push: closedLoop(await startPushLoad(stage, 'landfall', landfall, createWork({ entities }))),
+    pull: closedLoop(await startPullLoad(stage, 'landfall', landfall, walk)),
+  };
+}
+
+type Pair = { readonly few: readonly Sample[]; readonly many: readonly Sample[] };
+
+function compareP50(name: string, { few, many }: Pair): Finding {
+  const p50 = ({ latencyMs }: Sample) => latencyMs.p50;
+  return ratio(name, many.map(p50), few.map(p50), target);
+}

@@ -1,0 +1,58 @@
+import { measure, rateOf, ratio } from '../findings.ts';
+import type { Walk } from '../load/pull-traffic.ts';
+import { alternate, type Contestant } from '../rounds.ts';
+import { batchLanes, batchSize, pageSize } from '../sizes.ts';
+import type { Stage } from '../stage.ts';
+import { fillStock } from '../systems/stock.ts';
+import {
+  closedLoop,
+  createWork,
+  startPouch,
+  startPullLoad,
+  startPushLoad,
+  tenantNames,
+} from './contestants.ts';
+import type { Scenario } from './scenario.ts';
+
+/** One for each connection, so that each connection can fill its own. */
+const tenants = tenantNames(batchLanes);
+
+export const pull1000: Scenario = {
+  name: 'pull-1000',
+  work: 'a tenant from its first page to its last, pages of 1,000 records, 8 connections',
+  unit: 'records',
+  async run(stage) {
+    const records = stage.sizes.pullRecords;
+    const walk: Walk = { tenants, records, limit: pageSize, lanes: batchLanes };
+    const databaseUrl = await stage.createDatabase('landfall');
+    await fillStock(databaseUrl, { tenants, events: records, entities: records });
+    const landfall = await stage.startLandfall(databaseUrl);
+    const { ready: bare } = await stage.startServer('servers/bare-page.ts', { databaseUrl });
+    const samples = await alternate<string>(stage.sizes, {
+      landfall: closedLoop(await startPullLoad(stage, 'landfall', landfall, walk)),
+      'bare-page': closedLoop(await startPullLoad(stage, 'bare-page', bare, walk)),
+      ...(stage.withPeers && { 'express-pouchdb': await startPouchPull(stage, walk) }),
+    });
+    const rates = (name: string) => (samples[name] ?? []).map(rateOf);
+    const own = rates('landfall');
+    return {
+      findings: [
+        ratio('landfall / the same SELECT, bare', own, rates('bare-page'), { atLeast: 0.7 }),
+        ...(stage.withPeers
+          ? [ratio('landfall / express-pouchdb', own, rates('express-pouchdb'), { atLeast: 3 })]
+          : []),
+      ],
+      systems: Object.fromEntries(
+        Object.entries(samples).map(([name, ofSystem]) => [name, measure(ofSystem)]),
+      ),
+    };
+  },
+};
+
+async function startPouchPull(stage: Stage, walk: Walk): Promise<Contestant> {
+  const pouch = await startPouch(stage, tenants);
+  const work = createWork({ tenants, entities: walk.records, walksThrough: true });
+  const filling = await startPushLoad(stage, 'express-pouchdb', pouch, work);
+  await filling.order({ do: 'times', requestsALane: walk.records / batchSize });
+  return closedLoop(await startPullLoad(stage, 'express-pouchdb', pouch, walk));
+}

@@ -1,0 +1,35 @@
+import { finding, measure, rateOf, ratio } from '../findings.ts';
+import type { Sample } from '../load/sample.ts';
+import { countStored } from '../systems/stock.ts';
+import { createWork, startPushLoad } from './contestants.ts';
+import type { Scenario } from './scenario.ts';
+
+export const replay: Scenario = {
+  name: 'replay',
+  work: 'push-50, then each of its requests once more',
+  unit: 'events',
+  async run(stage) {
+    const databaseUrl = await stage.createDatabase('landfall');
+    const landfall = await stage.startLandfall(databaseUrl);
+    const load = await startPushLoad(stage, 'landfall', landfall, createWork());
+    const { rounds, warmUpSeconds, seconds } = stage.sizes;
+    await load.order({ do: 'closed', seconds: warmUpSeconds });
+    await load.order({ do: 'again' });
+    const first: Sample[] = [];
+    const again: Sample[] = [];
+    const written: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      first.push(await load.order({ do: 'closed', seconds }));
+      const before = await countStored(databaseUrl);
+      again.push(await load.order({ do: 'again' }));
+      written.push((await countStored(databaseUrl)) - before);
+    }
+    return {
+      findings: [
+        ratio('second time / first', again.map(rateOf), first.map(rateOf), { atLeast: 1 }),
+        finding('stored by the second time', 'events', written, { atMost: 0 }),
+      ],
+      systems: { 'first time': measure(first), 'second time': measure(again) },
+    };
+  },
+};

@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import pg from 'pg';
+import { text } from '../../src/storage/sql/read-page.ts';
+import { serveParent } from '../serve-parent.ts';
+
+const asText = { getTypeParser: () => (value: string) => value };
+/** As Landfall has by default. */
+const connections = 10;
+/** A record's own columns follow those that tell of the page. */
+const columnsOfPage = 9;
+const noTombstones = Number.MAX_SAFE_INTEGER;
+
+/** What can be read at all: Landfall's SELECT, read as text, written as JSON rows without names. */
+serveParent<{ readonly databaseUrl: string }>(async ({ databaseUrl }) => {
+  const pool = new pg.Pool({
+    connectionString: databaseUrl,
+    max: connections,
+    options: '-c enable_seqscan=off',
+    types: asText,
+  });
+
+  async function readPage(url: string): Promise<string> {
+    const query = new URLSearchParams(url.slice(url.indexOf('?')));
+    const values = [
+      query.get('tenant'),
+      query.get('after'),
+      noTombstones,
+      null,
+      query.get('limit'),
+    ];
+    const { rows, fields } = await pool.query<string[]>({
+      name: 'bare-page',
+      text,
+      values,
+      rowMode: 'array',
+    });
+    const column = (name: string) => fields.findIndex((field) => field.name === name);
+    const hasMore = rows[0]?.[column('has_more')] === 't';
+    const last = rows.at(-1)?.[column('version')];
+    const page = JSON.stringify(rows.map((row) => row.slice(columnsOfPage)));
+    return `{"rows":${page},"last":${last},"hasMore":${hasMore}}`;
+  }
+
+  async function answer(url: string, response: ServerResponse): Promise<void> {
+    try {
+      const body = await readPage(url);
+      const length = Buffer.byteLength(body);
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': length });
+      response.end(body);
+    } catch (error) {
+      response.writeHead(500).end(String(error));
+    }
+  }
+
+  const server = createServer((request, response) => void answer(request.url ?? '', response));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { ready: { url: `http://127.0.0.1:${port}` } };
+});

@@ -1,0 +1,64 @@
+import pg from 'pg';
+import { migrate } from '../../src/storage/migrate.ts';
+
+export interface Databases {
+  /** A new, migrated database of this cluster; its connection string. */
+  create(name: string): Promise<string>;
+  /** Such as `18.4`. */
+  readonly version: string;
+  drop(): Promise<void>;
+}
+
+/**
+ * @throws Error where the cluster does not write what it has committed: its figures would compare
+ *   with nothing
+ */
+export async function openDatabases(clusterUrl: string): Promise<Databases> {
+  const version = await withClient(clusterUrl, async (client) => {
+    for (const name of ['fsync', 'synchronous_commit', 'full_page_writes']) {
+      const { rows } = await client.query<{ value: string }>(
+        'SELECT current_setting($1) AS value',
+        [name],
+      );
+      if (rows[0]?.value !== 'on') throw new Error(`the cluster has ${name} = ${rows[0]?.value}`);
+    }
+    const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
+    return rows[0]?.server_version ?? '';
+  });
+  const names: string[] = [];
+  return {
+    version,
+    async create(name) {
+      const own = `landfall_bench_${process.pid}_${names.length}_${name.replaceAll('-', '_')}`;
+      names.push(own);
+      await withClient(clusterUrl, (client) =>
+        client.query(`CREATE DATABASE "${own}" TEMPLATE template0`),
+      );
+      const url = new URL(clusterUrl);
+      url.pathname = `/${own}`;
+      await migrate(url.href);
+      return url.href;
+    },
+    drop: () =>
+      withClient(clusterUrl, async (client) => {
+        for (const name of names.splice(0)) {
+          await client.query(`DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`);
+        }
+      }),
+  };
+}
+
+export async function withClient<Result>(
+  url: string,
+  use: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = new pg.Client(url);
+  // A connection that breaks fails what waits for it; unheard, the event would end the process.
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}

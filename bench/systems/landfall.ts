@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+export interface LandfallOptions {
+  readonly databaseUrl: string;
+  readonly secret: string;
+  /** Where the log goes, as with an operator who redirects it. */
+  readonly logFile: string;
+  /** Where to write a CPU profile of the service when it stops. */
+  readonly profileFolder: string | undefined;
+}
+
+export interface Landfall {
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+const startMs = 60_000;
+
+/** The service itself, with production's defaults. @throws Error with its log where it does not start */
+export async function startLandfall(options: LandfallOptions): Promise<Landfall> {
+  const { databaseUrl, secret, logFile, profileFolder } = options;
+  const log = await open(logFile, 'w');
+  const profile = profileFolder ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : [];
+  const child = spawn(process.execPath, [...profile, program], {
+    env: {
+      PATH: process.env.PATH,
+      NODE_ENV: 'production',
+      LOG_LEVEL: 'info',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATABASE_URL: databaseUrl,
+      JWT_SECRET: secret,
+      // Under npm the service watches its parent and ends with it.
+      npm_lifecycle_event: 'bench',
+    },
+    stdio: ['ignore', log.fd, log.fd],
+    detached: true,
+  });
+  await log.close();
+  return { url: await findUrl(child, logFile), pid: child.pid ?? 0, stop: () => end(child) };
+}
+
+async function findUrl(child: ChildProcess, logFile: string): Promise<string> {
+  const deadline = performance.now() + startMs;
+  while (performance.now() < deadline && child.exitCode === null) {
+    const lines = (await readFile(logFile, 'utf8')).split('\n');
+    const started = lines.find((line) => line.includes('"service.started"'));
+    if (started) return JSON.parse(started).url;
+    await sleep(20);
+  }
+  await end(child);
+  throw new Error(`the service did not start:\n${await readFile(logFile, 'utf8')}`);
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  child.kill('SIGTERM');
+  await exited;
+}

@@ -1,0 +1,44 @@
+import { expect, inject, test } from 'vitest';
+import type { Finding } from '../../bench/findings.ts';
+import { scenarios } from '../../bench/scenarios/list.ts';
+import { npmRun } from '../setup/command.ts';
+
+/** A dozen services are started; a bound for what hangs. */
+const limitMs = 180_000;
+
+/** Tiny sizes, and only what needs no peers: that the program works, not what it finds. */
+const env = () => ({ BENCH_SIZES: 'smoke', BENCH_DATABASE_URL: inject('database').baseUrl });
+
+test(
+  'npm run bench puts every scenario under load and prints one object',
+  async () => {
+    const args = ['--json', '--without-peers'];
+    const { code, stdout, stderr } = await npmRun('bench', args, env());
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.not.stringContaining('Error') });
+    const report = JSON.parse(stdout);
+    expect(report).toMatchObject({ sizes: 'smoke', withPeers: false });
+    expect(report.scenarios.map(({ name }: { name: string }) => name)).toEqual(
+      scenarios.map(({ name }) => name),
+    );
+    for (const { name, systems } of report.scenarios) {
+      for (const [system, { rate }] of Object.entries<{ rate: { median: number } }>(systems)) {
+        expect(rate.median, `${name}: ${system}`).toBeGreaterThan(0);
+      }
+    }
+    // The rest are figures, which nobody checks here; these are 0 on any machine.
+    const checks = report.scenarios.flatMap(({ findings }: { findings: Finding[] }) =>
+      findings.filter(({ unit }) => unit === 'events').map(({ name, value }) => [name, value.max]),
+    );
+    expect(checks).toEqual([
+      ['acknowledged, not stored', 0],
+      ['stored by the second time', 0],
+    ]);
+  },
+  limitMs,
+);
+
+test('a scenario that does not exist is named', async () => {
+  const { code, stderr } = await npmRun('bench', ['--only', 'push-7'], env());
+  expect(code).toBe(1);
+  expect(stderr).toContain('there is no scenario push-7');
+});
