@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, type KeyObject } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import type { Dialect } from '../dialects/dialect.ts';
@@ -29,7 +29,7 @@ declare module 'fastify' {
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** One line a request, when its answer has left. */
-export const observability = plugin<{ logHashKey: Buffer }>(
+export const observability = plugin<{ logHashKey: KeyObject }>(
   async (app, { logHashKey }) => {
     app.decorateRequest('logFields');
     app.addHook('onRequest', async (request, reply) => {
@@ -46,7 +46,7 @@ export const observability = plugin<{ logHashKey: Buffer }>(
 );
 
 /** The route's pattern, not the URL: a URL holds checkpoints, and whatever a scanner puts there. */
-function requestLine(request: FastifyRequest, reply: FastifyReply, logHashKey: Buffer) {
+function requestLine(request: FastifyRequest, reply: FastifyReply, logHashKey: KeyObject) {
   const { traceparent } = request.headers;
   const { actor } = request;
   const { queueWaitMs, transactionMs, ...fields } = request.logFields;
@@ -65,7 +65,7 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, logHashKey: B
 }
 
 /** Enough to follow one tenant through the log, on every process; not enough to name it. */
-function hashTenant(tenantId: string, logHashKey: Buffer): string {
+function hashTenant(tenantId: string, logHashKey: KeyObject): string {
   return createHmac('sha256', logHashKey).update(tenantId).digest('hex').slice(0, 16);
 }
 

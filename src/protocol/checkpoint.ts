@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 /**
  * A position in one tenant's versions, opaque to clients.
@@ -54,7 +54,7 @@ export function markOf(event: { fingerprint: Buffer; receivedAt: number } | unde
 }
 
 /** @param key the instance's checkpoint key, the same for every process on one database */
-export function createCheckpointCodec(key: Buffer): CheckpointCodec {
+export function createCheckpointCodec(key: KeyObject): CheckpointCodec {
   const sealOf = (body: Buffer, scope: CheckpointScope) =>
     createHmac('sha256', key)
       .update(body)

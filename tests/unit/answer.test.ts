@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { plainSpelling, type Spelling } from '../../src/dialects/dialect.ts';
 import { createCheckpointCodec, markOf } from '../../src/protocol/checkpoint.ts';
@@ -6,7 +7,7 @@ import { countOutcomes, toPushAnswer } from '../../src/push/answer.ts';
 import type { BatchDecision, EventOutcome } from '../../src/push/outcome.ts';
 import type { KnownEvent, RecordState } from '../../src/storage/store.ts';
 
-const codec = createCheckpointCodec(Buffer.alloc(32, 7));
+const codec = createCheckpointCodec(createSecretKey(Buffer.alloc(32, 7)));
 const receivedAt = Date.UTC(2026, 10, 21, 10, 0, 5, 120) * 1000;
 const proof = { fingerprint: Buffer.alloc(32, 1), receivedAt };
 const epoch = '0199f3a0-1111-4222-8333-abcdefabcdef';

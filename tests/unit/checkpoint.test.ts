@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import {
   anchorOf,
@@ -9,7 +9,7 @@ import {
 } from '../../src/protocol/checkpoint.ts';
 import { fc } from './support/property.ts';
 
-const codec = createCheckpointCodec(Buffer.alloc(32, 7));
+const codec = createCheckpointCodec(createSecretKey(Buffer.alloc(32, 7)));
 const scope: CheckpointScope = { tenantId: 'empire7', entityTypes: ['note', 'ticket'] };
 const checkpoint: Checkpoint = {
   version: 42,
@@ -51,7 +51,7 @@ describe('a checkpoint', () => {
   });
 
   test('is read by every process that has the same key', () => {
-    const another = createCheckpointCodec(Buffer.alloc(32, 7));
+    const another = createCheckpointCodec(createSecretKey(Buffer.alloc(32, 7)));
     expect(another.decode(token, scope)).toEqual(checkpoint);
   });
 });
@@ -80,7 +80,7 @@ describe('refused is', () => {
   });
 
   test('a token under another key', () => {
-    const other = createCheckpointCodec(Buffer.alloc(32, 8));
+    const other = createCheckpointCodec(createSecretKey(Buffer.alloc(32, 8)));
     expect(other.decode(token, scope)).toBeUndefined();
   });
 
