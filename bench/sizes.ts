@@ -20,7 +20,7 @@ export const batchSize = 50;
 export const batchLanes = 8;
 export const pageSize = 1_000;
 
-/** The table. */
+/** What the targets are set for. */
 const full: Sizes = {
   name: 'full',
   rounds: 5,

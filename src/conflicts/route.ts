@@ -5,11 +5,9 @@ import {
   type Conflict,
   type ConflictsAnswer,
   conflictsQuerySchema,
-  type ResolutionRequest,
   resolutionRequestSchema,
 } from '../protocol/conflict.ts';
-import { describeFirst } from '../protocol/issue.ts';
-import { parseQuery } from '../protocol/query.ts';
+import { parseEnvelope, parseQuery } from '../protocol/request.ts';
 import { identifierSchema } from '../protocol/text.ts';
 import type { GroupCommit } from '../push/group-commit.ts';
 import type { BatchDecision } from '../push/outcome.ts';
@@ -52,7 +50,7 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
     '/api/sync/conflicts/:identityKey/resolution',
     pushing,
     async (request, reply): Promise<Conflict> => {
-      const asked = parseRequest(request.body);
+      const asked = parseEnvelope(resolutionRequestSchema, request.body);
       const stored = await mustFind(request, audit);
       await logFaults(request, async () => {
         const rules = { kinds, maxEventBytes: limits.maxEventBytes };
@@ -77,13 +75,6 @@ async function mustFind(
   const stored = key.success && (await audit.findConflict(actor.tenantId, key.data));
   if (!stored) throw new RequestProblem('NOT_FOUND', 'There is no conflict under this key.');
   return stored;
-}
-
-function parseRequest(body: unknown): ResolutionRequest {
-  const parsed = resolutionRequestSchema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const { message, ...members } = describeFirst(parsed.error);
-  throw new RequestProblem('INVALID_ENVELOPE', message, members);
 }
 
 /** What a kind threw does not leave with the answer, so it goes to the log. */

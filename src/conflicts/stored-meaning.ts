@@ -1,7 +1,7 @@
 import type { EventFailure } from '../errors.ts';
 import type { Kind, Meaning } from '../kinds/define-kind.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
-import type { EntityRef } from '../protocol/record.ts';
+import { type EntityRef, isSameEntity } from '../protocol/record.ts';
 import { readPayload } from '../push/read-payload.ts';
 
 /** Of an event in the log: what its kind read its meaning from. */
@@ -30,7 +30,8 @@ export function readStored(stored: StoredPayload, kinds: KindRegistry): StoredMe
   }
   const read = readPayload(kind, kindVersion, stored.payload);
   if (!read.ok) return read;
-  if (kind.entityType !== stored.entityType || read.meaning.entityId !== stored.entityId) {
+  const { entityId } = read.meaning;
+  if (!isSameEntity({ entityType: kind.entityType, entityId }, stored)) {
     return fail({ code: 'INVALID_PAYLOAD', message: 'is about another entity', path: 'payload' });
   }
   return { ok: true, kind, meaning: read.meaning };

@@ -1,10 +1,11 @@
-import { parseEnvelope, pushEnvelopeSchema } from '../protocol/push.ts';
+import { pushEnvelopeSchema } from '../protocol/push.ts';
+import { parseEnvelope } from '../protocol/request.ts';
+import { readIdentifier } from '../protocol/text.ts';
 import {
   type Dialect,
   isObject,
   type JsonObject,
   plainSpelling,
-  readableKey,
   type Reading,
   refuse,
   renaming,
@@ -35,8 +36,8 @@ function read(raw: unknown): Reading {
   if (!isObject(raw)) return plain.read(raw);
   const { payload } = raw;
   if (Object.hasOwn(raw, 'identityKey')) {
-    const inPayload = isObject(payload) ? readableKey(payload.identityKey) : null;
-    return refuse(inPayload ?? readableKey(raw.identityKey), strayKey);
+    const inPayload = isObject(payload) ? readIdentifier(payload.identityKey) : null;
+    return refuse(inPayload ?? readIdentifier(raw.identityKey), strayKey);
   }
   return isObject(payload) ? lift(raw, payload) : spelled(raw);
 }
@@ -46,7 +47,7 @@ function lift(raw: JsonObject, payload: JsonObject): Reading {
   const { identityKey, kind: kindAgain, ...rest } = payload;
   // It is left out below, so it may not say anything that would be lost.
   if (Object.hasOwn(payload, 'kind') && (fullNames.get(kindAgain) ?? kindAgain) !== kind) {
-    return refuse(readableKey(identityKey), otherKind);
+    return refuse(readIdentifier(identityKey), otherKind);
   }
   return spelled({ ...raw, identityKey, kind, payload: rest });
 }

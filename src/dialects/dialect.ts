@@ -1,7 +1,6 @@
 import type { EventFailure } from '../errors.ts';
 import type { PushAnswer, PushEnvelope } from '../protocol/push.ts';
 import type { SalesPushAnswer } from '../protocol/sales.ts';
-import { identifierSchema } from '../protocol/text.ts';
 
 /**
  * How one family of clients writes what the protocol says. A pure translation on the way in and on
@@ -53,10 +52,4 @@ export type JsonObject = { readonly [name: string]: unknown };
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** The key where an answer can hold it, else null. */
-export function readableKey(value: unknown): string | null {
-  const key = identifierSchema.safeParse(value);
-  return key.success ? key.data : null;
 }

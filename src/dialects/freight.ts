@@ -1,8 +1,8 @@
+import { readIdentifier } from '../protocol/text.ts';
 import {
   type Dialect,
   isObject,
   plainSpelling,
-  readableKey,
   type Reading,
   refuse,
   renaming,
@@ -24,7 +24,7 @@ export function hasClientRequestId(raw: unknown): boolean {
 function read(raw: unknown): Reading {
   if (!isObject(raw) || !hasClientRequestId(raw)) return plain.read(raw);
   const { clientRequestId, ...rest } = raw;
-  const alias = { clientRequestId: readableKey(clientRequestId) };
+  const alias = { clientRequestId: readIdentifier(clientRequestId) };
   if (!Object.hasOwn(rest, 'identityKey')) {
     const event = { ...rest, identityKey: clientRequestId };
     return { alias, pathOf, ok: true, event };
@@ -32,7 +32,7 @@ function read(raw: unknown): Reading {
   if (rest.identityKey === clientRequestId) {
     return { ...plainSpelling, alias, ok: true, event: rest };
   }
-  return { ...refuse(readableKey(rest.identityKey), twoKeys), alias };
+  return { ...refuse(readIdentifier(rest.identityKey), twoKeys), alias };
 }
 
 const twoKeys = {

@@ -1,4 +1,5 @@
-import { parseEnvelope, pushEnvelopeSchema } from '../protocol/push.ts';
+import { pushEnvelopeSchema } from '../protocol/push.ts';
+import { parseEnvelope } from '../protocol/request.ts';
 import { type Dialect, plainSpelling } from './dialect.ts';
 
 /** The protocol's own words. */

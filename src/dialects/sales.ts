@@ -1,13 +1,14 @@
 import type { EventFailure } from '../errors.ts';
 import { describeFirst } from '../protocol/issue.ts';
 import { findUnstorable } from '../protocol/json.ts';
-import { parseEnvelope, type PushAnswer } from '../protocol/push.ts';
+import type { PushAnswer } from '../protocol/push.ts';
+import { parseEnvelope } from '../protocol/request.ts';
 import { salesEnvelopeSchema, salesEventSchema, type SalesPushAnswer } from '../protocol/sales.ts';
+import { readIdentifier } from '../protocol/text.ts';
 import {
   type Dialect,
   isObject,
   plainSpelling,
-  readableKey,
   type Reading,
   refuse,
   renaming,
@@ -38,7 +39,7 @@ const pathOf = renaming([
 /** Little of it is spelled as in the protocol, so it is checked here, by names the client knows. */
 function read(raw: unknown): Reading {
   const fail = (failure: EventFailure) =>
-    refuse(isObject(raw) ? readableKey(raw.id) : null, failure);
+    refuse(isObject(raw) ? readIdentifier(raw.id) : null, failure);
   const unstorable = findUnstorable(raw);
   if (unstorable) return fail(unstorable);
   const parsed = salesEventSchema.safeParse(raw);

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { RequestProblem } from '../errors.ts';
 import { type HistoryAnswer, historyQuerySchema } from '../protocol/history.ts';
-import { parseQuery } from '../protocol/query.ts';
+import { parseQuery } from '../protocol/request.ts';
 import { readIdentityKeys, type ReceiptsAnswer } from '../protocol/receipt.ts';
 import { identifierSchema } from '../protocol/text.ts';
 import type { AuditStore } from '../storage/audit.ts';

@@ -1,7 +1,5 @@
 import { z } from 'zod';
-import { RequestProblem } from '../errors.ts';
 import { versionSchema } from './event.ts';
-import { describeFirst } from './issue.ts';
 import { recordSchema } from './record.ts';
 import { identifierSchema } from './text.ts';
 import { timestampSchema } from './time.ts';
@@ -19,17 +17,6 @@ export const pushEnvelopeSchema = z.strictObject({
 });
 
 export type PushEnvelope = z.infer<typeof pushEnvelopeSchema>;
-
-/** @throws RequestProblem INVALID_ENVELOPE, naming the field */
-export function parseEnvelope<Schema extends z.ZodType>(
-  schema: Schema,
-  body: unknown,
-): z.output<Schema> {
-  const parsed = schema.safeParse(body);
-  if (parsed.success) return parsed.data;
-  const { message, ...members } = describeFirst(parsed.error);
-  throw new RequestProblem('INVALID_ENVELOPE', message, members);
-}
 
 export const pushQuerySchema = z.strictObject({
   include: z.literal('results').optional().describe('`results`: also one entry per event'),

@@ -3,7 +3,7 @@ import { RequestProblem } from '../errors.ts';
 import { resolutionSchema } from './conflict.ts';
 import { versionSchema } from './event.ts';
 import { storedOutcomeSchema } from './push.ts';
-import { parseQuery } from './query.ts';
+import { parseQuery } from './request.ts';
 import { identifierSchema } from './text.ts';
 
 const maxKeys = 100;

@@ -42,6 +42,10 @@ export function entityKey({ entityType, entityId }: EntityRef): string {
   return `${entityType}\n${entityId}`;
 }
 
+export function isSameEntity(one: EntityRef, other: EntityRef): boolean {
+  return one.entityId === other.entityId && one.entityType === other.entityType;
+}
+
 /** A record as it is stored. Times are microseconds since 1970. */
 export interface StoredRecord extends EntityRef {
   readonly version: number;

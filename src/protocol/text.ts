@@ -10,3 +10,9 @@ export const identifierSchema = z
   .string()
   .regex(printable, 'must be 1 to 200 printable characters')
   .describe('1 to 200 printable characters');
+
+/** The identifier where an answer can hold it, else null. */
+export function readIdentifier(value: unknown): string | null {
+  const identifier = identifierSchema.safeParse(value);
+  return identifier.success ? identifier.data : null;
+}

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
 import { pullQuerySchema } from '../protocol/pull.ts';
-import { parseQuery } from '../protocol/query.ts';
+import { parseQuery } from '../protocol/request.ts';
 import type { SyncStore } from '../storage/store.ts';
 import { readSince, toFeedQuery, toPullAnswer } from './feed.ts';
 

@@ -1,5 +1,5 @@
 import type { RecordWrite } from '../kinds/intent.ts';
-import { entityKey } from '../protocol/record.ts';
+import { isSameEntity } from '../protocol/record.ts';
 import type { EventRow, KnownEvent, RecordState } from '../storage/store.ts';
 import type { Batch } from './batch.ts';
 import type { EffectiveTime } from './clock.ts';
@@ -49,7 +49,7 @@ export function applyWrites(
   });
   const settled = lost ? 'superseded' : outcomeOf(settledWrites);
   const isMerged = merged || (settled !== 'superseded' && settledWrites.some(isPartly));
-  const own = settledWrites.find(({ write }) => isOwn(write, event));
+  const own = settledWrites.find(({ write }) => isSameEntity(write, event));
   const version = draft.head + 1;
   const before = (own?.record ?? draft.findRecord(event))?.version ?? 0;
   const after = own && shows(own) ? version : before;
@@ -119,21 +119,17 @@ function keepRecord(
   const { entityType, entityId } = write;
   const fresh = { entityType, entityId, createdAt: receivedAt, sequence: null, ...changed };
   const { purged, ...kept } = { ...fresh, ...record };
-  const takesNumber = event.definition.ordered && isOwn(write, event);
+  const isOwn = isSameEntity(write, event);
   // Also where nothing shows: the stamps decide what later events win against.
   draft.putRecord({
     ...kept,
     ...settled.record,
     ...(shows(settledWrite) && changed),
-    ...(takesNumber && { sequence: event.sequence }),
+    ...(isOwn && event.definition.ordered && { sequence: event.sequence }),
     ...(purged && settled.record.clock.put === undefined && { purged: 'shown' as const }),
   });
-  if (isOwn(write, event)) return;
+  if (isOwn) return;
   const recordBefore = record?.version ?? 0;
   const recordAfter = shows(settledWrite) ? version : recordBefore;
   draft.effects.push({ entityType, entityId, version, recordBefore, recordAfter });
-}
-
-function isOwn(write: RecordWrite, event: DecodedEvent): boolean {
-  return entityKey(write) === entityKey(event);
 }

@@ -1,5 +1,5 @@
 import type { EventFailure } from '../errors.ts';
-import { entityKey } from '../protocol/record.ts';
+import { isSameEntity } from '../protocol/record.ts';
 import type { RecordState } from '../storage/store.ts';
 import type { EffectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
@@ -59,7 +59,7 @@ function checkBaseKey(
       path: 'baseKey',
     };
   }
-  if (entityKey(base) !== entityKey(event)) {
+  if (!isSameEntity(base, event)) {
     return { code: 'INVALID_EVENT', message: 'names an event of another entity', path: 'baseKey' };
   }
   // After a merge the record holds what the sender of both has not seen.

@@ -80,12 +80,12 @@ function withCurrent(
 }
 
 function addCurrent(outcome: EventOutcome, event: DecodedEvent, draft: Draft): EventOutcome {
-  const current = draft.findRecord(event) ?? null;
   if (outcome.status !== 'failed') {
     const wantsCurrent = outcome.event.outcome === 'superseded' || event.resolves !== null;
-    return wantsCurrent ? { ...outcome, current } : outcome;
+    return wantsCurrent ? { ...outcome, current: draft.findRecord(event) ?? null } : outcome;
   }
   if (outcome.failure.code !== 'CONFLICT' || event.intent.policy === 'discard') return outcome;
+  const current = draft.findRecord(event) ?? null;
   const data = current && fieldsOf(current);
   return { ...outcome, current, differingFields: differingFields(event.intent, data) };
 }

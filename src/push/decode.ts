@@ -7,7 +7,7 @@ import type { KindRegistry } from '../kinds/registry.ts';
 import { type Event, eventSchema } from '../protocol/event.ts';
 import { describeFirst } from '../protocol/issue.ts';
 import { findUnstorable } from '../protocol/json.ts';
-import { identifierSchema } from '../protocol/text.ts';
+import { readIdentifier } from '../protocol/text.ts';
 import { toMicros } from '../protocol/time.ts';
 import type { EventRow } from '../storage/store.ts';
 import { canonicalJson } from './canonical-json.ts';
@@ -157,9 +157,8 @@ function withoutKey({ identityKey: _key, ...rest }: Event): Omit<Event, 'identit
 }
 
 function readableKey(raw: unknown): string | null {
-  if (typeof raw !== 'object' || raw === null || !('identityKey' in raw)) return null;
-  const key = identifierSchema.safeParse(raw.identityKey);
-  return key.success ? key.data : null;
+  const hasKey = typeof raw === 'object' && raw !== null && 'identityKey' in raw;
+  return hasKey ? readIdentifier(raw.identityKey) : null;
 }
 
 function envelopeFailure(error: z.ZodError): EventFailure {

@@ -2,6 +2,7 @@ import type { Fields, Write } from '../kinds/intent.ts';
 import type { RecordClock, Stamp } from '../storage/store.ts';
 import { canonicalJson } from './canonical-json.ts';
 import type { EffectiveTime } from './clock.ts';
+import { fieldsOf } from './record-view.ts';
 
 /** The part of a record that writes compete for. */
 export interface Contended {
@@ -50,7 +51,7 @@ function settlePut(before: Contended, fields: Fields, stamp: Stamp): Settled {
   if (clock.put && isAfter(clock.put, stamp)) return lost(before);
 
   const patchedLater = Object.entries(clock.fields ?? {}).filter(([, at]) => isAfter(at, stamp));
-  const old = patchedLater.length > 0 ? parseFields(before.data) : {};
+  const old = patchedLater.length > 0 ? (fieldsOf(before) ?? {}) : {};
   const kept = patchedLater.map(([name]) => [name, old[name]] as const);
   const data = canonicalJson({ ...fields, ...Object.fromEntries(kept) });
   const names = Object.keys(fields);
@@ -76,7 +77,7 @@ function settlePatch(before: Contended, fields: Fields, stamp: Stamp): Settled {
     return isEmpty && !before.deleted ? { ...lost(before), outcome: 'noop' } : lost(before);
   }
 
-  const data = canonicalJson({ ...parseFields(before.data), ...Object.fromEntries(won) });
+  const data = canonicalJson({ ...fieldsOf(before), ...Object.fromEntries(won) });
   const stamps = Object.entries(clock.fields ?? {});
   const patched = won.map(([name]) => [name, stamp] as const);
   const settled = finish(before, data, withFields(clock, [...stamps, ...patched]), true);
@@ -157,8 +158,4 @@ function withFields(
   fields: readonly (readonly [string, Stamp])[],
 ): RecordClock {
   return fields.length > 0 ? { ...clock, fields: Object.fromEntries(fields) } : clock;
-}
-
-function parseFields(data: string | null): Fields {
-  return data === null ? {} : JSON.parse(data);
 }

@@ -6,7 +6,7 @@ import { RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
 import { pushQuerySchema } from '../protocol/push.ts';
-import { parseQuery } from '../protocol/query.ts';
+import { parseQuery } from '../protocol/request.ts';
 import { toMicros } from '../protocol/time.ts';
 import { countOutcomes, toPushAnswer } from './answer.ts';
 import { createBatch } from './batch.ts';

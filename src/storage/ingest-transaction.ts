@@ -12,7 +12,14 @@ import { loadPurgedRecords, loadRecords } from './sql/load-records.ts';
 import { lockTenants } from './sql/lock-tenants.ts';
 import { resolveConflicts } from './sql/resolve-conflicts.ts';
 import { upsertRecords } from './sql/upsert-records.ts';
-import type { DecideTenant, RecordState, TenantPlan, TenantSnapshot, Wanted } from './store.ts';
+import type {
+  DecideTenant,
+  OfTenant,
+  RecordState,
+  TenantPlan,
+  TenantSnapshot,
+  Wanted,
+} from './store.ts';
 import { groupByTenant, type TenantGroup, wantedSets } from './tenant-group.ts';
 
 type Plannable = { readonly wanted: Wanted };
@@ -92,8 +99,6 @@ async function loadSnapshots<Batch extends Plannable>(
   });
   return new Map(snapshots.map((snapshot) => [snapshot.tenantId, snapshot]));
 }
-
-type OfTenant<Value> = Value & { readonly tenantId: string };
 
 /**
  * A record that stands in the feed again after its tombstone was purged counts as it stands; but until

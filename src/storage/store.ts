@@ -86,6 +86,9 @@ export interface Wanted {
   readonly entities: readonly EntityRef[];
 }
 
+/** A row of a set that spans tenants. */
+export type OfTenant<Row> = Row & { readonly tenantId: string };
+
 /** One tenant under its row lock: nothing of it can change before the plan is written. */
 export interface TenantSnapshot {
   readonly tenantId: string;

@@ -222,7 +222,7 @@ function good(): Readonly<Record<string, string>> {
     'pull/route.ts': `import type { FastifyPluginAsync } from 'fastify';`,
     'push/replays.ts': `import type { ReplayCount } from '../storage/audit.ts';`,
     'conflicts/resolve.ts': `import type { StoredConflict } from '../storage/audit.ts'; import { createBatch } from '../push/batch.ts'; import { RequestProblem } from '../errors.ts'; import type { KindRegistry } from '../kinds/registry.ts'; import type { Conflict } from '../protocol/conflict.ts';`,
-    'history/route.ts': `import type { FastifyPluginAsync } from 'fastify'; import type { AuditStore } from '../storage/audit.ts'; import { toReceipt } from './view.ts'; import { parseQuery } from '../protocol/query.ts';`,
+    'history/route.ts': `import type { FastifyPluginAsync } from 'fastify'; import type { AuditStore } from '../storage/audit.ts'; import { toReceipt } from './view.ts'; import { parseQuery } from '../protocol/request.ts';`,
     'storage/pool.ts': `import pg from 'pg'; import type { Client } from '../generated/client.ts';`,
     'storage/sql/a.ts': `const text = 'SELECT 1';`,
     'storage/migrate.ts': `const text = 'SELECT 1';`,

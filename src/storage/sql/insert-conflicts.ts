@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import type { EventRow } from '../store.ts';
+import type { EventRow, OfTenant } from '../store.ts';
 
 const text = `
 INSERT INTO conflicts (tenant_id, version, entity_type, entity_id)
@@ -10,7 +10,7 @@ FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
 /** Opens a conflict for each of these events, for a person to settle. */
 export async function insertConflicts(
   client: ClientBase,
-  events: readonly (EventRow & { readonly tenantId: string })[],
+  events: readonly OfTenant<EventRow>[],
 ): Promise<void> {
   await client.query({
     name: 'insert-conflicts',

@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import type { EffectRow } from '../store.ts';
+import type { EffectRow, OfTenant } from '../store.ts';
 
 const text = `
 INSERT INTO effects (tenant_id, entity_type, entity_id, version, record_before, record_after)
@@ -10,7 +10,7 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::
 /** Notes which records beside its own an event wrote. */
 export async function insertEffects(
   client: ClientBase,
-  effects: readonly (EffectRow & { readonly tenantId: string })[],
+  effects: readonly OfTenant<EffectRow>[],
 ): Promise<void> {
   await client.query({
     name: 'insert-effects',

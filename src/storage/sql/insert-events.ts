@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import type { EventRow } from '../store.ts';
+import type { EventRow, OfTenant } from '../store.ts';
 
 const text = `
 INSERT INTO events (
@@ -24,7 +24,7 @@ FROM unnest(
 /** Appends to the log. */
 export async function insertEvents(
   client: ClientBase,
-  events: readonly (EventRow & { readonly tenantId: string })[],
+  events: readonly OfTenant<EventRow>[],
 ): Promise<void> {
   await client.query({
     name: 'insert-events',

@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg';
 import type { StoredOutcome } from '../../protocol/push.ts';
-import type { KnownEvent } from '../store.ts';
+import type { KnownEvent, OfTenant } from '../store.ts';
 import { toProof } from './load-heads.ts';
 
 const text = `
@@ -30,7 +30,7 @@ interface Row {
 export async function loadKnownEvents(
   client: ClientBase,
   wanted: readonly { readonly tenantId: string; readonly identityKey: string }[],
-): Promise<readonly (KnownEvent & { readonly tenantId: string })[]> {
+): Promise<readonly OfTenant<KnownEvent>[]> {
   const { rows } = await client.query<Row>({
     name: 'load-known-events',
     text,

@@ -1,6 +1,6 @@
 import type { ClientBase } from 'pg';
 import type { EntityRef } from '../../protocol/record.ts';
-import type { RecordState } from '../store.ts';
+import type { OfTenant, RecordState } from '../store.ts';
 import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
 
 const keptText = `
@@ -24,8 +24,6 @@ interface Row extends RecordRow {
   readonly clock: string;
   readonly sequence: number | null;
 }
-
-type OfTenant<Value> = Value & { readonly tenantId: string };
 
 /** Those of the entities that have a record, each with its tenant. */
 export function loadRecords(

@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import type { EventRow } from '../store.ts';
+import type { EventRow, OfTenant } from '../store.ts';
 
 const text = `
 UPDATE conflicts AS conflict
@@ -11,7 +11,7 @@ WHERE conflict.tenant_id = resolved.tenant_id AND conflict.version = resolved.ve
 /** Closes the conflicts that these events resolve. */
 export async function resolveConflicts(
   client: ClientBase,
-  events: readonly (EventRow & { readonly tenantId: string })[],
+  events: readonly OfTenant<EventRow>[],
 ): Promise<void> {
   await client.query({
     name: 'resolve-conflicts',

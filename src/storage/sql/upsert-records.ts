@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import type { RecordState } from '../store.ts';
+import type { OfTenant, RecordState } from '../store.ts';
 
 const text = `
 INSERT INTO records AS record (
@@ -31,7 +31,7 @@ ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE SET
 /** Replaces whole records. Each entity at most once; call it under their tenants' locks. */
 export async function upsertRecords(
   client: ClientBase,
-  records: readonly (RecordState & { readonly tenantId: string })[],
+  records: readonly OfTenant<RecordState>[],
 ): Promise<void> {
   await client.query({
     name: 'upsert-records',

@@ -1,0 +1,30 @@
+import type { z } from 'zod';
+import { type ProblemCode, RequestProblem } from '../errors.ts';
+import { describeFirst } from './issue.ts';
+
+/** @throws RequestProblem INVALID_QUERY, naming the parameter */
+export function parseQuery<Schema extends z.ZodType>(
+  schema: Schema,
+  query: unknown,
+): z.output<Schema> {
+  return parseOr('INVALID_QUERY', schema, query);
+}
+
+/** @throws RequestProblem INVALID_ENVELOPE, naming the field */
+export function parseEnvelope<Schema extends z.ZodType>(
+  schema: Schema,
+  body: unknown,
+): z.output<Schema> {
+  return parseOr('INVALID_ENVELOPE', schema, body);
+}
+
+function parseOr<Schema extends z.ZodType>(
+  code: ProblemCode,
+  schema: Schema,
+  value: unknown,
+): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const { message, ...members } = describeFirst(parsed.error);
+  throw new RequestProblem(code, message, members);
+}
