@@ -1,6 +1,7 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 const NEEDS_DATABASE = ['integration', 'faults', 'security', 'e2e'];
+const SLOW = 'tests/faults/slow/**';
 
 export default defineConfig({
   test: {
@@ -20,6 +21,15 @@ export default defineConfig({
         test: {
           name: 'database',
           include: NEEDS_DATABASE.map((folder) => `tests/${folder}/**/*.test.ts`),
+          exclude: [...configDefaults.exclude, SLOW],
+          globalSetup: ['tests/setup/global-setup.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'slow-faults',
+          include: [`${SLOW}/*.test.ts`],
           globalSetup: ['tests/setup/global-setup.ts'],
         },
       },
