@@ -73,7 +73,7 @@ async function replay(deeds: readonly (Deed & Timed)[], plan: Plan) {
 }
 
 test(
-  'in whatever order, batches and repetitions the same events arrive, they leave the same records',
+  'fault 21: in whatever order, batches and repetitions the same events arrive, they leave the same records',
   async () => {
     await fc.assert(
       fc.asyncProperty(historyArbitrary, async ([deeds, plans]) => {
@@ -127,7 +127,7 @@ const deviceArbitrary: fc.Arbitrary<Device> = fc.record({
 });
 
 test(
-  'devices with clocks of their own, all at once and with lost answers, leave what the model says',
+  'fault 21: devices with clocks of their own, all at once and with lost answers, leave what the model says',
   async () => {
     await fc.assert(
       fc.asyncProperty(
