@@ -3,14 +3,14 @@ import { drain } from '../tests/outbox/drain.ts';
 import { noteKinds } from '../tests/outbox/notes.ts';
 import { createOutbox, type Outbox } from '../tests/outbox/outbox.ts';
 import type { Edit } from '../tests/outbox/queue.ts';
-import { type CuttingProxy, startCuttingProxy } from '../tests/setup/cutting-proxy.ts';
+import { startTcpProxy, type TcpProxy } from '../tests/setup/tcp-proxy.ts';
 import type { Stage } from './stage.ts';
 
 /** A person's device: an outbox in a file, behind a network of its own. */
 export interface Device {
   readonly name: string;
   readonly outbox: Outbox;
-  readonly network: CuttingProxy;
+  readonly network: TcpProxy;
   /** Edits as if that many minutes ago. */
   edit(minutesAgo: number, edit: Edit): void;
   /** Syncs until nothing waits. @returns what the service said of the events, in words */
@@ -27,7 +27,7 @@ export async function openDevice(
   name: string,
   fastBy = 0,
 ): Promise<Device> {
-  const network = await startCuttingProxy(stage.port, stage.host);
+  const network = await startTcpProxy(`http://${stage.host}:${stage.port}`);
   const token = await stage.token(tenant, name);
   const answered = new Map<string, number>();
   let minutesAgo = 0;

@@ -55,8 +55,8 @@ async function writeFirstNotes(laptop: Device, phone: Device, say: Say): Promise
 
 function editOffline(laptop: Device, phone: Device, say: Say): void {
   say("\n2. Both go offline and go on editing. (The phone's clock is two hours fast.)");
-  laptop.network.goOffline();
-  phone.network.goOffline();
+  laptop.network.refuse();
+  phone.network.refuse();
   const edit = (device: Device, ago: number, what: ReturnType<typeof remove>, words: string) => {
     device.edit(ago, what);
     say(`   ${device.name.padEnd(6)}   ${ago} min ago   ${words}`);
@@ -85,13 +85,13 @@ function editOffline(laptop: Device, phone: Device, say: Say): void {
 
 async function comeBack(laptop: Device, phone: Device, say: Say): Promise<void> {
   say('\n3. Back online. The phone first.');
-  phone.network.goOnline();
+  phone.network.accept();
   say(`   phone    pushes: ${await phone.catchUp()}`);
 
   say('\n4. The laptop follows, and its connection breaks before the answer is there.');
-  laptop.network.goOnline();
+  laptop.network.accept();
   const waiting = laptop.outbox.pending().length;
-  const lost = laptop.network.loseNextAnswer();
+  const lost = laptop.network.loseAnswerTo('POST ');
   await laptop.outbox.sync().catch((error: Error) => say(`   laptop   pushes: ${error.message}`));
   await lost;
   say(`   laptop   keeps its ${waiting} edits: it cannot know whether they arrived`);
@@ -116,8 +116,8 @@ async function killService(
 }
 
 async function secondPost({ network }: Device): Promise<void> {
-  await network.nextPost();
-  await network.nextPost();
+  await network.whenSent('POST ');
+  await network.whenSent('POST ');
 }
 
 /** The service's own notes are what a device pulls that was never seen before. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { drain } from '../outbox/drain.ts';
 import { RefusedError, SignInError, UnavailableError } from '../outbox/request.ts';
-import type { CuttingProxy } from '../setup/cutting-proxy.ts';
+import type { TcpProxy } from '../setup/tcp-proxy.ts';
 import {
   attempts,
   codes,
@@ -30,7 +30,7 @@ test('an answer lost in mid-flight: the retry answers duplicates and nothing is 
   const { fetch, pushes } = recordingFetch();
   const [laptop, network] = await openBehindProxy('laptop', { fetch });
   const keys = putMany(laptop, 60);
-  const lost = network.loseNextAnswer();
+  const lost = network.loseAnswerTo('POST ');
   await expect(laptop.flush()).rejects.toThrow(UnavailableError);
   await lost;
   expect(await serverLog()).toHaveLength(50);
@@ -46,7 +46,7 @@ test('an answer lost in mid-flight: the retry answers duplicates and nothing is 
 test('an outbox killed in mid-flush sends the same events again from its file', async () => {
   const [before, network] = await openBehindProxy('laptop');
   const keys = putMany(before, 60);
-  const lost = network.loseNextAnswer('hang');
+  const lost = network.loseAnswerTo('POST ', 'hang');
   const app = spawn(process.execPath, ['--input-type=module', '--eval', flushInProcess(network)]);
   await lost;
   app.kill('SIGKILL');
@@ -60,7 +60,7 @@ test('an outbox killed in mid-flush sends the same events again from its file', 
 });
 
 /** The program of an app whose process can be killed. */
-function flushInProcess({ url }: CuttingProxy): string {
+function flushInProcess({ url }: TcpProxy): string {
   const options = { file: fileOf('laptop'), url };
   const module = new URL('../outbox/outbox.ts', import.meta.url);
   return `
@@ -74,8 +74,8 @@ test('kill -9 of the service in the middle of a flush: restarted, it converges',
   const [laptop, network] = await openBehindProxy('laptop', {}, first.port);
   const keys = putMany(laptop, 120);
   const killed = network
-    .nextPost()
-    .then(() => network.nextPost())
+    .whenSent('POST ')
+    .then(() => network.whenSent('POST '))
     .then(() => first.kill('SIGKILL'));
   await expect(laptop.flush()).rejects.toThrow(UnavailableError);
   await killed;

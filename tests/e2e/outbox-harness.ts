@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { Server } from '../outbox/client.ts';
 import { noteKinds } from '../outbox/notes.ts';
 import { createOutbox, type Outbox, type OutboxOptions } from '../outbox/outbox.ts';
-import { type CuttingProxy, startCuttingProxy } from '../setup/cutting-proxy.ts';
+import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { type Service, startService } from '../setup/service.ts';
 import { withClient } from '../setup/template.ts';
@@ -59,8 +59,8 @@ export async function openBehindProxy(
   device: string,
   options: Partial<OutboxOptions> = {},
   port = service.port,
-): Promise<[Outbox, CuttingProxy]> {
-  const proxy = await startCuttingProxy(port);
+): Promise<[Outbox, TcpProxy]> {
+  const proxy = await startTcpProxy(port);
   cleanups.push(() => proxy.close());
   return [open(device, { url: proxy.url, ...options }), proxy];
 }

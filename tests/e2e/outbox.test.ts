@@ -27,8 +27,8 @@ test('two devices that edit offline and come back end with the same notes as the
   await laptop.sync();
   await phone.sync();
 
-  laptopNetwork.goOffline();
-  phoneNetwork.goOffline();
+  laptopNetwork.refuse();
+  phoneNetwork.refuse();
   laptop.enqueue(patch('split', { title: 'by laptop' }));
   phone.enqueue(patch('split', { body: 'by phone' }));
   laptop.enqueue(put('only-laptop'));
@@ -41,8 +41,8 @@ test('two devices that edit offline and come back end with the same notes as the
     split: { title: 'first', body: 'by phone' },
   });
 
-  laptopNetwork.goOnline();
-  phoneNetwork.goOnline();
+  laptopNetwork.accept();
+  phoneNetwork.accept();
   await phone.sync();
   await laptop.sync();
   await phone.sync();

@@ -2,14 +2,14 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startApp, type TestApp } from '../setup/app.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { type DatabaseProxy, startDatabaseProxy } from '../setup/database-proxy.ts';
+import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
 
 let database: TestDatabase;
-let proxy: DatabaseProxy;
+let proxy: TcpProxy;
 let service: TestApp;
 beforeAll(async () => {
   database = await createDatabase();
-  proxy = await startDatabaseProxy(database.url);
+  proxy = await startTcpProxy(database.url);
   service = await startApp({ database: { ...database, url: proxy.url } });
 });
 afterAll(async () => {

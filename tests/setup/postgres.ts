@@ -34,12 +34,7 @@ async function startContainer(): Promise<TestServer | undefined> {
 
 /** An embedded PostgreSQL in a new folder, which goes when it stops. */
 export async function startTemporary(): Promise<TestServer> {
-  await sweep();
-  const dataDir = await mkdtemp(
-    join(tmpdir(), `${PREFIX}${process.pid}.${processMark(process.pid)}.`),
-  );
-  // Under root the database runs as nobody, who has to get in.
-  await chmod(dataDir, 0o755);
+  const dataDir = await makeDataDir();
   const embedded = await startEmbedded({ dataDir, log: { info: () => {} } });
   return {
     url: embedded.url,
@@ -51,6 +46,17 @@ export async function startTemporary(): Promise<TestServer> {
   };
 }
 
+/** A new folder of this process. Ends and removes those of processes that were killed. */
+export async function makeDataDir(): Promise<string> {
+  await sweep();
+  const dataDir = await mkdtemp(
+    join(tmpdir(), `${PREFIX}${process.pid}.${processMark(process.pid)}.`),
+  );
+  // Under root the database runs as nobody, who has to get in.
+  await chmod(dataDir, 0o755);
+  return dataDir;
+}
+
 /** `<dataDir>/pg` may be a link to where the database's user can reach it. */
 export async function removeDataDir(dataDir: string): Promise<void> {
   const home = await realpath(join(dataDir, 'pg')).then(dirname, () => dataDir);
@@ -58,7 +64,6 @@ export async function removeDataDir(dataDir: string): Promise<void> {
   await rm(dataDir, { recursive: true, force: true });
 }
 
-/** Ends and removes what a test run that was killed left. */
 async function sweep(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;

@@ -27,9 +27,14 @@ export interface Service {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** What it logged, parsed, of the last 10 000 lines. */
+  readonly logLines: readonly Record<string, unknown>[];
   token(claims: TokenClaims): string;
-  /** Resolves once the process has ended. */
-  kill(signal: NodeJS.Signals): Promise<void>;
+  /** SIGKILL, where no other signal is named. Resolves once the process has ended. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** SIGSTOP: it answers nothing, and its connections stay open. */
+  freeze(): void;
+  thaw(): void;
   /** As an operator does: what is in flight is answered first. */
   stop(): Promise<void>;
 }
@@ -37,6 +42,7 @@ export interface Service {
 const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
 const secret = 'a secret for services that tests start';
 const startMs = 60_000;
+const maxLogLines = 10_000;
 
 const defaults = {
   NODE_ENV: 'development',
@@ -52,18 +58,24 @@ const defaults = {
   JWT_TENANT_CLAIM: '',
 };
 
+interface Output {
+  readonly errors: string[];
+  readonly logLines: Record<string, unknown>[];
+}
+
 /** @throws Error with the service's own output where it does not become ready */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const child = spawnService(options);
-  const output: string[] = [];
-  child.stderr?.on('data', (chunk) => output.push(String(chunk)));
+  const output: Output = { errors: [], logLines: [] };
+  child.stderr?.on('data', (chunk) => output.errors.push(String(chunk)));
   try {
     const url = await Promise.race([readUrl(child, output), failAfter(startMs)]);
     await waitUntilReady(url);
-    return toService(child, url);
+    return toService(child, url, output.logLines);
   } catch (error) {
     await end(child, 'SIGKILL');
-    throw new Error(`the service did not start:\n${output.join('\n')}`, { cause: error });
+    const lines = [...output.logLines.map((line) => JSON.stringify(line)), ...output.errors];
+    throw new Error(`the service did not start:\n${lines.join('\n')}`, { cause: error });
   }
 }
 
@@ -81,16 +93,28 @@ function spawnService({ dataDir, port = 0, env }: ServiceOptions): ChildProcess 
 }
 
 /** Reads on after that, so that a full pipe never holds the service up. */
-async function readUrl(child: ChildProcess, output: string[]): Promise<string> {
+async function readUrl(child: ChildProcess, { logLines }: Output): Promise<string> {
   if (!child.stdout) throw new Error('no output to read');
   const lines = createInterface({ input: child.stdout });
   const found = Promise.withResolvers<string>();
   lines.on('line', (line) => {
-    output.splice(0, output.length - 200, line);
-    if (line.includes('"service.started"')) found.resolve(JSON.parse(line).url);
+    const logged = parse(line);
+    if (!logged) return;
+    logLines.push(logged);
+    if (logLines.length > maxLogLines) logLines.shift();
+    if (logged.event === 'service.started') found.resolve(String(logged.url));
   });
   lines.once('close', () => found.reject(new Error('the process ended')));
   return found.promise;
+}
+
+/** Undefined for a line that is no log line, as those of the welcome. */
+function parse(line: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }
 
 async function failAfter(milliseconds: number): Promise<never> {
@@ -111,14 +135,20 @@ async function waitUntilReady(url: string): Promise<void> {
   throw new Error(`${url}/readyz did not answer 200`);
 }
 
-function toService(child: ChildProcess, url: string): Service {
+function toService(child: ChildProcess, url: string, logLines: Output['logLines']): Service {
   return {
     url,
     port: Number(new URL(url).port),
     pid: child.pid ?? 0,
+    logLines,
     token: signToken,
-    kill: (signal) => end(child, signal),
-    stop: () => end(child, 'SIGTERM'),
+    kill: (signal = 'SIGKILL') => end(child, signal),
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+    stop() {
+      child.kill('SIGCONT');
+      return end(child, 'SIGTERM');
+    },
   };
 }
 

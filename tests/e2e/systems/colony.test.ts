@@ -28,14 +28,14 @@ test('steps 1 to 4: orders queued offline show at once, leave 50 at a time, and 
   await found(100_000, 11);
   const { fetch, pushes } = wireTap();
   const [game, network] = await openBehindProxy('desktop', { ...desktop, fetch });
-  network.goOffline();
+  network.refuse();
   const keys = enqueueAll(game, everyOrder(11));
   expect(keys).toHaveLength(121);
   await expect(game.sync()).rejects.toThrow(UnavailableError);
   expect(Object.keys(seen(game, 'queue-item'))).toHaveLength(121);
   expect(game.pending()).toHaveLength(121);
 
-  network.goOnline();
+  network.accept();
   await drain(game);
   const [first] = pushes;
   expect(pushes.map(({ body }) => body.length)).toEqual([50, 50, 21]);
@@ -145,7 +145,7 @@ test('edge: a batch whose answer was lost is sent again, and nothing is paid twi
   const { fetch, pushes } = wireTap();
   const [game, network] = await openBehindProxy('desktop', { ...desktop, fetch });
   const keys = enqueueAll(game, [order('research', 'laser'), order('unit', 'fighter')]);
-  const lost = network.loseNextAnswer();
+  const lost = network.loseAnswerTo('POST ');
   await expect(game.flush()).rejects.toThrow(UnavailableError);
   await lost;
   expect(await bootstrap('empire')).toEqual({ [empireId]: { credits: 730 } });

@@ -17,7 +17,7 @@ const invoice = { ...money, status: 'draft', dueOn: '2026-12-01' };
 test('sync worker: what was written offline is replayed in order, each under its clientRequestId', async () => {
   const { fetch, pushes } = wireTap();
   const [desk, network] = await openBehindProxy('desk', { ...desktop, fetch });
-  network.goOffline();
+  network.refuse();
   const keys = enqueueAll(desk, [
     { kind: 'shipment.create', payload: { shipmentId: 's1', ...route, status: 'planned' } },
     { kind: 'quote.create', payload: { quoteId: 'q1', ...money, status: 'draft' } },
@@ -31,7 +31,7 @@ test('sync worker: what was written offline is replayed in order, each under its
   );
   await expect(desk.sync()).rejects.toThrow(UnavailableError);
   const shown = ['shipment', 'quote', 'invoice'].map((type) => seen(desk, type));
-  network.goOnline();
+  network.accept();
   await drain(desk);
   expect([...desk.pending(), ...desk.failed()]).toEqual([]);
   const [push] = pushes;
@@ -51,7 +51,7 @@ test('cloud coordination: a replay is de-duplicated by its clientRequestId, and 
   const [desk, network] = await openBehindProxy('desk', { ...desktop, fetch });
   desk.enqueue({ kind: 'invoice.create', payload: { invoiceId: 'i1', ...invoice } });
   update(desk, 'invoice', 'i1', { amountCents: 1 });
-  const lost = network.loseNextAnswer();
+  const lost = network.loseAnswerTo('POST ');
   await expect(desk.flush()).rejects.toThrow(UnavailableError);
   await lost;
   await drain(desk);
@@ -107,7 +107,7 @@ test('conflict strategy, retry: the answer is the same each time, and each time 
 test('conflict strategy, force: the edit is applied on top of what the other one changed', async () => {
   const { first, second, network } = await twoEdits();
   const { event } = mustFailed(second);
-  const lost = network.loseNextAnswer();
+  const lost = network.loseAnswerTo('POST ');
   await expect(second.resolve(event.identityKey, 'force')).rejects.toThrow(UnavailableError);
   await lost;
   expect(second.failed()).toHaveLength(1);

@@ -32,12 +32,12 @@ test('scenario 1: what a till did offline is on the server and on the others onc
   edit(office, 'Item', 'old', { price: 1 });
   await office.sync();
   await till.sync();
-  network.goOffline();
+  network.refuse();
   edit(till, 'Item', 'tea', { price: 3 });
   edit(till, 'Item', 'cake', { price: 4 });
   remove(till, 'Item', 'old');
   await expect(till.sync()).rejects.toThrow(UnavailableError);
-  network.goOnline();
+  network.accept();
   await till.sync();
   await expectAllEqual(till, office);
   expect(resources(office)).toEqual({
@@ -50,11 +50,11 @@ test('scenario 1: while nothing answers, waits double from 1 s to 5 minutes', as
   const later = fakeClock();
   const [till, network] = await openBehindProxy('till', { ...settings, ...later });
   edit(till, 'Item', 'tea', { price: 2 });
-  network.goOffline();
+  network.refuse();
   const waits: number[] = [];
   const sleep = async (milliseconds: number) => {
     waits.push(milliseconds / 1_000);
-    if (waits.length === 11) network.goOnline();
+    if (waits.length === 11) network.accept();
   };
   await drain(till, { ...later, sleep });
   expect(waits).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
@@ -148,8 +148,7 @@ test('scenario 4: an app that is closed in the middle of a sync goes on where it
   const [till, network] = await openBehindProxy('till', settings);
   for (let i = 0; i < 35; i += 1) edit(till, 'Item', `i${i % 20}`, { price: i });
   const keys = till.pending().map(({ event }) => event.identityKey);
-  const second = network.nextPost().then(() => network.nextPost());
-  const lost = second.then(() => network.loseNextAnswer());
+  const lost = network.whenSent('POST ').then(() => network.loseAnswerTo('POST '));
   await expect(till.flush()).rejects.toThrow(UnavailableError);
   await lost;
 

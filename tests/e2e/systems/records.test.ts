@@ -33,7 +33,7 @@ test('steps 1, 2, 5: three clients that wrote offline come back with the same re
     clocks.map((clock, i) => openBehindProxy(`client-${i}`, clock)),
   );
   for (const [i, [client, network]] of clients.entries()) {
-    network.goOffline();
+    network.refuse();
     for (let n = 0; n < 60; n += 1) client.enqueue(put(`n${n}`, `${n} by ${i}`));
     client.enqueue(put(`only-${i}`));
     await expect(client.sync()).rejects.toThrow(UnavailableError);
@@ -42,7 +42,7 @@ test('steps 1, 2, 5: three clients that wrote offline come back with the same re
     for (const { pass } of clocks.slice(0, i + 1)) pass(hour);
   }
   for (const [client, network] of clients.toReversed()) {
-    network.goOnline();
+    network.accept();
     await client.sync();
   }
   for (const [client] of clients) await client.sync();

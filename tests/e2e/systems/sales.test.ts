@@ -107,7 +107,7 @@ async function liveThrough(day: string, happenings: readonly Happening[]) {
     const payload = { ...edit.payload, ticketId: `${day}, ${String(edit.payload.ticketId)}` };
     (name === 'front' ? front : bar).enqueue({ ...edit, payload });
   }
-  const lost = network.loseNextAnswer();
+  const lost = network.loseAnswerTo('POST ');
   await expect(bar.flush()).rejects.toThrow(UnavailableError);
   await lost;
   await bar.sync();
