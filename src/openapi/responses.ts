@@ -51,7 +51,11 @@ export function problems(examples: Examples, codes: readonly ProblemCode[]): Jso
 
 /** What a refusal says beside its body. */
 function headersOf(status: number): Json {
-  const header = (description: string, type = 'string') => ({ description, schema: { type } });
+  const header = (description: string, type = 'string') => ({
+    description,
+    required: true,
+    schema: { type },
+  });
   return {
     'X-Request-Id': header('The request, as the log knows it'),
     ...(status === 401 && { 'WWW-Authenticate': header('Bearer') }),

@@ -1,17 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
-import { Ajv2020 } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
 import { expect, test } from 'vitest';
-import { parse } from 'yaml';
 import { eventFailures, requestProblems } from '../../src/errors.ts';
 import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
 import { type Examples, readExamples } from '../../src/openapi/examples.ts';
 import { renderFiles } from '../../src/openapi/render.ts';
+import { openapi, schemaErrors } from '../setup/documented.ts';
 
 const projectFile = (path: string) =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
-const document = parse(projectFile('openapi.yaml'));
 const printed = renderFiles(createRegistry(bundledKinds));
 
 test.each([...printed])('%s is what `npm run openapi` prints', (path, text) => {
@@ -20,7 +17,7 @@ test.each([...printed])('%s is what `npm run openapi` prints', (path, text) => {
 
 test('openapi.yaml is a valid OpenAPI 3.1 document', async () => {
   const validator = new Validator();
-  const { valid, errors } = await validator.validate(structuredClone(document));
+  const { valid, errors } = await validator.validate(structuredClone(openapi));
   expect(errors ?? []).toEqual([]);
   expect(valid).toBe(true);
   expect(validator.version).toBe('3.1');
@@ -60,20 +57,11 @@ const examples = parts.flatMap((part) =>
 );
 
 test.each(examples)('the %s example "%s" matches its schema', (schema, _name, value) => {
-  expect(check(schema, value)).toEqual([]);
+  expect(schemaErrors(schema, value)).toEqual([]);
 });
 
 test('a payload is checked by the schema of its kind', () => {
   const event = { identityKey: 'k', kind: 'note.put', payload: { noteId: 'n', title: 't' } };
-  expect(check('Event', event)).not.toEqual([]);
-  expect(check('Event', { ...event, payload: { ...event.payload, body: '' } })).toEqual([]);
+  expect(schemaErrors('Event', event)).not.toEqual([]);
+  expect(schemaErrors('Event', { ...event, payload: { ...event.payload, body: '' } })).toEqual([]);
 });
-
-function check(schema: string, value: unknown): readonly unknown[] {
-  const ajv = new Ajv2020({ strict: false, allErrors: true });
-  addFormats.default(ajv);
-  ajv.addSchema({ $id: 'landfall', components: document.components });
-  const validate = ajv.compile({ $ref: `landfall#/components/schemas/${schema}` });
-  validate(value);
-  return validate.errors ?? [];
-}

@@ -7,6 +7,10 @@ export function pullPaths(examples: Examples): Json {
   return { '/api/sync/changes': { get: pullOperation(examples) } };
 }
 
+const entityTag = {
+  ETag: { description: 'The checkpoint, quoted', required: true, schema: { type: 'string' } },
+};
+
 function pullOperation(examples: Examples): Json {
   return {
     operationId: 'pullChanges',
@@ -28,9 +32,12 @@ function pullOperation(examples: Examples): Json {
     responses: {
       200: {
         ...answer('One page', 'PullAnswer', examples.pullAnswer),
-        headers: { ETag: { description: 'The checkpoint, quoted', schema: { type: 'string' } } },
+        headers: entityTag,
       },
-      304: { description: 'The checkpoint named by If-None-Match is still the newest' },
+      304: {
+        description: 'The checkpoint named by If-None-Match is still the newest',
+        headers: entityTag,
+      },
       ...problems(examples, [
         ...everyProblem,
         ...queryProblems,
