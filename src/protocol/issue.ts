@@ -6,6 +6,14 @@ export interface Issue {
   readonly path?: string;
 }
 
+const maxPathLength = 500;
+
+/** Cut where a client sent names of any length: an answer is no echo. */
+export function toPath(names: readonly PropertyKey[]): string {
+  const path = names.join('.');
+  return path.length > maxPathLength ? `${path.slice(0, maxPathLength).toWellFormed()}…` : path;
+}
+
 /**
  * The first thing Zod found, in the words of an answer: one is enough to correct, and their order
  * is the schema's. An unknown field is named like any other.
@@ -16,7 +24,7 @@ export function describeFirst(error: z.ZodError, ...root: readonly string[]): Is
   const [issue] = error.issues;
   if (!issue) throw new Error('zod refused a value without an issue');
   const unknownField = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  const path = [...root, ...issue.path, ...unknownField].join('.');
+  const path = toPath([...root, ...issue.path, ...unknownField]);
   const message = unknownField.length > 0 ? 'is not a known field' : issue.message;
   return path === '' ? { message } : { message, path };
 }

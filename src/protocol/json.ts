@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { parse } from 'secure-json-parse';
 import { type EventFailure, RequestProblem } from '../errors.ts';
+import { toPath } from './issue.ts';
 
 const maxDepth = 32;
 
@@ -57,7 +58,7 @@ export function findUnstorable(value: unknown, path = ''): EventFailure | undefi
 function textFailure(text: string, path: string): EventFailure | undefined {
   if (text.isWellFormed() && !text.includes('\u0000')) return undefined;
   const message = 'holds U+0000 or half of a surrogate pair';
-  return { code: 'INVALID_TEXT', message, ...(path && { path }) };
+  return { code: 'INVALID_TEXT', message, ...(path && { path: toPath([path]) }) };
 }
 
 function numberFailure(number: number, path: string): EventFailure | undefined {
@@ -65,5 +66,5 @@ function numberFailure(number: number, path: string): EventFailure | undefined {
     return undefined;
   }
   const message = 'is not finite or beyond 2^53-1';
-  return { code: 'INVALID_NUMBER', message, ...(path && { path }) };
+  return { code: 'INVALID_NUMBER', message, ...(path && { path: toPath([path]) }) };
 }

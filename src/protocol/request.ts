@@ -10,11 +10,12 @@ export function parseQuery<Schema extends z.ZodType>(
   return parseOr('INVALID_QUERY', schema, query);
 }
 
-/** @throws RequestProblem INVALID_ENVELOPE, naming the field */
+/** @throws RequestProblem INVALID_JSON where there is no body, else INVALID_ENVELOPE, naming the field */
 export function parseEnvelope<Schema extends z.ZodType>(
   schema: Schema,
   body: unknown,
 ): z.output<Schema> {
+  if (body === undefined) throw new RequestProblem('INVALID_JSON');
   return parseOr('INVALID_ENVELOPE', schema, body);
 }
 

@@ -113,4 +113,14 @@ describe('what the database could not keep as it is', () => {
       }),
     );
   });
+
+  test('is named by the beginning of its path where that is long', () => {
+    const name = 'x'.repeat(10_000);
+    for (const found of [
+      findUnstorable({ [name]: '\u0000' }),
+      findUnstorable({ [name]: 2 ** 60 }),
+    ]) {
+      expect(found?.path).toBe(`${'x'.repeat(500)}…`);
+    }
+  });
 });

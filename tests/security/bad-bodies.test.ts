@@ -1,0 +1,116 @@
+import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { put } from '../model/events.ts';
+import { startWire, type Wire } from '../setup/wire.ts';
+import { good, pushOf, refusedEverywhere } from './refused.ts';
+
+const maxBytes = 4096;
+
+let wire: Wire;
+beforeAll(async () => {
+  const env = { MAX_BODY_BYTES: `${maxBytes}` };
+  wire = await startWire({ env });
+});
+afterAll(() => wire.close());
+
+const batch = JSON.stringify({ events: [put('n1')] });
+
+describe('bad input: Content-Type missing or not JSON (`text/plain`, `application/json\\ta`, `application/json garbage`)', () => {
+  test.each([
+    undefined,
+    '',
+    'text/plain',
+    'text/json',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/json\ta',
+    'application/json garbage',
+    'application/jsonp',
+    'application/json, text/plain',
+    'application/problem+json',
+    'json',
+    '*/*',
+    '__proto__',
+  ])('%j', async (type) => {
+    const refusal = { status: 415, code: 'UNSUPPORTED_MEDIA_TYPE' };
+    expect(await refusedEverywhere(wire, pushOf(batch, { 'content-type': type }))).toEqual(refusal);
+  });
+
+  test.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON'])(
+    'but %j is JSON',
+    async (type) => {
+      expect(await good(wire, batch, { 'content-type': type })).toMatchObject({ status: 200 });
+    },
+  );
+});
+
+describe('bad input: unknown Content-Encoding', () => {
+  test.each(['lzma', 'compress', 'gzip, gzip', 'gzip, br', 'gzip;q=1', 'x', '*', '__proto__'])(
+    '%s',
+    async (encoding) => {
+      const refusal = { status: 415, code: 'UNSUPPORTED_ENCODING' };
+      expect(
+        await refusedEverywhere(wire, pushOf(batch, { 'content-encoding': encoding })),
+      ).toEqual(refusal);
+    },
+  );
+
+  test('but identity is known', async () => {
+    expect(await good(wire, batch, { 'content-encoding': 'identity' })).toMatchObject({
+      status: 200,
+    });
+  });
+});
+
+describe('bad input: corrupt gzip', () => {
+  const zipped = gzipSync(batch);
+  test.each<[what: string, encoding: string, body: Buffer]>([
+    ['none at all', 'gzip', Buffer.from(batch)],
+    ['nothing', 'gzip', Buffer.alloc(0)],
+    ['cut off', 'gzip', zipped.subarray(0, -9)],
+    ['only its header', 'gzip', zipped.subarray(0, 10)],
+    ['a wrong checksum', 'gzip', Buffer.concat([zipped.subarray(0, -8), Buffer.alloc(8, 7)])],
+    ['garbage behind it', 'gzip', Buffer.concat([zipped, Buffer.from('garbage')])],
+    ['another encoding', 'gzip', brotliCompressSync(batch)],
+    ['no br', 'br', Buffer.from(batch)],
+    ['br that is cut off', 'br', brotliCompressSync(batch).subarray(0, -3)],
+    ['no deflate', 'deflate', Buffer.from(batch)],
+    ['no zstd', 'zstd', Buffer.from(batch)],
+    ['zstd that is cut off', 'zstd', zstdCompressSync(batch).subarray(0, -3)],
+  ])('%s', async (_what, encoding, body) => {
+    const refusal = { status: 400, code: 'INVALID_BODY' };
+    expect(await refusedEverywhere(wire, pushOf(body, { 'content-encoding': encoding }))).toEqual(
+      refusal,
+    );
+  });
+});
+
+const padded = (bytes: number) => batch.padEnd(bytes, ' ');
+const compressions = [
+  ['gzip', gzipSync],
+  ['deflate', deflateSync],
+  ['br', brotliCompressSync],
+  ['zstd', zstdCompressSync],
+] as const;
+
+describe('bad input: a decompression bomb, a body over the limit, also chunked', () => {
+  test('a body of one byte too many', async () => {
+    const refusal = { status: 413, code: 'BODY_TOO_LARGE', maxBytes };
+    expect(await refusedEverywhere(wire, pushOf(padded(maxBytes + 1)))).toEqual(refusal);
+  });
+
+  test.each(compressions)('%s of a body of one byte too many', async (encoding, compress) => {
+    const request = pushOf(compress(padded(maxBytes + 1)), { 'content-encoding': encoding });
+    const refusal = { status: 413, code: 'BODY_TOO_LARGE', maxBytes };
+    expect(await refusedEverywhere(wire, request)).toEqual(refusal);
+  });
+
+  test('but a body of exactly the limit is read, however it is compressed', async () => {
+    expect(await good(wire, padded(maxBytes))).toMatchObject({ status: 200 });
+    for (const [encoding, compress] of compressions) {
+      expect(
+        await good(wire, compress(padded(maxBytes)), { 'content-encoding': encoding }),
+      ).toMatchObject({ status: 200 });
+    }
+  });
+});

@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { put } from '../model/events.ts';
+import { startWire, type Wire } from '../setup/wire.ts';
+import { bodyPaths, good, pushOf, refused, refusedEverywhere } from './refused.ts';
+
+const maxEvents = 5;
+
+let wire: Wire;
+beforeAll(async () => {
+  wire = await startWire({ env: { MAX_BATCH_EVENTS: `${maxEvents}` } });
+});
+afterAll(() => wire.close());
+
+const batch = JSON.stringify({ events: [put('n1')] });
+const envelope = (fields: object) => JSON.stringify({ events: [put('n1')], ...fields });
+const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
+const nestedPayload = (levels: number) =>
+  `{"events":[{"identityKey":"k","kind":"note.put","payload":${nested(levels)}}]}`;
+
+describe('bad input: empty, truncated, NaN, trailing comma; `__proto__`, `constructor.prototype`', () => {
+  test.each<[what: string, body: string | Buffer]>([
+    ['empty', ''],
+    ['white space', ' \n'],
+    ['cut off', batch.slice(0, -1)],
+    ['more behind it', `${batch} ${batch}`],
+    ['a trailing comma', '{"events":[1,]}'],
+    ['NaN', '{"events":[NaN]}'],
+    ['Infinity', '{"events":[Infinity]}'],
+    ['a number in hexadecimal', '{"events":[0x10]}'],
+    ['a number with a leading zero', '{"events":[01]}'],
+    ['single quotes', "{'events':[]}"],
+    ['no quotes', '{events:[]}'],
+    ['a comment', '{"events":[] /* none */}'],
+    ['a line break in a text', '{"events":["a\nb"]}'],
+    ['U+0000 in a text', '{"events":["a\u0000b"]}'],
+    ['half an escape', '{"events":["\\u12"]}'],
+    ['opening brackets only', '['.repeat(4000)],
+    ['a form', 'events=1'],
+    ['UTF-16', Buffer.from(batch, 'utf16le')],
+    ['__proto__', '{"events":[],"__proto__":{"a":1}}'],
+    ['__proto__ deep inside', '{"events":[{"payload":{"__proto__":{"a":1}}}]}'],
+    ['__proto__ with escapes', '{"events":[{"\\u005f_proto__":{}}]}'],
+    ['__proto__ of null', '{"events":[],"__proto__":null}'],
+    ['constructor.prototype', '{"events":[{"constructor":{"prototype":{"a":1}}}]}'],
+    ['… with escapes', '{"events":[{"c\\u006fnstructor":{"\\u0070rototype":{}}}]}'],
+  ])('%s', async (_what, body) => {
+    expect(await refusedEverywhere(wire, pushOf(body))).toEqual({
+      status: 400,
+      code: 'INVALID_JSON',
+    });
+    expect(Object.prototype).not.toHaveProperty('a');
+  });
+
+  test.each(bodyPaths)('no body at all: %s', async (url) => {
+    expect(await refused(wire, { method: 'POST', url })).toEqual({
+      status: 400,
+      code: 'INVALID_JSON',
+    });
+  });
+});
+
+describe('bad input: invalid UTF-8', () => {
+  test.each<[what: string, bytes: readonly number[]]>([
+    ['a byte that never is', [0xff]],
+    ['half of a character', [0xe2, 0x82]],
+    ['a surrogate', [0xed, 0xa0, 0x80]],
+    ['an overlong NUL', [0xc0, 0x80]],
+    ['a code point beyond the last', [0xf4, 0x90, 0x80, 0x80]],
+    ['Latin-1', [0xe4]],
+  ])('%s', async (_what, bytes) => {
+    const body = Buffer.from([0x22, ...bytes, 0x22]);
+    expect(await refusedEverywhere(wire, pushOf(body))).toEqual({
+      status: 400,
+      code: 'INVALID_UTF8',
+    });
+  });
+});
+
+describe('bad input: depth over 32', () => {
+  test.each([
+    ['33 arrays', nested(33)],
+    ['33 objects', `${'{"a":'.repeat(33)}1${'}'.repeat(33)}`],
+    ['2000 arrays', nested(2000)],
+    ['an event of 33 levels', nestedPayload(30)],
+  ])('%s', async (_what, body) => {
+    expect(await refusedEverywhere(wire, pushOf(body))).toEqual({ status: 400, code: 'TOO_DEEP' });
+  });
+
+  test('but 32 levels are read', async () => {
+    expect(await good(wire, nestedPayload(29))).toMatchObject({
+      status: 200,
+      body: { failed: [{ code: 'INVALID_PAYLOAD' }] },
+    });
+  });
+});
+
+describe('bad input: top-level null or string; unknown envelope field', () => {
+  test.each<[what: string, body: string, path?: string]>([
+    ['null', 'null'],
+    ['a text', '"events"'],
+    ['a number', '5'],
+    ['false', 'false'],
+    ['no events', '{}', 'events'],
+    ['events that are null', '{"events":null}', 'events'],
+    ['events that are an object', '{"events":{"0":{}}}', 'events'],
+    ['an unknown field', envelope({ mode: 'x' }), 'mode'],
+    ['a field that every object has', envelope({ constructor: 1 }), 'constructor'],
+    ['a field under an empty name', envelope({ '': 1 })],
+    ['a word for atomic', envelope({ atomic: 'true' }), 'atomic'],
+    ['null for atomic', envelope({ atomic: null }), 'atomic'],
+    ['a number for sentAt', envelope({ sentAt: 1 }), 'sentAt'],
+    ['sent on 30 February', envelope({ sentAt: '2026-02-30T00:00:00Z' }), 'sentAt'],
+    ['sent in no zone', envelope({ sentAt: '2026-01-01T00:00:00' }), 'sentAt'],
+    ['sent in the year 2200', envelope({ sentAt: '2200-01-01T00:00:00Z' }), 'sentAt'],
+  ])('%s', async (_what, body, path) => {
+    const refusal = { status: 400, code: 'INVALID_ENVELOPE', ...(path && { path }) };
+    expect(await refused(wire, pushOf(body))).toEqual(refusal);
+  });
+
+  test('a name of any length is named by its beginning', async () => {
+    const path = `${'x'.repeat(500)}…`;
+    const refusal = { status: 400, code: 'INVALID_ENVELOPE', path };
+    expect(await refused(wire, pushOf(envelope({ ['x'.repeat(3_000)]: 1 })))).toEqual(refusal);
+  });
+});
+
+describe('bad input: a tenant named in the body', () => {
+  test.each(['tenant', 'tenantId', 'tenant_id'])('%s', async (name) => {
+    const refusal = { status: 400, code: 'INVALID_ENVELOPE', path: name };
+    expect(await refused(wire, pushOf(envelope({ [name]: 't2' })))).toEqual(refusal);
+    expect(await wire.service.sql("SELECT 1 FROM tenants WHERE id = 't2'")).toEqual([]);
+  });
+});
+
+describe('bad input: 0 events / over the maximum', () => {
+  const events = Array.from({ length: maxEvents + 1 }, (_, at) => put(`n${at}`));
+
+  test.each([
+    ['/api/sync/events', '{"events":[]}'],
+    ['/api/sync/events', '[]'],
+    ['/api/events', '{"events":[]}'],
+    ['/api/events', '[]'],
+  ])('none on %s: %s', async (url, body) => {
+    expect(await refused(wire, { ...pushOf(body), url })).toEqual({
+      status: 400,
+      code: 'EMPTY_BATCH',
+    });
+  });
+
+  test.each([
+    ['/api/sync/events', { events }],
+    ['/api/sync/events', events],
+    [
+      '/api/sync/events',
+      {
+        events: events.map(({ identityKey: clientRequestId, ...rest }) => ({
+          clientRequestId,
+          ...rest,
+        })),
+      },
+    ],
+    ['/api/events', { events }],
+    ['/api/events', events],
+  ])('one too many on %s', async (url, body) => {
+    const refusal = { status: 413, code: 'BATCH_TOO_LARGE', maxEvents };
+    expect(await refused(wire, { ...pushOf(body), url })).toEqual(refusal);
+  });
+
+  test('but the maximum is taken', async () => {
+    expect(await good(wire, JSON.stringify({ events: events.slice(1) }))).toMatchObject({
+      status: 200,
+    });
+  });
+});
