@@ -2,6 +2,8 @@ import { z } from 'zod';
 import { readDuration } from './duration.ts';
 
 const minSecretBytes = 32;
+/** PEM, or a JWK. */
+const publicMaterial = /-----BEGIN |"kty"\s*:/;
 
 const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
@@ -39,6 +41,9 @@ const variablesSchema = databaseVariablesSchema.extend({
     .string()
     .refine((secret) => Buffer.byteLength(secret) >= minSecretBytes, {
       message: `must be at least ${minSecretBytes} bytes`,
+    })
+    .refine((secret) => !publicMaterial.test(secret), {
+      message: 'must be random bytes, not a key or certificate: whoever can read those could sign',
     })
     .optional(),
   JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),

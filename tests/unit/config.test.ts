@@ -194,6 +194,9 @@ describe('a refusal names the variable', () => {
     ['DATABASE_URL', { DATABASE_URL: 'localhost' }],
     ['DATABASE_POOL_SIZE', { DATABASE_POOL_SIZE: '0' }],
     ['JWT_SECRET', { JWT_SECRET: 's'.repeat(31) }],
+    ...['-----BEGIN PUBLIC KEY-----', '\n-----BEGIN CERTIFICATE-----', '{ "kty" : "RSA" }'].map(
+      (begin): [string, NodeJS.ProcessEnv] => ['JWT_SECRET', { JWT_SECRET: begin + secret }],
+    ),
     ['JWT_SECRET', { NODE_ENV: 'production' }],
     ['JWT_SECRET', { NODE_ENV: 'production', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' }],
     ['JWKS_URL', { ...jwks, JWKS_URL: 'file:///keys.json' }],
