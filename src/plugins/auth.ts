@@ -1,11 +1,11 @@
-import { KeyObject } from 'node:crypto';
+import { isUtf8 } from 'node:buffer';
 import jwt, { type FastifyJWTOptions, type TokenOrHeader } from '@fastify/jwt';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
-import { createRemoteJWKSet, errors } from 'jose';
 import { z } from 'zod';
 import type { AuthConfig } from '../config.ts';
 import { RequestProblem } from '../errors.ts';
+import { createIssuerKeys, issuerAlgorithms } from '../issuer-keys.ts';
 import { identifierSchema } from '../protocol/text.ts';
 
 export type Scope = 'sync:push' | 'sync:pull';
@@ -30,15 +30,31 @@ declare module 'fastify' {
   }
 }
 
-/** A token made for another purpose, such as a logout, says so in `typ`. */
+/** How far the issuer's clock may be from this one's. */
+const clockToleranceMs = 30_000;
+
 const tokenSchema = z.object({
+  /** Bytes that are no UTF-8 would all read as U+FFFD, and two tenants as one. */
+  input: z
+    .string()
+    .refine((input) => input.split('.').every((part) => isUtf8(Buffer.from(part, 'base64url')))),
   header: z.object({
+    /** A token made for another purpose, such as a logout, says so. */
     typ: z.stringFormat('token type', /^(application\/)?(at\+)?jwt$/i).optional(),
+    /** What must be understood is not: the service knows no extension, an unencoded payload least. */
+    crit: z.undefined().optional(),
+    b64: z.literal(true).optional(),
   }),
   payload: z.record(z.string(), z.unknown()),
 });
 
 const claimsSchema = z.object({
+  /** Finite: `1e999` would never pass. */
+  exp: z.number(),
+  iat: z
+    .number()
+    .refine((seconds) => seconds * 1000 <= Date.now() + clockToleranceMs)
+    .optional(),
   sub: identifierSchema.nullish().transform((sub) => sub ?? null),
   device: identifierSchema.nullish().transform((device) => device ?? null),
   scope: z
@@ -50,7 +66,7 @@ const claimsSchema = z.object({
 /** Checks tokens before a body is read, and gives each request its actor. */
 export const auth = plugin<{ config: AuthConfig }>(
   async (app, { config }) => {
-    await app.register(jwt, jwtOptions(config));
+    await app.register(jwt, jwtOptions(config, app.log));
     app.decorateRequest('actor');
     app.addHook('onRequest', async (request) => {
       const { scope } = request.routeOptions.config;
@@ -88,13 +104,12 @@ function toProblem(error: { code?: string }): RequestProblem {
   return new RequestProblem(missing.has(error.code ?? '') ? 'AUTH_REQUIRED' : 'TOKEN_INVALID');
 }
 
-const issuerAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
-
-function jwtOptions(config: AuthConfig): FastifyJWTOptions {
+function jwtOptions(config: AuthConfig, log: FastifyBaseLogger): FastifyJWTOptions {
   const { issuer, audience } = config;
   // A claim is only checked where it is there, so what is checked is also required.
   const verify = {
     complete: true,
+    clockTolerance: clockToleranceMs,
     requiredClaims: ['exp', ...(issuer ? ['iss'] : []), ...(audience ? ['aud'] : [])],
     ...(issuer !== undefined && { allowedIss: issuer }),
     ...(audience !== undefined && { allowedAud: audience }),
@@ -103,44 +118,19 @@ function jwtOptions(config: AuthConfig): FastifyJWTOptions {
     return { secret: config.secret, verify: { ...verify, algorithms: ['HS256'] } };
   }
   return {
-    secret: jwksSecret(config.jwksUrl),
+    secret: publishedKey(config.jwksUrl, log),
     decode: { complete: true },
     verify: { ...verify, algorithms: [...issuerAlgorithms] },
   };
 }
 
-/**
- * The issuer's key for a token, from the configured address only. Whatever tokens arrive, the key set
- * is fetched at most once in five seconds, and an issuer that stays silent is given up after five.
- */
-function jwksSecret(jwksUrl: string) {
-  const keyOf = createRemoteJWKSet(new URL(jwksUrl), {
-    timeoutDuration: 5_000,
-    cooldownDuration: 5_000,
-  });
+/** The issuer's key for a token. Of the token, only `kid` and `alg` say which. */
+function publishedKey(jwksUrl: string, log: FastifyBaseLogger) {
+  const keyOf = createIssuerKeys(jwksUrl, (err) =>
+    log.warn({ event: 'issuer.failed', err }, 'the keys at hand serve on'),
+  );
   return async (_request: FastifyRequest, token: TokenOrHeader): Promise<string> => {
     const { kid, alg } = 'header' in token ? token.header : token;
-    if (kid === undefined || !isAccepted(alg)) throw new RequestProblem('TOKEN_INVALID');
-    try {
-      const key = KeyObject.from(await keyOf({ kid, alg }));
-      return key.export({ type: 'spki', format: 'pem' }).toString();
-    } catch (error) {
-      if (saysNoSuchKey(error)) throw new RequestProblem('TOKEN_INVALID');
-      const detail = 'The token issuer did not answer.';
-      throw new RequestProblem('UNAVAILABLE', detail, { retryAfter: 5 }, error);
-    }
+    return keyOf(kid, alg);
   };
-}
-
-/** The issuer answered, and has no one key that this token could be signed with. */
-function saysNoSuchKey(error: unknown): boolean {
-  return (
-    error instanceof errors.JWKSNoMatchingKey ||
-    error instanceof errors.JWKSMultipleMatchingKeys ||
-    error instanceof errors.JOSENotSupported
-  );
-}
-
-function isAccepted(alg: string): boolean {
-  return issuerAlgorithms.some((accepted) => accepted === alg);
 }

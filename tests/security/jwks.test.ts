@@ -1,0 +1,96 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TestApp } from '../setup/app.ts';
+import {
+  createKey,
+  type Issuer,
+  type IssuerAlgorithm,
+  pullWith,
+  startIssuer,
+  startTrusting,
+} from './issuer.ts';
+
+const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
+const keys = algorithms.map((alg) => createKey(alg, alg));
+
+/** Keys that nobody should trust, each published under the kid of its name. */
+const short = createKey('RS256', 'short', generateKeyPairSync('rsa', { modulusLength: 1024 }));
+const leaked = createKey('RS256', 'leaked');
+const shared = { kty: 'oct', k: Buffer.from('s'.repeat(32)).toString('base64url'), kid: 'shared' };
+const forEncryption = createKey('RS256', 'for-encryption');
+const otherCurve = createKey(
+  'ES256',
+  'other-curve',
+  generateKeyPairSync('ec', { namedCurve: 'P-384' }),
+);
+const twice = createKey('RS256', 'twice');
+const broken = createKey('RS256', 'broken');
+
+let issuer: Issuer;
+let service: TestApp;
+beforeAll(async () => {
+  issuer = await startIssuer(
+    ...[...keys, short, otherCurve, twice, createKey('RS256', 'twice')].map(({ jwk }) => jwk),
+    leaked.privateKey.export({ format: 'jwk' }),
+    { ...leaked.privateKey.export({ format: 'jwk' }), kid: 'leaked', alg: 'RS256', use: 'sig' },
+    { ...forEncryption.jwk, use: 'enc' },
+    { ...broken.jwk, n: '!' },
+    shared,
+    {},
+  );
+  service = await startTrusting(issuer);
+});
+afterAll(async () => {
+  await service.close();
+  await issuer.close();
+});
+
+test.each(algorithms)('a token signed with %s by a published key is accepted', async (alg) => {
+  const key = keys.find(({ header }) => header.alg === alg);
+  expect(key && (await pullWith(service, key))).toBe('200');
+});
+
+test.each(algorithms)('a token signed with %s by another key is refused', async (alg) => {
+  expect(await pullWith(service, createKey(alg, alg))).toBe('401 TOKEN_INVALID');
+});
+
+test.each(
+  algorithms.flatMap((alg) => algorithms.map((kid): [IssuerAlgorithm, string] => [alg, kid])),
+)('%s in the name of the key %s is accepted only where that is its own', async (alg, kid) => {
+  const signer = keys.find(({ header }) => header.alg === alg);
+  if (!signer) throw new Error(`no key for ${alg}`);
+  const said = await pullWith(service, { header: { alg, kid }, sign: signer.sign });
+  expect(said).toBe(alg === kid ? '200' : '401 TOKEN_INVALID');
+});
+
+test.each([
+  ['for encryption', forEncryption],
+  ['of another curve', otherCurve],
+  ['that two keys share', twice],
+  ['of a shared secret', createKey('RS256', 'shared')],
+])('a kid %s is as good as none', async (_what, key) => {
+  expect(await pullWith(service, key)).toBe('401 TOKEN_INVALID');
+});
+
+test.each([
+  ['is too short', short, /1024 bits/],
+  ['was published with its private part', leaked, /public keys/],
+  ['cannot be read', broken, /./],
+])('a key that %s is not used, and the log says why', async (_what, key, reason) => {
+  const before = service.logLines.length;
+  expect(await pullWith(service, key)).toBe('503 UNAVAILABLE');
+  const line = service.logLines.slice(before).find(({ event }) => event === 'request.failed');
+  expect(line).toMatchObject({ err: { message: expect.stringMatching(reason) } });
+  const { d, p } = leaked.privateKey.export({ format: 'jwk' });
+  for (const secret of [d, p]) expect(JSON.stringify(line)).not.toContain(secret);
+});
+
+test('the user and password of JWKS_URL go to the issuer, and nowhere else', async () => {
+  const [rsa] = keys;
+  const asked = issuer.requests.length;
+  const withPassword = await startTrusting(issuer, 'land%40fall:p%3Ass@');
+  expect(rsa && (await pullWith(withPassword, rsa))).toBe('200');
+  const authorization = `Basic ${Buffer.from('land@fall:p:ss').toString('base64')}`;
+  expect(issuer.requests.slice(asked)).toEqual([{ url: '/oauth/keys.json', authorization }]);
+  await withPassword.close();
+});
