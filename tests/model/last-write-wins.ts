@@ -4,10 +4,14 @@
  * service.
  */
 
-export type Value = string | number | null;
+export type Value = string | number | boolean | null | readonly Value[] | Fields;
+
+export interface Fields {
+  readonly [name: string]: Value;
+}
 
 export type Action =
-  | { readonly policy: 'put' | 'patch'; readonly fields: { readonly [name: string]: Value } }
+  | { readonly policy: 'put' | 'patch'; readonly fields: Fields }
   | { readonly policy: 'remove' };
 
 export type Accepted = Action & {
@@ -32,7 +36,8 @@ export function finalRecords(accepted: readonly Accepted[]): FinalRecord[] {
     .sort((left, right) => (left.entityId < right.entityId ? -1 : 1));
 }
 
-function finalState(events: readonly Accepted[]): Omit<FinalRecord, 'entityId'> {
+/** What remains of one entity's events. */
+export function finalState(events: readonly Accepted[]): Omit<FinalRecord, 'entityId'> {
   const writes = events.filter((event) => event.policy !== 'remove');
   const newestWrite = greatest(writes);
   const newestRemove = greatest(events.filter((event) => event.policy === 'remove'));
@@ -52,14 +57,14 @@ function finalState(events: readonly Accepted[]): Omit<FinalRecord, 'entityId'> 
   return { deleted, data };
 }
 
-function greatest<Event extends Accepted>(events: readonly Event[]): Event | undefined {
+export function greatest<Event extends Accepted>(events: readonly Event[]): Event | undefined {
   return events.reduce<Event | undefined>(
     (best, event) => (best && isGreater(best, event) ? best : event),
     undefined,
   );
 }
 
-function isGreater(left: Accepted, right: Accepted): boolean {
+export function isGreater(left: Accepted, right: Accepted): boolean {
   if (left.effectiveAt !== right.effectiveAt) return left.effectiveAt > right.effectiveAt;
   const leftDeletes = left.policy === 'remove';
   if (leftDeletes !== (right.policy === 'remove')) return leftDeletes;

@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+import type { KnownRecord } from '../../soak/edits/author.ts';
+import { createAuthor } from '../../soak/edits/create-author.ts';
+import { createUser } from '../../soak/edits/deeds.ts';
+import { createRandom } from '../../soak/random.ts';
+import { entityKeyOf, type Logged, replay } from '../model/bundled/replay.ts';
+import { MemoryTenant, type Sent } from './kinds/support/memory-tenant.ts';
+
+const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
+const runs = Number(process.env.RUNS ?? 8);
+
+/** Three devices that write to one tenant without a network between: the real deciding. */
+function history(run: number) {
+  const tenant = new MemoryTenant();
+  const random = createRandom(seed + run, 'order');
+  const sent = new Map<string, Sent>();
+  const offsets = [0, -365 * 86_400_000, 365 * 86_400_000];
+  const devices = offsets.map((offset, index) => {
+    const table = new Map<string, KnownRecord>();
+    const author = createAuthor({
+      device: `d${index}`,
+      random: createRandom(seed + run, `d${index}`),
+      now: () => tenant.now + offset,
+      find(entityType, entityId) {
+        const entity = { entityType, entityId };
+        const record = tenant.record(entity);
+        // A device that has not pulled for a while knows what was.
+        if (record && random.chance(0.5)) {
+          table.set(entityKeyOf(entity), { ...record, data: JSON.parse(record.data ?? 'null') });
+        }
+        return table.get(entityKeyOf(entity));
+      },
+    });
+    return { act: createUser(index === 0), author };
+  });
+  for (let step = 0; step < 150; step += 1) {
+    const { act, author } = random.pick(devices);
+    const events = act(author) as readonly Sent[];
+    for (const event of events) sent.set(event.identityKey, event);
+    const outcomes = tenant.push(...random.shuffled(events));
+    for (const { status, identityKey } of outcomes) {
+      if (status === 'failed') author.forget(identityKey ?? '');
+    }
+    tenant.now += random.int(0, 40_000);
+  }
+  return { tenant, sent };
+}
+
+function loggedOf({ tenant, sent }: ReturnType<typeof history>): Logged[] {
+  return tenant.log.map((row) => {
+    const event = sent.get(row.identityKey);
+    if (!event) throw new Error(`nobody sent ${row.identityKey}`);
+    const { version, outcome, effectiveAt, receivedAt } = row;
+    const { version: kindVersion = 1, occurredAt, payload, ...rest } = event;
+    const at = occurredAt === undefined ? undefined : Date.parse(occurredAt) * 1000;
+    return {
+      ...rest,
+      version,
+      kindVersion,
+      payload: payload as Logged['payload'],
+      occurredAt: at,
+      sentAts: [undefined],
+      outcome,
+      effectiveAt,
+      receivedAt,
+    };
+  });
+}
+
+test(`the model of the bundled kinds decides as the service does (SEED=${seed})`, () => {
+  const outcomes = new Set<string>();
+  for (let run = 0; run < runs; run += 1) {
+    const told = history(run);
+    const { records, faults } = replay(loggedOf(told));
+    expect(
+      faults.map(({ event, message }) => `${event.kind} ${event.version}: ${message}`),
+    ).toEqual([]);
+    for (const { outcome } of told.tenant.log) outcomes.add(outcome);
+    for (const record of records.values()) {
+      const stored = told.tenant.record(record);
+      const { version, deleted, data } = stored ?? { version: 0, deleted: true, data: null };
+      expect({
+        key: entityKeyOf(record),
+        version,
+        deleted,
+        data: JSON.parse(data ?? 'null'),
+      }).toEqual({
+        key: entityKeyOf(record),
+        version: record.version,
+        deleted: record.deleted,
+        data: record.data,
+      });
+    }
+  }
+  expect([...outcomes].toSorted()).toEqual(['applied', 'conflict', 'merged', 'noop', 'superseded']);
+});
