@@ -1,205 +1,201 @@
-import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { OutgoingHttpHeaders } from 'node:http';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { put } from '../model/events.ts';
 import { refusalOf } from '../model/refusal.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
+import {
+  anHourAgo,
+  badContents,
+  badSignatures,
+  type Forgery,
+  forge,
+  goodClaims,
+  hmac,
+  type Signer,
+} from './forgeries.ts';
+import { createKey, type Issuer, startIssuer, startTrusting } from './issuer.ts';
 
 const secret = 'the only secret of this test, at least 32 bytes';
 const env = { JWT_SECRET: secret, JWT_AUDIENCE: 'landfall', JWT_ISSUER: 'https://issuer.test' };
 
+const bySecret = hmac(secret);
+const byKey = createKey('RS256', 'k1');
+let issuer: Issuer;
+/** Where forged tokens point: nobody may ever ask here. */
+let silent: Issuer;
 let service: TestApp;
+let trusting: TestApp;
 beforeAll(async () => {
-  service = await startApp({ env });
+  [issuer, silent] = await Promise.all([startIssuer(byKey.jwk), startIssuer()]);
+  [service, trusting] = await Promise.all([startApp({ env }), startTrusting(issuer)]);
 });
-afterAll(() => service.close());
+afterAll(() => Promise.all([service, trusting, issuer, silent].map((each) => each.close())));
 
-const inAnHour = Math.floor(Date.now() / 1000) + 3600;
-const anHourAgo = inAnHour - 7200;
-const good = {
-  tenant: 't1',
-  sub: 'user',
-  device: 'd1',
-  scope: 'sync:push sync:pull',
-  aud: 'landfall',
-  iss: 'https://issuer.test',
-  exp: inAnHour,
-};
+const token = (claims: object = goodClaims, header: object = {}) => forge(bySecret, claims, header);
 
-const encode = (part: unknown) => Buffer.from(JSON.stringify(part)).toString('base64url');
-const hmac = (algorithm: string, key: string) => (text: string) =>
-  createHmac(algorithm, key).update(text).digest('base64url');
-const hs256 = hmac('sha256', secret);
-
-function token(claims: unknown, header: object = {}, signature = hs256): string {
-  const text = `${encode({ alg: 'HS256', typ: 'JWT', ...header })}.${encode(claims)}`;
-  return `${text}.${signature(text)}`;
-}
-const without = (name: keyof typeof good) => ({ ...good, [name]: undefined });
-
-function pull(authorization?: string) {
+async function pull(authorization?: string, { app } = service) {
   const headers = authorization === undefined ? {} : { authorization };
-  return service.app
-    .inject({ method: 'GET', url: '/api/sync/changes', headers })
-    .then((answer) => ({
-      status: answer.statusCode,
-      headers: answer.headers,
-      body: answer.json(),
-    }));
+  const answer = await app.inject({ method: 'GET', url: '/api/sync/changes', headers });
+  return { status: answer.statusCode, headers: answer.headers, body: answer.json() };
 }
 
-const none = () => '';
-const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
-const jwk = publicKey.export({ format: 'jwk' });
-const rs256 = (text: string) => sign('sha256', Buffer.from(text), privateKey).toString('base64url');
-const [header64, claims64, signature64] = token(good).split('.');
+/** A request's own id, the time, and what is left of a quota. */
+const varying = /^(x-request-id|date|ratelimit.*)$/;
+const steady = (headers: OutgoingHttpHeaders) =>
+  Object.entries(headers).filter(([name]) => !varying.test(name));
 
-const forged: [what: string, token: string][] = [
-  ['alg none', token(good, { alg: 'none' }, none)],
-  ['alg None', token(good, { alg: 'None' }, none)],
-  ['alg NONE', token(good, { alg: 'NONE' }, none)],
-  ['alg nOnE and a signature', token(good, { alg: 'nOnE' })],
-  ['an empty alg', token(good, { alg: '' })],
-  ['no alg', token(good, { alg: undefined })],
-  ['alg hs256', token(good, { alg: 'hs256' })],
-  ['an algorithm that was not agreed on', token(good, { alg: 'HS512' }, hmac('sha512', secret))],
-  ['an empty signature', token(good, {}, none)],
-  ['no signature', `${header64}.${claims64}`],
-  ['half of its signature', `${header64}.${claims64}.${signature64?.slice(0, 20)}`],
-  ['four parts', `${token(good)}.${signature64}`],
-  ['an empty key', token(good, {}, hmac('sha256', ''))],
-  ['another secret', token(good, {}, hmac('sha256', `${secret} `))],
-  ['a public key as its secret', token(good, {}, hmac('sha256', pem))],
-  ['RS256 with a key of its own', token(good, { alg: 'RS256' }, rs256)],
-  ['a key of its own in jwk', token(good, { alg: 'RS256', jwk }, rs256)],
-  ['a key of its own in jku', token(good, { alg: 'RS256', jku: 'http://127.0.0.1:9/jwks' }, rs256)],
-  ['a key of its own in x5u', token(good, { alg: 'RS256', x5u: 'http://127.0.0.1:9/x' }, rs256)],
-  ['a kid that is a path', token(good, { kid: '../../dev/null' }, hmac('sha256', ''))],
-  ['claims that were changed', `${header64}.${encode({ ...good, tenant: 't2' })}.${signature64}`],
-  ['a header that was changed', `${encode({ alg: 'HS256' })}.${claims64}.${signature64}`],
-  ['an unknown crit', token(good, { crit: ['unheard-of'], 'unheard-of': 1 })],
-  ['another typ', token(good, { typ: 'logout+jwt' })],
-  ['another audience', token({ ...good, aud: 'another' })],
-  ['no audience', token(without('aud'))],
-  ['only other audiences', token({ ...good, aud: ['one', 'two'] })],
-  ['an audience that only begins alike', token({ ...good, aud: 'landfall2' })],
-  ['another issuer', token({ ...good, iss: 'https://issuer.test.evil' })],
-  ['no issuer', token(without('iss'))],
-  ['no exp', token(without('exp'))],
-  ['an exp that has passed', token({ ...good, exp: anHourAgo })],
-  ['an exp of 0', token({ ...good, exp: 0 })],
-  ['an exp that is a text', token({ ...good, exp: String(inAnHour) })],
-  ['an exp that is null', token({ ...good, exp: null })],
-  ['an nbf to come', token({ ...good, nbf: inAnHour })],
-  ['claims that are null', token(null)],
-  ['claims that are an array', token([good])],
-  ['claims that are a text', token('good')],
-  ['claims that are no JSON', [header64, 'e30x', hs256(`${header64}.e30x`)].join('.')],
-  ['a header that is no JSON', `e30x.${claims64}.${hs256(`e30x.${claims64}`)}`],
-  ['three empty parts', '..'],
-  ['one part', 'token'],
-  ['a token of 100 kB', token({ ...good, more: 'x'.repeat(100_000) }, {}, none)],
-];
-
-test.each(forged)('a token with %s is refused', async (_what, forgery) => {
-  const problem = refusalOf(await pull(`Bearer ${forgery}`));
-  expect(problem).toMatchObject({ status: 401, code: 'TOKEN_INVALID' });
-});
-
-test('all refused tokens are answered with one and the same body', async () => {
-  const bodies = new Set<string>();
-  for (const [, forgery] of forged) {
-    bodies.add(JSON.stringify((await pull(`Bearer ${forgery}`)).body));
+/** Each of them is refused, all with one answer, by a service that takes the good one. */
+async function expectOneRefusal(
+  good: Signer,
+  forged: readonly Forgery[],
+  by: TestApp,
+): Promise<void> {
+  expect((await pull(`Bearer ${forge(good, goodClaims)}`, by)).status).toBe(200);
+  const answers = new Set<string>();
+  for (const [what, forgery] of forged) {
+    const answer = await pull(`Bearer ${forgery}`, by);
+    expect(refusalOf(answer), what).toMatchObject({ status: 401, code: 'TOKEN_INVALID' });
+    answers.add(JSON.stringify([steady(answer.headers), answer.body]));
   }
-  expect(bodies.size).toBe(1);
+  expect(answers.size).toBe(1);
+}
+
+describe('bad input: no, or no Bearer, Authorization', () => {
+  test.each([
+    undefined,
+    '',
+    'Bearer',
+    'Bearer ',
+    'Bearer\t',
+    'Basic dXNlcjpwYXNz',
+    token(),
+    `Token ${token()}`,
+    `Bearer  ${token()}`,
+    `Bearer ${token()} ${token()}`,
+    `Basic dXNlcjpwYXNz, Bearer ${token()}`,
+  ])('the Authorization %j is none', async (authorization) => {
+    const problem = refusalOf(await pull(authorization));
+    expect(problem).toMatchObject({ status: 401, code: 'AUTH_REQUIRED' });
+  });
+
+  test('a token in the query or a cookie is none', async () => {
+    const url = `/api/sync/changes?token=${token()}&access_token=${token()}`;
+    const headers = { cookie: `token=${token()}; access_token=${token()}` };
+    const { statusCode } = await service.app.inject({ method: 'GET', url, headers });
+    expect(statusCode).toBe(401);
+  });
 });
 
-test.each([
-  undefined,
-  '',
-  'Bearer',
-  'Bearer ',
-  'Basic dXNlcjpwYXNz',
-  token(good),
-  `Token ${token(good)}`,
-])('the Authorization %j is none', async (authorization) => {
-  const problem = refusalOf(await pull(authorization));
-  expect(problem).toMatchObject({ status: 401, code: 'AUTH_REQUIRED' });
-});
+describe('bad input: alg none in any case; HS256 signed with the public key; empty key or signature; unknown or `../` kid; jku, x5u, jwk; unknown crit; wrong aud/iss/typ; no exp; expired; nbf to come', () => {
+  test('with a shared secret, whatever else a token is signed with is refused in one way', async () => {
+    const pem = byKey.publicKey.export({ type: 'spki', format: 'pem' });
+    await expectOneRefusal(
+      bySecret,
+      [
+        ...badSignatures(bySecret, `http://127.0.0.1:${silent.port}/`),
+        ['an algorithm that was not agreed on', forge(hmac(secret, 'sha512'), goodClaims)],
+        ['another secret', forge(hmac(`${secret} `), goodClaims)],
+        ['a public key as its secret', forge(hmac(pem), goodClaims)],
+        ['a key that is published elsewhere', forge(byKey, goodClaims)],
+      ],
+      service,
+    );
+  });
 
-test('a token in the query is none', async () => {
-  const url = `/api/sync/changes?token=${token(good)}&access_token=${token(good)}`;
-  const { statusCode } = await service.app.inject({ method: 'GET', url });
-  expect(statusCode).toBe(401);
-});
+  test('with published keys, whatever else a token is signed with is refused in one way', async () => {
+    const published = [
+      byKey.publicKey.export({ type: 'spki', format: 'pem' }),
+      byKey.publicKey.export({ type: 'spki', format: 'pem' }).toString().trim(),
+      byKey.publicKey.export({ type: 'pkcs1', format: 'pem' }),
+      byKey.publicKey.export({ type: 'spki', format: 'der' }),
+      JSON.stringify(byKey.jwk),
+      Buffer.from(String(byKey.jwk.n), 'base64url'),
+    ];
+    const kids = ['k2', '../k1', 'k1/../k1', 'K1', 'k1 ', '', 5, null, undefined, ['k1'], {}];
+    await expectOneRefusal(
+      byKey,
+      [
+        ...badSignatures(byKey, `http://127.0.0.1:${silent.port}/`),
+        ...published.map(
+          (key): Forgery => [
+            `HS256 with the public key ${String(key)}`,
+            forge(hmac(key), goodClaims, { kid: 'k1' }),
+          ],
+        ),
+        ...kids.map(
+          (kid): Forgery => [`the kid ${JSON.stringify(kid)}`, forge(byKey, goodClaims, { kid })],
+        ),
+        ['PS256 in the name of a key for RS256', forge(byKey, goodClaims, { alg: 'PS256' })],
+        ['RS384', forge(byKey, goodClaims, { alg: 'RS384' })],
+      ],
+      trusting,
+    );
+  });
 
-test.each<[what: string, claims: object]>([
-  ['as they should be', good],
-  ['with one right audience of several', { ...good, aud: ['another', 'landfall'] }],
-  ['without a device', without('device')],
-  ['without a subject', without('sub')],
-  ['with an nbf that has passed', { ...good, nbf: anHourAgo }],
-])('a token with claims %s is accepted', async (_what, claims) => {
-  expect((await pull(`Bearer ${token(claims)}`)).status).toBe(200);
-});
+  test('what a token must say is demanded of good signatures too', async () => {
+    await expectOneRefusal(bySecret, badContents(bySecret), service);
+    await expectOneRefusal(byKey, badContents(byKey), trusting);
+  });
 
-test.each<[what: string, tenant: unknown]>([
-  ['that is missing', undefined],
-  ['that is null', null],
-  ['that is empty', ''],
-  ['that is a number', 5],
-  ['that is an array', ['t1']],
-  ['that is an object', { id: 't1' }],
-  ['of 201 characters', 't'.repeat(201)],
-  ['with U+0000', 't\u00001'],
-  ['with a line break', 't\n1'],
-  ['with half of a surrogate pair', 't\ud800'],
-])('a token with a tenant %s is refused', async (_what, tenant) => {
-  const problem = refusalOf(await pull(`Bearer ${token({ ...good, tenant })}`));
-  expect(problem).toMatchObject({ status: 403, code: 'TENANT_REQUIRED' });
-});
-
-test('a tenant is its exact text', async () => {
-  const answers = [];
-  for (const tenant of ['shop', 'Shop', 'shop ', "shop' --", '%', 'sh\u00f6p', 'sho\u0308p']) {
-    const authorization = `Bearer ${token({ ...good, tenant })}`;
-    const event = { ...put('n1', { title: tenant }), identityKey: 'k' };
-    const { body } = await service.request({
-      method: 'POST',
-      url: '/api/sync/events',
-      headers: { authorization },
-      body: { events: [event] },
+  test('nobody is asked for keys but the issuer, and it only for its one address', async () => {
+    expect(silent.requests).toEqual([]);
+    expect(new Set(issuer.requests.map(({ url }) => url))).toEqual(new Set(['/oauth/keys.json']));
+    await fetch(`http://127.0.0.1:${silent.port}/`, {
+      method: 'HEAD',
+      signal: AbortSignal.timeout(5_000),
     });
-    expect(body.processed).toEqual(['k']);
-    answers.push((await pull(authorization)).body.changes[0].data.title === tenant);
-  }
-  expect(answers).not.toContain(false);
+    expect(silent.requests).toHaveLength(1);
+  });
+
+  test('a refused token is answered before anything is read or decided, and not logged', async () => {
+    const headers = { authorization: `Bearer ${token({ ...goodClaims, exp: anHourAgo })}` };
+    const requests = [
+      { method: 'POST', url: '/api/sync/events', headers, body: '{' },
+      { method: 'POST', url: '/api/sync/events', headers, body: { events: [] } },
+      { method: 'POST', url: '/api/sync/events?x=1', headers, body: { events: [put('n1')] } },
+      { method: 'GET', url: '/api/sync/changes?limit=0&since=garbage', headers },
+    ] as const;
+    for (const request of requests) {
+      expect(refusalOf(await service.request(request))).toMatchObject({ code: 'TOKEN_INVALID' });
+    }
+    expect(JSON.stringify(service.logLines)).not.toContain(headers.authorization.slice(-40));
+  });
 });
 
-test.each([
-  ['sync:pull', 'POST', '/api/sync/events'],
-  ['sync:push', 'GET', '/api/sync/changes'],
-  ['', 'GET', '/api/sync/changes'],
-  ['sync:pulls', 'GET', '/api/sync/changes'],
-  ['sync', 'POST', '/api/sync/events'],
-] as const)('a token with the scope %j may not %s %s', async (scope, method, url) => {
-  const body = { events: [put('n1')] };
-  const sender = { tenant: 'scoped', scope };
-  const answer = await service.request({ method, url, sender, ...(method === 'POST' && { body }) });
-  expect(refusalOf(answer)).toMatchObject({ status: 403, code: 'FORBIDDEN' });
-  expect(await service.sql("SELECT 1 FROM events WHERE tenant_id = 'scoped'")).toEqual([]);
+const seconds = (offset: number) => Math.floor(Date.now() / 1000) + offset;
+
+test.each<[what: string, claims: () => object, header?: object]>([
+  ['as they should be', () => ({})],
+  ['with one right audience of several', () => ({ aud: ['another', 'landfall'] })],
+  ['without a device', () => ({ device: undefined })],
+  ['without a subject', () => ({ sub: undefined })],
+  ['with an nbf that has passed', () => ({ nbf: anHourAgo })],
+  ['of an issuer whose clock is 20 seconds ahead', () => ({ nbf: seconds(20), iat: seconds(20) })],
+  ['that ended 20 seconds ago by this clock', () => ({ exp: seconds(-20) })],
+  ['with the typ of an access token', () => ({}), { typ: 'at+jwt' }],
+  ['with a typ in full', () => ({}), { typ: 'application/at+JWT' }],
+  ['without a typ', () => ({}), { typ: undefined }],
+  ['with a jku, which is not read', () => ({}), { jku: 'http://127.0.0.1:9/' }],
+])('a token with claims %s is accepted', async (_what, claims, header) => {
+  const authorization = `Bearer ${token({ ...goodClaims, ...claims() }, header)}`;
+  expect((await pull(authorization)).status).toBe(200);
 });
 
-test('a refused token is answered before anything is read or decided', async () => {
-  const headers = { authorization: `Bearer ${token({ ...good, exp: anHourAgo })}` };
-  const requests = [
-    { method: 'POST', url: '/api/sync/events', headers, body: '{' },
-    { method: 'POST', url: '/api/sync/events', headers, body: { events: [] } },
-    { method: 'POST', url: '/api/sync/events?x=1', headers, body: { events: [put('n1')] } },
-    { method: 'GET', url: '/api/sync/changes?limit=0&since=garbage', headers },
-  ] as const;
-  for (const request of requests) {
-    expect(refusalOf(await service.request(request))).toMatchObject({ code: 'TOKEN_INVALID' });
-  }
-  expect(JSON.stringify(service.logLines)).not.toContain(headers.authorization.slice(-40));
+describe('bad input: no tenant claim, or not a string', () => {
+  test.each<[what: string, tenant: unknown]>([
+    ['that is missing', undefined],
+    ['that is null', null],
+    ['that is empty', ''],
+    ['that is a number', 5],
+    ['that is a boolean', true],
+    ['that is an array', ['t1']],
+    ['that is an object', { id: 't1' }],
+    ['of 201 characters', 't'.repeat(201)],
+    ['with U+0000', 't\u00001'],
+    ['with a line break', 't\n1'],
+    ['with half of a surrogate pair', 't\ud800'],
+  ])('a tenant %s is refused', async (_what, tenant) => {
+    const problem = refusalOf(await pull(`Bearer ${token({ ...goodClaims, tenant })}`));
+    expect(problem).toMatchObject({ status: 403, code: 'TENANT_REQUIRED' });
+  });
 });
