@@ -44,20 +44,18 @@ const varying = /^(x-request-id|date|ratelimit.*)$/;
 const steady = (headers: OutgoingHttpHeaders) =>
   Object.entries(headers).filter(([name]) => !varying.test(name));
 
-/** Each of them is refused, all with one answer, by a service that takes the good one. */
-async function expectOneRefusal(
-  good: Signer,
-  forged: readonly Forgery[],
-  by: TestApp,
-): Promise<void> {
-  expect((await pull(`Bearer ${forge(good, goodClaims)}`, by)).status).toBe(200);
-  const answers = new Set<string>();
+/** Those that are accepted, or answered in other words than any other that is refused. */
+async function toldApart(good: Signer, forged: readonly Forgery[], by: TestApp): Promise<string[]> {
+  const refusal = await pull('Bearer token', by);
+  expect(refusalOf(refusal)).toMatchObject({ status: 401, code: 'TOKEN_INVALID' });
+  const wordsOf = ({ headers, body }: typeof refusal) => JSON.stringify([steady(headers), body]);
+  const found: string[] = [];
   for (const [what, forgery] of forged) {
     const answer = await pull(`Bearer ${forgery}`, by);
-    expect(refusalOf(answer), what).toMatchObject({ status: 401, code: 'TOKEN_INVALID' });
-    answers.add(JSON.stringify([steady(answer.headers), answer.body]));
+    if (wordsOf(answer) !== wordsOf(refusal)) found.push(`${what}: ${answer.status}`);
   }
-  expect(answers.size).toBe(1);
+  const accepted = await pull(`Bearer ${forge(good, goodClaims)}`, by);
+  return accepted.status === 200 ? found : [...found, `a good one: ${accepted.status}`];
 }
 
 describe('bad input: no, or no Bearer, Authorization', () => {
@@ -89,7 +87,7 @@ describe('bad input: no, or no Bearer, Authorization', () => {
 describe('bad input: alg none in any case; HS256 signed with the public key; empty key or signature; unknown or `../` kid; jku, x5u, jwk; unknown crit; wrong aud/iss/typ; no exp; expired; nbf to come', () => {
   test('with a shared secret, whatever else a token is signed with is refused in one way', async () => {
     const pem = byKey.publicKey.export({ type: 'spki', format: 'pem' });
-    await expectOneRefusal(
+    const apart = await toldApart(
       bySecret,
       [
         ...badSignatures(bySecret, `http://127.0.0.1:${silent.port}/`),
@@ -100,6 +98,7 @@ describe('bad input: alg none in any case; HS256 signed with the public key; emp
       ],
       service,
     );
+    expect(apart).toEqual([]);
   });
 
   test('with published keys, whatever else a token is signed with is refused in one way', async () => {
@@ -112,7 +111,7 @@ describe('bad input: alg none in any case; HS256 signed with the public key; emp
       Buffer.from(String(byKey.jwk.n), 'base64url'),
     ];
     const kids = ['k2', '../k1', 'k1/../k1', 'K1', 'k1 ', '', 5, null, undefined, ['k1'], {}];
-    await expectOneRefusal(
+    const apart = await toldApart(
       byKey,
       [
         ...badSignatures(byKey, `http://127.0.0.1:${silent.port}/`),
@@ -130,11 +129,12 @@ describe('bad input: alg none in any case; HS256 signed with the public key; emp
       ],
       trusting,
     );
+    expect(apart).toEqual([]);
   });
 
   test('what a token must say is demanded of good signatures too', async () => {
-    await expectOneRefusal(bySecret, badContents(bySecret), service);
-    await expectOneRefusal(byKey, badContents(byKey), trusting);
+    expect(await toldApart(bySecret, badContents(bySecret), service)).toEqual([]);
+    expect(await toldApart(byKey, badContents(byKey), trusting)).toEqual([]);
   });
 
   test('nobody is asked for keys but the issuer, and it only for its one address', async () => {
