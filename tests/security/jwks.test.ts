@@ -86,11 +86,17 @@ test.each([
 });
 
 test('the user and password of JWKS_URL go to the issuer, and nowhere else', async () => {
-  const [rsa] = keys;
-  const asked = issuer.requests.length;
-  const withPassword = await startTrusting(issuer, 'land%40fall:p%3Ass@');
-  expect(rsa && (await pullWith(withPassword, rsa))).toBe('200');
-  const authorization = `Basic ${Buffer.from('land@fall:p:ss').toString('base64')}`;
-  expect(issuer.requests.slice(asked)).toEqual([{ url: '/oauth/keys.json', authorization }]);
+  const asking = await startIssuer();
+  const withPassword = await startTrusting(asking, 'land%40fall:p%3Ass@');
+  asking.answer((_request, response) => response.writeHead(401).end());
+  expect(await pullWith(withPassword, leaked)).toBe('503 UNAVAILABLE');
+  const credentials = Buffer.from('land@fall:p:ss').toString('base64');
+  expect(asking.requests).toEqual([
+    { url: '/oauth/keys.json', authorization: `Basic ${credentials}` },
+  ]);
+  const log = JSON.stringify(withPassword.logLines);
+  expect(log).toContain('request.failed');
+  for (const secret of [credentials, 'land', 'p:ss', 'p%3Ass']) expect(log).not.toContain(secret);
   await withPassword.close();
+  await asking.close();
 });

@@ -29,6 +29,8 @@ export interface Service {
   readonly pid: number;
   /** What it logged, parsed, of the last 10 000 lines. */
   readonly logLines: readonly Record<string, unknown>[];
+  /** All that it wrote to stdout and stderr, of the last 10 000 pieces. */
+  written(): string;
   token(claims: TokenClaims): string;
   /** SIGKILL, where no other signal is named. Resolves once the process has ended. */
   kill(signal?: NodeJS.Signals): Promise<void>;
@@ -42,7 +44,7 @@ export interface Service {
 const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
 const secret = 'a secret for services that tests start';
 const startMs = 60_000;
-const maxLogLines = 10_000;
+const maxPieces = 10_000;
 
 const defaults = {
   NODE_ENV: 'development',
@@ -59,23 +61,25 @@ const defaults = {
 };
 
 interface Output {
-  readonly errors: string[];
+  /** Both streams, as it came. */
+  readonly written: string[];
   readonly logLines: Record<string, unknown>[];
 }
 
 /** @throws Error with the service's own output where it does not become ready */
 export async function startService(options: ServiceOptions): Promise<Service> {
   const child = spawnService(options);
-  const output: Output = { errors: [], logLines: [] };
-  child.stderr?.on('data', (chunk) => output.errors.push(String(chunk)));
+  const output: Output = { written: [], logLines: [] };
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk) => keep(output.written, String(chunk)));
+  }
   try {
     const url = await Promise.race([readUrl(child, output), failAfter(startMs)]);
     await waitUntilReady(url);
-    return toService(child, url, output.logLines);
+    return toService(child, url, output);
   } catch (error) {
     await end(child, 'SIGKILL');
-    const lines = [...output.logLines.map((line) => JSON.stringify(line)), ...output.errors];
-    throw new Error(`the service did not start:\n${lines.join('\n')}`, { cause: error });
+    throw new Error(`the service did not start:\n${output.written.join('')}`, { cause: error });
   }
 }
 
@@ -100,12 +104,16 @@ async function readUrl(child: ChildProcess, { logLines }: Output): Promise<strin
   lines.on('line', (line) => {
     const logged = parse(line);
     if (!logged) return;
-    logLines.push(logged);
-    if (logLines.length > maxLogLines) logLines.shift();
+    keep(logLines, logged);
     if (logged.event === 'service.started') found.resolve(String(logged.url));
   });
   lines.once('close', () => found.reject(new Error('the process ended')));
   return found.promise;
+}
+
+function keep<Piece>(pieces: Piece[], piece: Piece): void {
+  pieces.push(piece);
+  if (pieces.length > maxPieces) pieces.shift();
 }
 
 /** Undefined for a line that is no log line, as those of the welcome. */
@@ -135,12 +143,13 @@ async function waitUntilReady(url: string): Promise<void> {
   throw new Error(`${url}/readyz did not answer 200`);
 }
 
-function toService(child: ChildProcess, url: string, logLines: Output['logLines']): Service {
+function toService(child: ChildProcess, url: string, output: Output): Service {
   return {
     url,
     port: Number(new URL(url).port),
     pid: child.pid ?? 0,
-    logLines,
+    logLines: output.logLines,
+    written: () => output.written.join(''),
     token: signToken,
     kill: (signal = 'SIGKILL') => end(child, signal),
     freeze: () => void child.kill('SIGSTOP'),
