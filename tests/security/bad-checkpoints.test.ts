@@ -1,0 +1,145 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { put } from '../model/events.ts';
+import { refusalOf } from '../model/refusal.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startWire, type Wire } from '../setup/wire.ts';
+
+let wire: Wire;
+let other: Wire;
+let mine: Tenant;
+beforeAll(async () => {
+  [wire, other] = await Promise.all([startWire(), startWire()]);
+  mine = await createTenant(wire.service);
+  await mine.push([put('n1', { title: 'mine' })]);
+});
+afterAll(() => Promise.all([wire.close(), other.close()]));
+
+function pullSince(tenant: Tenant, since: string, rest = '') {
+  const url = `/api/sync/changes?since=${encodeURIComponent(since)}${rest}`;
+  return wire.send({ url, sender: tenant.sender() });
+}
+
+/** As the service makes them, but for the key: nobody has that. */
+function forge(version: bigint, bootstrapHead = 0n): string {
+  const body = Buffer.alloc(41);
+  body.writeUInt8(1, 0);
+  body.writeBigUInt64BE(version, 1);
+  body.writeBigUInt64BE(bootstrapHead, 9);
+  const seal = createHmac('sha256', '')
+    .update(body)
+    .update(JSON.stringify([mine.id, []]))
+    .digest();
+  return Buffer.concat([body, seal.subarray(0, 16)]).toString('base64url');
+}
+
+type Making = () => string | Promise<string>;
+
+describe("bad input: checkpoint garbage, forged, another tenant's or filter's", () => {
+  const own = async () => (await mine.pull()).checkpoint;
+  const filtered = async () => (await mine.pull({ entityTypes: 'note' })).checkpoint;
+  const theirs = async () => {
+    const tenant = await createTenant(wire.service);
+    return (await tenant.push([put('n1')])).checkpoint;
+  };
+  const flipped = (at: number) => async () => {
+    const bytes = Buffer.from(await own(), 'base64url');
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+    return bytes.toString('base64url');
+  };
+
+  const bad: [what: string, since: Making, rest?: string][] = [
+    ['nothing', () => ''],
+    ['a word', () => 'garbage'],
+    ['a position', () => '0'],
+    ['U+0000', () => 'ü\u0000'],
+    ['SQL', () => "' OR 1=1 --"],
+    ['as long as one', () => 'A'.repeat(76)],
+    ['of random bytes', () => randomBytes(57).toString('base64url')],
+    ['far too long', () => 'A'.repeat(5000)],
+    ['sealed with an empty key', () => forge(1n)],
+    ['of the greatest version there is', () => forge(2n ** 64n - 1n, 2n ** 64n - 1n)],
+    ['cut off', async () => (await own()).slice(0, -1)],
+    ['with a character more', async () => `${await own()}A`],
+    ['padded', async () => `${await own()}=`],
+    ['with a line break', async () => `${await own()}\n`],
+    ['quoted, as the ETag is', async () => `"${await own()}"`],
+    ['in lower case', async () => (await own()).toLowerCase()],
+    ['of another format', flipped(0)],
+    ['with another version', flipped(8)],
+    ['with another epoch', flipped(20)],
+    ['with another mark', flipped(40)],
+    ['with another seal', flipped(56)],
+    ["another tenant's", theirs],
+    [
+      "another service's",
+      async () => (await (await createTenant(other.service)).pull()).checkpoint,
+    ],
+    ['with a filter that it has not', own, '&entityTypes=note'],
+    ['without the filter that it has', filtered],
+    ['with another filter', filtered, '&entityTypes=note,ticket'],
+  ];
+
+  test.each(bad)('%s', async (_what, since, rest) => {
+    const problem = refusalOf(await pullSince(mine, await since(), rest));
+    expect(problem).toMatchObject({ status: 400, code: 'INVALID_CHECKPOINT', retryable: false });
+  });
+
+  test('one and the same body for all, while the right one is read', async () => {
+    const bodies = new Set<string>();
+    for (const [, since, rest] of bad) {
+      bodies.add(JSON.stringify((await pullSince(mine, await since(), rest)).body));
+    }
+    expect(bodies.size).toBe(1);
+    expect((await pullSince(mine, await own())).status).toBe(200);
+    expect((await pullSince(mine, await filtered(), '&entityTypes=note')).status).toBe(200);
+  });
+});
+
+describe('bad input: checkpoint expired, ahead of the head, of a lost history', () => {
+  const inTables = async (statements: readonly string[], tenant: Tenant) => {
+    for (const statement of statements) await wire.service.sql(statement, [tenant.id]);
+  };
+  const loseTail = [
+    'DELETE FROM events WHERE tenant_id = $1 AND version > 1',
+    'DELETE FROM records WHERE tenant_id = $1 AND version > 1',
+    'UPDATE tenants SET head = 1 WHERE id = $1',
+  ];
+
+  test.each<[what: string, statements: readonly string[], after: number]>([
+    ['older than the kept tombstones', ['UPDATE tenants SET horizon = head + 1 WHERE id = $1'], 0],
+    ['ahead of the head, which a restore set back', loseTail, 0],
+    ['of versions that others took after a restore', loseTail, 3],
+    [
+      'of a tenant that was made anew',
+      ['UPDATE tenants SET epoch = gen_random_uuid() WHERE id = $1'],
+      0,
+    ],
+  ])('%s', async (_what, statements, after) => {
+    const tenant = await createTenant(wire.service);
+    await tenant.push([put('n1'), put('n2')]);
+    const { checkpoint } = await tenant.pull();
+    expect((await pullSince(tenant, checkpoint)).status).toBe(200);
+    await inTables(statements, tenant);
+    if (after > 0) await tenant.push(Array.from({ length: after }, (_, at) => put(`m${at}`)));
+    const answer = await pullSince(tenant, checkpoint);
+    expect(refusalOf(answer)).toMatchObject({ status: 410, code: 'CHECKPOINT_EXPIRED' });
+    expect(answer.headers['cache-control']).toBe('no-store');
+    expect((await wire.send({ url: '/api/sync/changes', sender: tenant.sender() })).status).toBe(
+      200,
+    );
+  });
+});
+
+test.each(['"', 'W/', '*', '""', ',,,', 'W/"x", "y"', '"'.repeat(5000), 'ü'])(
+  'an If-None-Match that is none is no fault: %s',
+  async (tag) => {
+    const headers = { 'if-none-match': tag };
+    const answer = await wire.send({ url: '/api/sync/changes', headers, sender: mine.sender() });
+    expect(answer.status).toBe(200);
+    const again = { 'if-none-match': `"x", W/${String(answer.headers.etag)}` };
+    const url = `/api/sync/changes?since=${answer.body.checkpoint}`;
+    const unchanged = await wire.send({ url, headers: again, sender: mine.sender() });
+    expect(unchanged).toMatchObject({ status: 304, body: '' });
+  },
+);
