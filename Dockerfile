@@ -12,14 +12,18 @@ RUN npm prune --omit=dev --omit=optional --ignore-scripts
 FROM node:24.21.0-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000
 WORKDIR /app
+# All of it is root's: the service can read it, and change nothing.
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/src/generated src/generated
 COPY package.json LICENSE ./
 COPY prisma/migrations prisma/migrations
 COPY src src
-USER node
+# The image's `node`, by number, so that an orchestrator can see that it is not root.
+USER 1000:1000
 EXPOSE 3000
+STOPSIGNAL SIGTERM
+# Not /readyz: who restarts what is unhealthy would restart it for a database that is down.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-  CMD ["node", "-e", "fetch('http://127.0.0.1:'+process.env.PORT+'/readyz').then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))"]
+  CMD ["node", "-e", "fetch('http://127.0.0.1:'+process.env.PORT+'/livez').then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 # Node itself is process 1, so that SIGTERM reaches it.
 CMD ["node", "src/server.ts"]
