@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { patch, put, remove } from '../model/events.ts';
+import { withClient } from '../setup/template.ts';
+import { newDatabase, newService, newTenant } from './stage.ts';
+
+const range = (count: number) => Array.from({ length: count }, (_, at) => at);
+
+/** Backends report what they counted when they end, at the latest. */
+function deadlocksOf(databaseUrl: string): Promise<number> {
+  return withClient(databaseUrl, async (client) => {
+    const alone = `SELECT count(*)::int AS others FROM pg_stat_activity
+                    WHERE datname = current_database() AND application_name = 'landfall'`;
+    await expect
+      .poll(async () => (await client.query(alone)).rows, { timeout: 30_000 })
+      .toEqual([{ others: 0 }]);
+    const text = `SELECT deadlocks::int FROM pg_stat_database WHERE datname = current_database()`;
+    return (await client.query(text)).rows[0].deadlocks;
+  });
+}
+
+test('fault 12: identical and overlapping reversed batches at once are applied once, without a deadlock', async () => {
+  const databaseUrl = await newDatabase();
+  const deadlocks = await deadlocksOf(databaseUrl);
+  const services = [await newService(databaseUrl), await newService(databaseUrl)] as const;
+  // Several, so that a group takes the locks of more than one, in whatever order they came.
+  const tenants = range(3).map(() => newTenant(databaseUrl));
+  const all = tenants.map((tenant, index) => {
+    const devices = range(74).map((at) =>
+      tenant.device(`d${at}`, at % 2 === 0 ? services[0] : services[1]),
+    );
+    const identical = [
+      put('n1', { title: `${index}` }),
+      patch('n1', { body: 'B' }),
+      put('n1', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' }),
+      put('n2'),
+      remove('n2'),
+    ];
+    const events = range(40).map((at) => put(`own-${at % 13}`, { title: `${at}` }));
+    const overlapping = range(24).map((at) => {
+      const part = events.slice(at % 7, 40 - (at % 5));
+      return at % 2 === 0 ? part : part.toReversed();
+    });
+    const batches = [...range(50).map(() => identical), ...overlapping];
+    return { tenant, devices, identical, batches };
+  });
+
+  // One batch of each tenant in turn.
+  const pushes = range(74).flatMap((at) =>
+    all.flatMap(({ devices, batches }, index) => {
+      const turn = (at * (index + 1) * 5) % 74;
+      return devices[turn]?.push(batches[turn] ?? []) ?? [];
+    }),
+  );
+  await Promise.all(pushes);
+
+  for (const { tenant, devices, identical } of all) {
+    const { requests } = tenant.history;
+    expect(requests.filter(({ outcome }) => outcome === 'unknown')).toEqual([]);
+    for (const device of devices) expect(await device.drain()).toEqual([]);
+    const ofIdentical = requests
+      .filter((request) => request.outcome === 'ok' && request.events === identical)
+      .map(({ answer }) => answer?.results?.map(({ status }) => status).join());
+    const decided = ['applied', 'applied', 'superseded', 'applied', 'applied'].join();
+    const replayed = identical.map(() => 'duplicate').join();
+    expect(ofIdentical.filter((said) => said === decided)).toHaveLength(1);
+    expect(ofIdentical.filter((said) => said === replayed)).toHaveLength(49);
+    const versions = requests.flatMap(({ answer }) => answer?.results ?? []);
+    expect(new Set(versions.map(({ version }) => version)).size).toBe(45);
+    await devices[0]?.catchUp(7);
+    await tenant.expectNothingLost();
+  }
+  for (const service of services) await service.stop();
+  expect(await deadlocksOf(databaseUrl)).toBe(deadlocks);
+});
