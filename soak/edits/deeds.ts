@@ -6,7 +6,7 @@ import { editResource } from './resources.ts';
 import { createTill } from './tickets.ts';
 
 /** What one device's user does, one thing after the other, in all bundled kinds. */
-export function createUser(isFirst: boolean): Deed {
+export function createDeeds(isFirst: boolean): Deed {
   const till = createTill();
   const deeds = [editNote, editNote, editNote, editFreight, editFreight, editResource, till];
   let founded = !isFirst;

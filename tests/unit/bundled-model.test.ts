@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { KnownRecord } from '../../soak/edits/author.ts';
 import { createAuthor } from '../../soak/edits/create-author.ts';
-import { createUser } from '../../soak/edits/deeds.ts';
+import { createDeeds } from '../../soak/edits/deeds.ts';
 import { createRandom } from '../../soak/random.ts';
 import { entityKeyOf, type Logged, replay } from '../model/bundled/replay.ts';
 import { MemoryTenant, type Sent } from './kinds/support/memory-tenant.ts';
@@ -31,7 +31,7 @@ function history(run: number) {
         return table.get(entityKeyOf(entity));
       },
     });
-    return { act: createUser(index === 0), author };
+    return { act: createDeeds(index === 0), author };
   });
   for (let step = 0; step < 150; step += 1) {
     const { act, author } = random.pick(devices);

@@ -53,9 +53,7 @@ export function replay(log: readonly Logged[]): Replayed {
   const byKey = new Map<string, Logged>();
   const faults: ModelFault[] = [];
   for (const event of log) {
-    const meaning = meaningOf(event.kind, event.kindVersion, event.payload);
-    const messages = decideAgain({ event, meaning, entities, byKey });
-    for (const message of messages) faults.push({ event, message });
+    for (const message of decideAgain(event, entities, byKey)) faults.push({ event, message });
     byKey.set(event.identityKey, event);
   }
   const records = [...entities].map(([key, { record }]) => [key, record] as const);
@@ -74,9 +72,14 @@ interface Deciding {
 }
 
 /** @returns where the service did otherwise */
-function decideAgain(deciding: Deciding): string[] {
-  const { event, meaning } = deciding;
+function decideAgain(
+  event: Logged,
+  entities: Deciding['entities'],
+  byKey: Deciding['byKey'],
+): string[] {
   if (event.resolution === 'discard') return differing('outcome', event.outcome, 'noop');
+  const meaning = meaningOf(event.kind, event.kindVersion, event.payload);
+  const deciding = { event, meaning, entities, byKey };
   switch (meaning.policy) {
     case 'fact':
       return tell(deciding, meaning.fact);
