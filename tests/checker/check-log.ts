@@ -90,7 +90,13 @@ function unasked({ attempts, stored, identityKey }: Story): Problem[] {
       attempt.request.outcome === 'unknown' ||
       (attempt.request.outcome === 'ok' && (!attempt.result || promiseOf(attempt))),
   );
-  if (!mayBeStored) {
+  // A duplicate says that another request stored it: not one that was refused.
+  const onlyRefused =
+    attempts.some(({ request }) => request.outcome === 'fail') &&
+    attempts.every(({ request, result }) =>
+      result ? result.status === 'duplicate' : request.outcome === 'fail',
+    );
+  if (!mayBeStored || onlyRefused) {
     return [{ kind: 'unasked', message: 'is stored, and was refused whenever it was sent' }];
   }
   if (attempts.some(({ event }) => isSame(event, row))) return [];

@@ -141,6 +141,19 @@ test('an event that nobody sent, and one that was refused', async () => {
   expect(text).toContain('one, batch of 1: fail, 503 UNAVAILABLE');
 });
 
+test('an event that was refused, and is a duplicate when it is sent again', async () => {
+  const one = device('one');
+  const event = put('n1');
+  await tenant.push([event]);
+  history.add({
+    ...{ device: 'one', events: [event], atomic: false, sentAt: undefined },
+    ...{ outcome: 'fail', status: 503, reason: 'UNAVAILABLE', startedAt: 0, endedAt: 0 },
+  });
+  await one.push([event]);
+  const { text } = await check(options());
+  expect(text).toMatch(/UNASKED key-\d+: is stored, and was refused whenever it was sent/);
+});
+
 test('an atomic batch of which a part is stored, though nobody knew what became of it', async () => {
   const events = [put('n1'), put('n2')];
   await tenant.push(events.slice(0, 1));
