@@ -1,0 +1,102 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { readStored } from '../checker/stored.ts';
+import type { Device } from '../checker/device.ts';
+import { patch, put, remove } from '../model/events.ts';
+import { fakeTime } from '../setup/faketime.ts';
+import { makeDataDir, removeDataDir } from '../setup/postgres.ts';
+import { type PostgresProcess, startPostgres } from '../setup/postgres-process.ts';
+import { withClient } from '../setup/template.ts';
+import { newService, newTenant } from './stage.ts';
+
+const minute = 60_000;
+const day = 24 * 60 * minute;
+const year = 365 * day;
+
+const aDayBack = fakeTime('-1d');
+const means = aDayBack ? 'with faketime' : 'as if: Debian’s faketime is not installed here';
+
+async function newPostgres(dataDir: string, env: NodeJS.ProcessEnv = {}): Promise<PostgresProcess> {
+  const postgres = await startPostgres({ dataDir, env });
+  onTestFinished(() => postgres.stop());
+  return postgres;
+}
+
+/** How far the newest event that is stored lies ahead of the server's clock, in milliseconds. */
+async function aheadOf({ url }: PostgresProcess): Promise<number> {
+  const text = `SELECT extract(epoch FROM max(received_at) - clock_timestamp())::float8 * 1000 AS ahead
+                  FROM events`;
+  const { rows } = await withClient(url, (client) => client.query<{ ahead: number }>(text));
+  return rows[0]?.ahead ?? 0;
+}
+
+/** The same as seen by what is stored: all of it was written by a clock that was a day ahead. */
+async function moveStoredAhead({ url }: PostgresProcess): Promise<void> {
+  const ahead = (json: string) =>
+    json.replaceAll(/\[\s*(\d+)/g, (_all, at) => `[${Number(at) + day * 1000}`);
+  await withClient(url, async (client) => {
+    const later = (column: string) => `${column} = ${column} + interval '1 day'`;
+    await client.query(`UPDATE events SET ${['received_at', 'effective_at'].map(later).join()}`);
+    const { rows } = await client.query('SELECT tenant_id, entity_id, clock::text FROM records');
+    for (const { tenant_id, entity_id, clock } of rows) {
+      await client.query(
+        `UPDATE records SET clock = $3, ${['origin_at', 'created_at', 'updated_at'].map(later).join()}
+          WHERE tenant_id = $1 AND entity_id = $2`,
+        [tenant_id, entity_id, ahead(clock)],
+      );
+    }
+  });
+}
+
+test(`fault 18: with clients a year off and a server set back by a day, new edits win and no time is after its receipt (${means})`, async () => {
+  const dataDir = await makeDataDir();
+  onTestFinished(() => removeDataDir(dataDir));
+  const before = await newPostgres(dataDir);
+  const service = await newService(before.url);
+  const tenant = newTenant(before.url);
+  const devices = [year, -year, 0].map((offset) =>
+    tenant.device(`${offset / day} days ahead`, service, () => Date.now() + offset),
+  );
+
+  /** Each tells its own time, and now and then one that is still to come. */
+  async function edit(round: string): Promise<void> {
+    for (const [at, device] of devices.entries()) {
+      const now = Date.now() + ([year, -year, 0][at] ?? 0);
+      const on = (time: number) => ({ occurredAt: new Date(time).toISOString() });
+      await device.push([
+        put('n1', { title: `${round} ${at}` }, on(now - (3 - at) * minute)),
+        put(`own-${at}`, { title: round }),
+        patch('n1', { body: `${round} ${at}` }, on(now + minute)),
+        put('n2', { title: `${round} ${at}` }, on(now + year)),
+        ...(at === 1 ? [remove('n2', on(now - 2 * minute))] : []),
+      ]);
+      expect(await device.drain()).toEqual([]);
+      await device.catchUp(2);
+    }
+  }
+
+  await edit('before');
+  if (aDayBack) await before.stop();
+  else await moveStoredAhead(before);
+  const after = aDayBack ? await newPostgres(dataDir, aDayBack) : before;
+  expect(await aheadOf(after)).toBeGreaterThan(day - 10 * minute);
+  await edit('after');
+
+  // New writes win over old ones, without a time and on what they saw.
+  const [device] = devices as [Device];
+  const first = put('n1', { title: 'without a time' });
+  const second = put('n1', { title: 'on what it saw' }, { baseKey: first.identityKey });
+  const { answer } = await device.push([first, second]);
+  expect(answer?.results).toMatchObject([{ status: 'applied' }, { status: 'applied' }]);
+  expect(answer?.results?.map(({ clockAdjusted }) => clockAdjusted)).toEqual([
+    undefined,
+    undefined,
+  ]);
+
+  const { log } = await readStored(after.url, tenant.id);
+  expect(log.filter(({ effectiveAt, receivedAt }) => effectiveAt > receivedAt)).toEqual([]);
+  const received = log.map(({ receivedAt }) => receivedAt);
+  expect(received).toEqual([...new Set(received)].toSorted((left, right) => left - right));
+  await device.catchUp();
+  expect(device.table.get('note n1')?.data).toMatchObject({ title: 'on what it saw' });
+  await tenant.expectNothingLost();
+});
