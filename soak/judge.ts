@@ -10,6 +10,8 @@ export interface Verdict {
   readonly counts: Findings['counts'];
   /** Versions that are missing, or that are there more than once. */
   readonly gaps: number;
+  /** Of whatever kind, those above among them. */
+  readonly problems: number;
   /** All that is wrong, for people to read. */
   readonly findings: readonly string[];
 }
@@ -18,7 +20,7 @@ export interface Verdict {
 export async function judge(stage: Stage, tenants: readonly Tenant[]): Promise<Verdict> {
   const counts = { sent: 0, acknowledged: 0, unknown: 0, lost: 0, twice: 0, differing: 0 };
   const findings: string[] = [];
-  let gaps = 0;
+  let [gaps, problems] = [0, 0];
   for (const { name, history, settlements, users } of tenants) {
     const devices = users.flatMap(({ device, others }) => [device, ...others]);
     const databaseUrl = stage.postgres.url;
@@ -29,15 +31,21 @@ export async function judge(stage: Stage, tenants: readonly Tenant[]): Promise<V
     gaps += found.problems.filter(({ kind }) => kind === 'gap').length;
     if (found.problems.length > 0) findings.push(found.text);
     const { log } = await readStored(databaseUrl, name);
-    findings.push(...brokenSettlements(settlements, log).map((text) => `${name}: ${text}`));
     const faults = history.requests.filter(({ reason }) => reason === 'INTERNAL');
-    if (faults.length > 0) findings.push(`${name}: ${faults.length} pushes answered INTERNAL`);
+    const others = [
+      ...brokenSettlements(settlements, log),
+      ...(faults.length > 0 ? [`${faults.length} pushes were answered INTERNAL`] : []),
+    ];
+    findings.push(...others.map((text) => `${name}: ${text}`));
+    problems += found.problems.length + others.length;
   }
   for (const node of stage.nodes) {
     const words = node.endedByItself();
-    if (words !== undefined) findings.push(`service ${node.name} ended by itself:\n${words}`);
+    if (words === undefined) continue;
+    findings.push(`service ${node.name} ended by itself:\n${words}`);
+    problems += 1;
   }
-  return { counts, gaps, findings };
+  return { counts, gaps, problems, findings };
 }
 
 /** Who was told that a conflict is settled finds it so in the log, and nobody else settled it. */

@@ -19,7 +19,7 @@ export function progressOf(
 export function summaryOf(
   tenants: readonly Tenant[],
   faults: ReadonlyMap<string, number>,
-  { counts, gaps }: Verdict,
+  { counts, gaps, problems }: Verdict,
 ): string {
   const requests = requestsOf(tenants);
   const settlements = tenants.flatMap((tenant) => tenant.settlements);
@@ -32,7 +32,7 @@ export function summaryOf(
     ['twice', counts.twice],
     ['pullers that differ', counts.differing],
     ['versions missing or double', gaps],
-    ['never answered, stored once or not at all', counts.unknown],
+    ['problems of all kinds', problems],
     ['devices, and others that began anew', `${users.length} + ${fresh}`],
     ['conflicts that somebody settled', settlements.filter(({ status }) => status === 200).length],
     ...counted('pushes: ', requests.map(wordOf)),
