@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { put } from '../model/events.ts';
 import { refusalOf } from '../model/refusal.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
+import { expectDocumented } from '../setup/documented.ts';
 import {
   anHourAgo,
   badContents,
@@ -35,8 +36,12 @@ const token = (claims: object = goodClaims, header: object = {}) => forge(bySecr
 
 async function pull(authorization?: string, { app } = service) {
   const headers = authorization === undefined ? {} : { authorization };
-  const answer = await app.inject({ method: 'GET', url: '/api/sync/changes', headers });
-  return { status: answer.statusCode, headers: answer.headers, body: answer.json() };
+  const request = { method: 'GET', url: '/api/sync/changes', headers } as const;
+  const injected = await app.inject(request);
+  const { statusCode: status, headers: answered } = injected;
+  const answer = { status, headers: answered, body: injected.json() };
+  expectDocumented(request, answer);
+  return answer;
 }
 
 /** A request's own id, the time, and what is left of a quota. */
