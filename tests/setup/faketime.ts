@@ -13,6 +13,7 @@ export function fakeTime(offset: string): NodeJS.ProcessEnv | undefined {
   const library = readdirSync(folder)
     .map((platform) => join(folder, platform, 'faketime/libfaketime.so.1'))
     .find((path) => existsSync(path));
+  if (library === undefined) return undefined;
   // Timeouts are counted on the monotonic clock, which nobody sets.
-  return library && { LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
+  return { LD_PRELOAD: library, FAKETIME: offset, FAKETIME_DONT_FAKE_MONOTONIC: '1' };
 }
