@@ -76,22 +76,6 @@ describe('a push takes three round trips', () => {
   });
 });
 
-test('an answer to COMMIT that got lost is COMMIT_UNKNOWN, and sending again is right', async () => {
-  proxy.loseAnswerTo('COMMIT');
-  expect(await pushed(batch('unknown', 3))).toMatchObject({ status: 503, code: 'COMMIT_UNKNOWN' });
-  const { status, results } = await pushed(batch('unknown', 3));
-  expect(status).toBe(200);
-  expect(new Set(results.map((result: { status: string }) => result.status)).size).toBe(1);
-  expect((await storedKeys()).filter((key) => String(key).startsWith('unknown'))).toHaveLength(3);
-});
-
-test('a connection that breaks before the write stores nothing, and the next push works', async () => {
-  proxy.loseAnswerTo('BEGIN');
-  expect(await pushed(batch('broken', 3))).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
-  expect((await storedKeys()).filter((key) => String(key).startsWith('broken'))).toEqual([]);
-  expect((await pushed(batch('broken', 3))).status).toBe(200);
-});
-
 test('a deadlock or a serialization failure is run again until it succeeds', async () => {
   await refuse('again-%', '40P01', 2);
   try {

@@ -1,0 +1,59 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test, vi } from 'vitest';
+import { patch, put } from '../model/events.ts';
+import { startPostgres } from '../setup/postgres-process.ts';
+import { newService, newTenant } from './stage.ts';
+
+/** What a push may be refused with while there is no database. */
+const mendable = new Set(['UNAVAILABLE', 'COMMIT_UNKNOWN']);
+const kills = 3;
+
+test('fault 5: after kill -9 of postgres under load all that was acknowledged is there, and the service recovers by itself', async () => {
+  const postgres = await startPostgres();
+  try {
+    const service = await newService(postgres.url);
+    const tenants = [newTenant(postgres.url), newTenant(postgres.url)];
+    const devices = tenants.flatMap((tenant) =>
+      ['d1', 'd2', 'd3'].map((name) => tenant.device(name, service)),
+    );
+    const accepted = () =>
+      tenants.flatMap(({ history }) => history.requests).filter(({ outcome }) => outcome === 'ok')
+        .length;
+    const acceptedBeyond = (count: number) =>
+      vi.waitUntil(() => accepted() > count, { timeout: 60_000, interval: 5 });
+    const readiness = async () => (await fetch(`${service.url}/readyz`)).status;
+
+    const work = { done: false };
+    const pushers = devices.map(async (device, index) => {
+      for (let round = 0; !work.done; round += 1) {
+        const id = `n${(index + round) % 7}`;
+        const batch = [put(id, { title: `${round}` }), patch(id, { body: device.name })];
+        const { outcome } = await device.push(batch, { atomic: round % 2 === 0 });
+        if (round % 5 === 0) await device.page();
+        // What was refused is sent again in the end: not too much of it.
+        if (outcome !== 'ok') await sleep(50);
+      }
+    });
+    for (let kill = 0; kill < kills; kill += 1) {
+      await acceptedBeyond(accepted() + 20);
+      await postgres.kill();
+      expect(await readiness()).toBe(503);
+      await postgres.start();
+      await vi.waitUntil(async () => (await readiness()) === 200, { timeout: 60_000 });
+    }
+    await acceptedBeyond(accepted() + 20);
+    work.done = true;
+    await Promise.all(pushers);
+
+    for (const device of devices) expect(await device.drain()).toEqual([]);
+    const requests = tenants.flatMap(({ history }) => history.requests);
+    const refused = requests.filter(({ outcome }) => outcome !== 'ok');
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { status, reason = '' } of refused) {
+      expect([status, mendable.has(reason) || reason]).toEqual([503, true]);
+    }
+    for (const tenant of tenants) await tenant.expectNothingLost();
+  } finally {
+    await postgres.stop();
+  }
+}, 120_000);

@@ -1,0 +1,131 @@
+import { expect, test } from 'vitest';
+import { put } from '../model/events.ts';
+import type { Kept, Match, Passing } from '../setup/tcp-proxy.ts';
+import { withClient } from '../setup/template.ts';
+import { expectNoLeak, terminate } from './backends.ts';
+import { entranceOf, isCommitOfPush, rehearse, scenarios, statementAt } from './scenarios.ts';
+import { newDatabase, newProxy, newService, newTenant, type StagedTenant } from './stage.ts';
+
+const poolSize = 4;
+
+async function newStage() {
+  const databaseUrl = await newDatabase();
+  const network = await newProxy(databaseUrl);
+  const service = await newService(network.url, { DATABASE_POOL_SIZE: `${poolSize}` });
+  const at = entranceOf(() => service);
+  const end = async (kept: Promise<Kept>) => {
+    const statement = await kept;
+    await terminate(databaseUrl, statement.pid);
+    statement.pass();
+  };
+  return { databaseUrl, network, at, end };
+}
+
+/** More at once than the pool has connections, each of which has to work. */
+async function expectHealthyPool({ databaseUrl, at }: Awaited<ReturnType<typeof newStage>>) {
+  const devices = Array.from({ length: 3 * poolSize }, (_, index) =>
+    newTenant(databaseUrl).device(`d${index}`, at),
+  );
+  const pushes = await Promise.all(devices.map((device) => device.push([put('n1')])));
+  expect(pushes.map(({ outcome }) => outcome)).toEqual(devices.map(() => 'ok'));
+  expect(await Promise.all(devices.map((device) => device.page()))).toEqual(
+    devices.map(() => 'ok'),
+  );
+  await expectNoLeak(databaseUrl, poolSize);
+}
+
+test.each(scenarios)(
+  'fault 6: pg_terminate_backend at each statement of $name answers 503, and the pool is healthy afterwards',
+  async (scenario) => {
+    const stage = await newStage();
+    const { statements, stores } = await rehearse(scenario, stage, stage.network);
+    const said: unknown[] = [];
+    for (const index of statements.keys()) {
+      const act = await scenario.prepare(stage);
+      const before = await act.stored();
+      const ended = stage.end(stage.network.stopAt(statementAt(statements, index)));
+      const { status, reason } = await act.ask();
+      await ended;
+      expect(status).toBe(503);
+      said.push(reason);
+      expect(await act.stored()).toBe(before);
+      await act.finish();
+      expect(await act.stored()).toBe(before + stores);
+      await act.tenant.expectNothingLost();
+    }
+    // COMMIT goes out with the writes: from then on nobody knows.
+    const codes = said.map((code) => (code === 'COMMIT_UNKNOWN' ? code : 'UNAVAILABLE'));
+    expect(said).toEqual(codes);
+    expect([said[0], said.at(-1)]).toEqual(['UNAVAILABLE', 'COMMIT_UNKNOWN']);
+    await expectHealthyPool(stage);
+  },
+);
+
+test('fault 6: pg_terminate_backend right after a COMMIT takes nothing back', async () => {
+  const stage = await newStage();
+  const tenant = newTenant(stage.databaseUrl);
+  const device = tenant.device('laptop', stage.at);
+  const ended = stage.end(stage.network.keepAnswerTo(isCommitOfPush));
+  expect(await device.push([put('n1')])).toMatchObject({ outcome: 'ok' });
+  await ended;
+  await tenant.expectNothingLost();
+  await expectHealthyPool(stage);
+});
+
+test('fault 6: pg_terminate_backend while a push waits for its lock answers 503', async () => {
+  const stage = await newStage();
+  const tenant = newTenant(stage.databaseUrl);
+  const device = tenant.device('laptop', stage.at);
+  await device.push([put('n1')]);
+  await withClient(stage.databaseUrl, async (holder) => {
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM tenants WHERE id = $1 FOR UPDATE', [tenant.id]);
+    const pushed = device.push([put('n2')]);
+    const waiting = `SELECT pid FROM pg_stat_activity
+                      WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    let pid: number | undefined;
+    while (pid === undefined) pid = (await holder.query<{ pid: number }>(waiting)).rows[0]?.pid;
+    await terminate(stage.databaseUrl, pid);
+    expect(await pushed).toMatchObject({ status: 503, reason: 'UNAVAILABLE' });
+  });
+  expect(await device.drain()).toEqual([]);
+  await tenant.expectNothingLost();
+  await expectHealthyPool(stage);
+});
+
+test('fault 6: pg_terminate_backend at each statement of a pull answers 503, and the pool is healthy afterwards', async () => {
+  const stage = await newStage();
+  const tenant = newTenant(stage.databaseUrl);
+  const device = tenant.device('laptop', stage.at);
+  await device.push([put('n1')]);
+  const statements = await statementsOfPull(stage, tenant);
+  for (const [index, statement] of statements.entries()) {
+    let passed = -1;
+    const isNext: Match = () => (passed += 1) === index;
+    const ended = stage.end(stage.network.stopAt(isNext));
+    const { status, body } = await pull(stage, tenant);
+    await ended;
+    const expected = { status: 503, code: 'UNAVAILABLE' };
+    expect({ statement, status, code: body.code }).toEqual({ statement, ...expected });
+  }
+  await tenant.expectNothingLost();
+  await expectHealthyPool(stage);
+});
+
+async function statementsOfPull(
+  stage: Awaited<ReturnType<typeof newStage>>,
+  tenant: StagedTenant,
+): Promise<readonly string[]> {
+  const end = stage.network.record();
+  expect(await pull(stage, tenant)).toMatchObject({ status: 200 });
+  const statements = end().map(({ text }: Passing) => text);
+  expect(statements.length).toBeGreaterThan(0);
+  return statements;
+}
+
+async function pull({ at }: Awaited<ReturnType<typeof newStage>>, { id }: StagedTenant) {
+  const answer = await fetch(`${at.url}/api/sync/changes`, {
+    headers: { authorization: `Bearer ${at.token({ tenant: id })}` },
+  });
+  return { status: answer.status, body: (await answer.json()) as { code?: string } };
+}
