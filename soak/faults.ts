@@ -145,7 +145,10 @@ function worsen([target, proxy]: Network, random: Random, last: Last): Fault {
   };
 }
 
-/** Begins a fault every few seconds, on whatever has none yet, until it is told to end. */
+/**
+ * Begins a fault every few seconds, until it is told to end. What had one is left alone for a while
+ * after it, or on a slow machine nothing would ever work.
+ */
 export async function rainFaults(
   stage: Stage,
   random: Random,
@@ -157,12 +160,13 @@ export async function rainFaults(
   const running = new Map<string, Promise<void>>();
   const failures: unknown[] = [];
   while (!ending.aborted && failures.length === 0) {
-    await pause(random.int(500, 3_000));
+    await pause(random.int(700, 3_500));
     const fault = chooseFault(stage, random, pause);
     if (ending.aborted || running.has(fault.target)) continue;
     onFault(fault.name);
     const done = fault
       .run()
+      .then(() => pause(random.int(1_000, 4_000)))
       .catch((error: unknown) => void failures.push(error))
       .finally(() => running.delete(fault.target));
     running.set(fault.target, done);

@@ -62,9 +62,12 @@ export function createUser(options: UserOptions): User {
   const others: Device[] = [];
   const sent: (readonly SentEvent[])[] = [];
   let waiting: readonly SentEvent[] = [];
+  let isReached = true;
 
   function note({ outcome, events, answer }: PushRequest): void {
-    if (outcome !== 'ok' || !answer) {
+    isReached = outcome === 'ok';
+    if (!isReached) move();
+    if (!answer) {
       waiting = [...waiting, ...events];
     } else {
       const again = new Set<string | null>();
@@ -116,7 +119,7 @@ export function createUser(options: UserOptions): User {
   const steps: readonly (readonly [weight: number, step: () => unknown])[] = [
     [50, edit],
     [10, repeat],
-    [5, () => device.retryUnknown()],
+    [5, () => isReached && device.retryUnknown()],
     [20, () => device.page(random.pick([1, 2, 7, 50, 1_000]))],
     [10, () => device.pull(random.int(1, 200))],
     [6, settle],
