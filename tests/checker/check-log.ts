@@ -57,7 +57,9 @@ function brokenPromises({ attempts, stored, identityKey }: Story): Problem[] {
     const promise = promiseOf(attempt);
     if (!promise) return [];
     const { outcome, version = row?.version } = promise;
-    const answered = `answered ${outcome} at version ${promise.version}`;
+    // A conflict is told without its version.
+    const at = promise.version === undefined ? '' : ` at version ${promise.version}`;
+    const answered = `answered ${outcome}${at}`;
     if (!row) return [{ kind: 'lost', message: `${answered}, and is not stored` }];
     const told = row.outcome === 'merged' ? 'applied' : row.outcome;
     if (row.version === version && told === outcome) return [];
