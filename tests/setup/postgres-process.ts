@@ -9,6 +9,7 @@ import { stopPostmaster, urlOf } from '../../src/storage/embedded/postmaster.ts'
 import {
   BARE_ENVIRONMENT,
   giveTo,
+  type Identity,
   processMark,
   signal,
 } from '../../src/storage/embedded/processes.ts';
@@ -25,7 +26,13 @@ export interface PostgresOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** A folder of the test's, which stays; by default a new one, which goes with `stop`. */
   readonly dataDir?: string;
+  /** Where the server is to run, as in a mount namespace of the test's: what starts it there. */
+  readonly inside?: Entrance;
 }
+
+/** The command line that runs `command` in some place, as `identity`, in the same process. */
+export type Entrance = (command: Command, identity: Identity | undefined) => Command;
+export type Command = readonly [file: string, ...args: string[]];
 
 /**
  * A PostgreSQL of a test's own, as processes that it can kill. It keeps every promise of durability
@@ -137,10 +144,13 @@ async function spawnServer(place: Place, postgres: string, options: PostgresOpti
   giveTo(place.identity, place.logFile);
   const settings = { ...SETTINGS, unix_socket_directories: place.sockets, ...options.settings };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  const child = spawn(postgres, ['-D', place.data, ...args], {
-    ...place.identity,
+  const { inside, env } = options;
+  const plain: Command = [postgres, '-D', place.data, ...args];
+  const [file, ...rest] = inside?.(plain, place.identity) ?? plain;
+  const child = spawn(file, rest, {
+    ...(inside ? {} : place.identity),
     cwd: '/',
-    env: { ...BARE_ENVIRONMENT, ...options.env },
+    env: { ...BARE_ENVIRONMENT, ...env },
     // Ctrl-C in the terminal is for the test run, which then ends it.
     detached: true,
     stdio: ['ignore', log, log],
