@@ -120,9 +120,13 @@ export function checkAtomic({ history, stories }: Evidence): Problem[] {
   for (const [text, [request]] of batches) {
     const keys = keysOf(request?.events ?? []);
     const isIn = (key: string) => (stories.get(key)?.stored.length ?? 0) > 0;
-    // An event that went in another batch too may be stored by that one.
+    // An event that went in another batch too, or in this one as any other, may be stored by that.
     const own = keys.filter((key) =>
-      stories.get(key)?.attempts.every((one) => keysOf(one.request.events).join('\n') === text),
+      stories
+        .get(key)
+        ?.attempts.every(
+          ({ request: { atomic, events } }) => atomic && keysOf(events).join('\n') === text,
+        ),
     );
     const [there, missing] = [own.filter(isIn), own.filter((key) => !isIn(key))];
     if (there.length === 0 || missing.length === 0) continue;
