@@ -70,7 +70,7 @@ const tooLarge = { status: 413, code: 'BODY_TOO_LARGE', maxBytes, retryable: fal
 
 describe('bad input: a decompression bomb, a body over the limit, also chunked', () => {
   const zeros = Buffer.alloc(16 * megabyte);
-  const spaces = Buffer.alloc(128 * megabyte, ' ');
+  const spaces = Buffer.alloc(32 * megabyte, ' ');
   const quick = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
 
   test.each<[what: string, parts: () => readonly (string | Buffer)[]]>([

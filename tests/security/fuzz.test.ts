@@ -1,0 +1,129 @@
+import { randomInt } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { pushAnswerSchema } from '../../src/protocol/push.ts';
+import { salesPushAnswerSchema } from '../../src/protocol/sales.ts';
+import { expectNothingLost } from '../checker/check.ts';
+import { createDevice } from '../checker/device.ts';
+import { createHistory } from '../checker/history.ts';
+import { expectSoundLog } from '../model/checker.ts';
+import { put } from '../model/events.ts';
+import { leaks } from '../model/refusal.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startWire, type Wire } from '../setup/wire.ts';
+import { type FuzzedRequest, requests, validPushes } from './fuzzed-requests.ts';
+
+/*
+ * SEED repeats a run, RUNS makes it longer: RUNS=20000 npm exec vitest run tests/security/fuzz.test.ts
+ */
+const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
+const numRuns = Number(process.env.RUNS ?? 600);
+const parameters = {
+  seed,
+  numRuns,
+  interruptAfterTimeLimit: 3_600_000,
+  markInterruptAsFailure: true,
+};
+const hangMs = 3_600_000;
+
+let wire: Wire;
+let fuzzed: Tenant;
+let neighbour: Tenant;
+beforeAll(async () => {
+  process.stderr.write(`fuzz: SEED=${seed} RUNS=${numRuns}\n`);
+  wire = await startWire({ env: { MAX_BODY_BYTES: '65536', MAX_EVENT_BYTES: '16384' } });
+  [fuzzed, neighbour] = [await createTenant(wire.service), await createTenant(wire.service)];
+  const secret = { title: neighboursSecret };
+  for (const tenant of [fuzzed, neighbour]) {
+    const lost = put('n1', {}, { identityKey: 'lost', baseVersion: 0 });
+    await tenant.push([put('n1', tenant === neighbour ? secret : {}, { identityKey: 'k' }), lost]);
+  }
+});
+afterAll(() => wire.close());
+
+const neighboursSecret = 'what only the neighbour may read';
+
+/** What nobody may see: unless the request held it, and is told of itself. */
+function leakIn(answer: string, request: FuzzedRequest): string | undefined {
+  if (answer.includes(neighboursSecret)) return neighboursSecret;
+  const [found] = leaks.exec(answer) ?? [];
+  if (found === undefined) return undefined;
+  const sent =
+    decodeURIComponent(request.url.replaceAll(/%(?![0-9a-f]{2})|%[89a-f]./gi, '')) +
+    String(request.body);
+  return sent.toLowerCase().includes(found.toLowerCase()) ? undefined : found;
+}
+
+test(
+  'whatever the schemas allow is decided, event by event',
+  async () => {
+    for (const { url, bodies } of validPushes) {
+      const schema = url === '/api/events' ? salesPushAnswerSchema : pushAnswerSchema;
+      await fc.assert(
+        fc.asyncProperty(bodies, async (body) => {
+          const request = {
+            method: 'POST',
+            url,
+            body: JSON.stringify(body),
+            sender: fuzzed.sender(),
+          };
+          const answer = await wire.send(request);
+          expect(answer.status).toBe(200);
+          const { processed, failed } = schema.parse(answer.body);
+          const events: unknown[] = Array.isArray(body) ? body : Object(body).events;
+          expect(processed.length + failed.length).toBe(events.length);
+          expect(failed.map(({ code }) => code)).not.toContain('KIND_FAILED');
+        }),
+        { ...parameters, numRuns: Math.ceil(numRuns / 6) },
+      );
+    }
+  },
+  hangMs,
+);
+
+test(
+  'whatever else is sent is answered as openapi.yaml says, without a fault, and without a leak',
+  async () => {
+    const seen = new Map<string, number>();
+    await fc.assert(
+      fc.asyncProperty(requests, async (request) => {
+        const { body, ...rest } = request;
+        const answer = await wire.send({ ...rest, ...(body && { body }), sender: fuzzed.sender() });
+        const text = JSON.stringify(answer);
+        expect({ status: answer.status, leak: leakIn(text, request) }).toEqual({
+          status: expect.toSatisfy((status: number) => status < 500),
+          leak: undefined,
+        });
+        seen.set(`${answer.status}`, (seen.get(`${answer.status}`) ?? 0) + 1);
+      }),
+      parameters,
+    );
+    // That it is no wall of one refusal which is tested.
+    expect(seen.size).toBeGreaterThan(3);
+  },
+  hangMs,
+);
+
+test('afterwards its log is sound, its neighbour is as it was, and nothing else is there', async () => {
+  await expectSoundLog(fuzzed);
+  const device = createDevice({
+    history: createHistory(),
+    url: () => `http://127.0.0.1:${wire.port}`,
+    token: () => wire.service.token(fuzzed.sender()),
+    name: 'puller',
+    timeoutMs: 20_000,
+  });
+  const databaseUrl = wire.service.database.url;
+  await expectNothingLost({ databaseUrl, tenant: fuzzed.id, devices: [device] });
+  expect(await neighbour.log()).toMatchObject([
+    { identityKey: 'k', outcome: 'applied' },
+    { identityKey: 'lost', outcome: 'conflict' },
+  ]);
+  expect([...(await neighbour.records()).values()]).toMatchObject([
+    { entityId: 'n1', version: 1, data: { title: neighboursSecret } },
+  ]);
+  const tenants = await wire.service.sql<{ id: string }>('SELECT id FROM tenants');
+  expect(new Set(tenants.map(({ id }) => id))).toEqual(new Set([fuzzed.id, neighbour.id]));
+  expect(Object.keys(Object.prototype)).toEqual([]);
+  expect(wire.service.logLines.filter(({ level }) => level === 'error')).toEqual([]);
+});
