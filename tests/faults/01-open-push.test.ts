@@ -44,7 +44,8 @@ test.each([
     commit.pass();
 
     expect(await held).toMatchObject({ outcome: 'ok' });
-    await following;
+    // Behind the row's lock on a slow machine its patience may end; nothing else may go wrong.
+    expect([200, 503]).toContain((await following).status);
     expect(await follower.drain()).toEqual([]);
     const versions = tenant.history.requests
       .flatMap(({ answer }) => answer?.results ?? [])
