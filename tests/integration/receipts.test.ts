@@ -99,19 +99,6 @@ test('keys are separated by commas, and a comma in a key is percent-encoded', as
   ]);
 });
 
-test.each([
-  ['', 'identityKeys'],
-  ['?identityKeys=', 'identityKeys.0'],
-  ['?identityKeys=a,,b', 'identityKeys.1'],
-  ['?identityKeys=a%00', 'identityKeys.0'],
-  ['?identityKeys=%ff', 'identityKeys'],
-  ['?identityKeys=a&limit=1', 'limit'],
-  [`?identityKeys=${Array.from({ length: 101 }, () => 'a').join(',')}`, 'identityKeys'],
-])('a query that is not well formed is refused: %j', async (query, path) => {
-  const answer = await service.request({ url: `/api/sync/receipts${query}` });
-  expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_QUERY', path } });
-});
-
 test('a hundred keys are told at once', async () => {
   const tenant = await createTenant(service);
   const events = Array.from({ length: 100 }, (_, at) => put(`n${at}`));

@@ -117,6 +117,16 @@ describe('bad input: top-level null or string; unknown envelope field', () => {
     expect(await refused(wire, pushOf(body))).toEqual(refusal);
   });
 
+  test.each<[what: string, body: string, path?: string]>([
+    ['null', 'null'],
+    ['no events', '{}', 'events'],
+    ['a number for sentAt', '{"events":[{}],"sentAt":5}', 'sentAt'],
+    ['atomic, which it does not know', '{"events":[{}],"atomic":true}', 'atomic'],
+  ])('of an event store: %s', async (_what, body, path) => {
+    const refusal = { status: 400, code: 'INVALID_ENVELOPE', ...(path && { path }) };
+    expect(await refused(wire, { ...pushOf(body), url: '/api/events' })).toEqual(refusal);
+  });
+
   test('a name of any length is named by its beginning', async () => {
     const path = `${'x'.repeat(500)}…`;
     const refusal = { status: 400, code: 'INVALID_ENVELOPE', path };

@@ -47,6 +47,8 @@ describe('bad input: limit 0, −1, 1e9, repeated', () => {
     [`${pull}?constructor=5`, 'constructor'],
     [`${pull}?__proto__=5`, '__proto__'],
     [`${pull}?${'x'.repeat(2000)}=5`, `${'x'.repeat(500)}…`],
+    [`${conflicts}?limit=201`, 'limit'],
+    [`${history}?limit=201`, 'limit'],
     [`${conflicts}?state=lost`, 'state'],
     [`${conflicts}?state=open&state=all`, 'state'],
     [`${conflicts}?entityType=`, 'entityType'],

@@ -51,12 +51,6 @@ const dialects = [
 ] as const;
 
 describe.each(dialects)('$name', ({ name, url, bodyOf, almost, schema, good }) => {
-  test('a batch over the maximum is refused with the maximum', async () => {
-    const events = Array.from({ length: maxEvents + 1 }, (_, at) => good(`k${at}`));
-    const problem = refusalOf(await service.request({ method: 'POST', url, body: bodyOf(events) }));
-    expect(problem).toMatchObject({ status: 413, code: 'BATCH_TOO_LARGE', maxEvents });
-  });
-
   test('the line of the log names it, also where the request is refused', async () => {
     const [logged, query] = [service.logLines.length, '?include=nothing'];
     for (const of of [url, url + query]) {
@@ -83,19 +77,6 @@ describe.each(dialects)('$name', ({ name, url, bodyOf, almost, schema, good }) =
       runs(40),
     );
   });
-});
-
-test.each([
-  ['/api/sync/events', [], 'EMPTY_BATCH'],
-  ['/api/events', [], 'EMPTY_BATCH'],
-  ['/api/events', { events: [] }, 'EMPTY_BATCH'],
-  ['/api/events', { events: [{}], sentAt: 5 }, 'INVALID_ENVELOPE', 'sentAt'],
-  ['/api/events', { events: [{}], atomic: true }, 'INVALID_ENVELOPE', 'atomic'],
-  ['/api/events', {}, 'INVALID_ENVELOPE', 'events'],
-  ['/api/events', 'null', 'INVALID_ENVELOPE'],
-] as const)('%s refuses %j with %s', async (url, body, code, path?: string) => {
-  const problem = refusalOf(await service.request({ method: 'POST', url, body }));
-  expect([problem.status, problem.code, problem.path]).toEqual([400, code, path]);
 });
 
 test('the path of sales needs the scope to push', async () => {
