@@ -34,11 +34,18 @@ export function checkVersions({ stored: { head, log, records } }: Evidence): Pro
   return problems;
 }
 
-/** Every answer holds, each key stands once, and nothing stands that nobody asked for. */
+/** Each key stands once, and was new once. */
+export function checkOnce({ stories }: Evidence): Problem[] {
+  return [...stories.values()].flatMap((story) =>
+    doneTwice(story).map((problem) => ({ identityKey: story.identityKey, ...problem })),
+  );
+}
+
+/** Every answer holds, and nothing stands that nobody asked for. */
 export function checkAnswers({ stories }: Evidence): Problem[] {
   return [...stories.values()].flatMap((story) => {
     const { identityKey } = story;
-    const problems = [...brokenPromises(story), ...doneTwice(story), ...unasked(story)];
+    const problems = [...brokenPromises(story), ...unasked(story)];
     // A promise that was made with every retry is broken once.
     const messages = new Map(problems.map((problem) => [problem.message, problem]));
     return [...messages.values()].map((problem) => ({ identityKey, ...problem }));

@@ -1,5 +1,5 @@
 import { replay } from '../model/bundled/replay.ts';
-import { checkAnswers, checkAtomic, checkVersions } from './check-log.ts';
+import { checkAnswers, checkAtomic, checkOnce, checkVersions } from './check-log.ts';
 import { checkModel, checkPullers, type Model, modelRecords } from './check-tables.ts';
 import type { Device } from './device.ts';
 import { type Evidence, gather, promiseOf } from './evidence.ts';
@@ -38,6 +38,7 @@ export async function check(options: CheckOptions): Promise<Findings> {
   const evidence = gather(stored, history ?? createHistory(), devices);
   const problems = [
     ...checkVersions(evidence),
+    ...checkOnce(evidence),
     ...(history ? [...checkAnswers(evidence), ...checkAtomic(evidence)] : []),
     ...(history && model ? checkModel(evidence, model) : []),
     ...(await checkPullers(evidence)),

@@ -62,13 +62,18 @@ export function createHistory(): History {
   };
 }
 
+/** What was answered 200, in order. */
+export function answersOf({ requests }: History): readonly PushAnswer[] {
+  return requests.flatMap(({ answer }) => answer ?? []);
+}
+
 /** Adds a request that was answered 200, as one that was made in process. */
 export function addAnswered(
   history: History,
   answer: PushAnswer,
-  request: { device: string; events: readonly unknown[]; envelope?: object },
+  request: { device: string; events: readonly unknown[]; envelope: object },
 ): void {
-  const { device, events, envelope = {} } = request;
+  const { device, events, envelope } = request;
   const { atomic = false, sentAt } = envelope as { atomic?: boolean; sentAt?: string };
   const now = history.now();
   history.add({

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { put } from '../model/events.ts';
 import type { Kept, Match, Passing } from '../setup/tcp-proxy.ts';
 import { withClient } from '../setup/template.ts';
-import { expectNoLeak, terminate } from './backends.ts';
+import { expectWholePool, terminate } from './backends.ts';
 import { entranceOf, isCommitOfPush, rehearse, scenarios, statementAt } from './scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant, type StagedTenant } from './stage.ts';
 
@@ -11,27 +11,15 @@ const poolSize = 4;
 async function newStage() {
   const databaseUrl = await newDatabase();
   const network = await newProxy(databaseUrl);
-  const service = await newService(network.url, { DATABASE_POOL_SIZE: `${poolSize}` });
+  const env = { DATABASE_POOL_SIZE: `${poolSize}`, COMMIT_LANES: `${poolSize}` };
+  const service = await newService(network.url, env);
   const at = entranceOf(() => service);
   const end = async (kept: Promise<Kept>) => {
     const statement = await kept;
     await terminate(databaseUrl, statement.pid);
     statement.pass();
   };
-  return { databaseUrl, network, at, end };
-}
-
-/** More at once than the pool has connections, each of which has to work. */
-async function expectHealthyPool({ databaseUrl, at }: Awaited<ReturnType<typeof newStage>>) {
-  const devices = Array.from({ length: 3 * poolSize }, (_, index) =>
-    newTenant(databaseUrl).device(`d${index}`, at),
-  );
-  const pushes = await Promise.all(devices.map((device) => device.push([put('n1')])));
-  expect(pushes.map(({ outcome }) => outcome)).toEqual(devices.map(() => 'ok'));
-  expect(await Promise.all(devices.map((device) => device.page()))).toEqual(
-    devices.map(() => 'ok'),
-  );
-  await expectNoLeak(databaseUrl, poolSize);
+  return { databaseUrl, network, at, poolSize, end };
 }
 
 test.each(scenarios)(
@@ -57,7 +45,7 @@ test.each(scenarios)(
     const codes = said.map((code) => (code === 'COMMIT_UNKNOWN' ? code : 'UNAVAILABLE'));
     expect(said).toEqual(codes);
     expect([said[0], said.at(-1)]).toEqual(['UNAVAILABLE', 'COMMIT_UNKNOWN']);
-    await expectHealthyPool(stage);
+    await expectWholePool(stage);
   },
 );
 
@@ -69,7 +57,7 @@ test('fault 6: pg_terminate_backend right after a COMMIT takes nothing back', as
   expect(await device.push([put('n1')])).toMatchObject({ outcome: 'ok' });
   await ended;
   await tenant.expectNothingLost();
-  await expectHealthyPool(stage);
+  await expectWholePool(stage);
 });
 
 test('fault 6: pg_terminate_backend while a push waits for its lock answers 503', async () => {
@@ -90,7 +78,7 @@ test('fault 6: pg_terminate_backend while a push waits for its lock answers 503'
   });
   expect(await device.drain()).toEqual([]);
   await tenant.expectNothingLost();
-  await expectHealthyPool(stage);
+  await expectWholePool(stage);
 });
 
 test('fault 6: pg_terminate_backend at each statement of a pull answers 503, and the pool is healthy afterwards', async () => {
@@ -109,7 +97,7 @@ test('fault 6: pg_terminate_backend at each statement of a pull answers 503, and
     expect({ statement, status, code: body.code }).toEqual({ statement, ...expected });
   }
   await tenant.expectNothingLost();
-  await expectHealthyPool(stage);
+  await expectWholePool(stage);
 });
 
 async function statementsOfPull(

@@ -1,5 +1,9 @@
 import { expect, vi } from 'vitest';
+import { put } from '../model/events.ts';
+import type { Kept, TcpProxy } from '../setup/tcp-proxy.ts';
 import { withClient } from '../setup/template.ts';
+import { isCommitOfPush } from './scenarios.ts';
+import { type Entrance, newTenant } from './stage.ts';
 
 interface Backend {
   readonly pid: number;
@@ -7,7 +11,7 @@ interface Backend {
 }
 
 /** What the services' pools have open at the database, past every proxy. */
-export function backendsOf(databaseUrl: string): Promise<Backend[]> {
+function backendsOf(databaseUrl: string): Promise<Backend[]> {
   return withClient(databaseUrl, async (client) => {
     const { rows } = await client.query<Backend>(
       `SELECT pid, state FROM pg_stat_activity
@@ -25,13 +29,41 @@ export async function terminate(databaseUrl: string, pid: number): Promise<void>
   );
 }
 
-/** Comes to have no more connections than a pool may have, and none in the middle of anything. */
-export async function expectNoLeak(databaseUrl: string, poolSize: number): Promise<void> {
+interface Pooled {
+  /** Past every proxy. */
+  readonly databaseUrl: string;
+  /** Between the service and the database. */
+  readonly network: TcpProxy;
+  /** A service whose DATABASE_POOL_SIZE and COMMIT_LANES are both `poolSize`. */
+  readonly at: Entrance;
+  readonly poolSize: number;
+}
+
+/**
+ * The service can use as many connections at once as its pool may have, and comes to have no more,
+ * none of them in the middle of anything.
+ */
+export async function expectWholePool({ databaseUrl, network, at, poolSize }: Pooled) {
+  const kept: Kept[] = [];
+  const pushes: Promise<{ outcome: string }>[] = [];
+  while (kept.length < poolSize) {
+    const stopped = network.stopAt(isCommitOfPush);
+    pushes.push(
+      newTenant(databaseUrl)
+        .device('laptop', at)
+        .push([put('n1')]),
+    );
+    kept.push(await stopped);
+  }
+  expect(new Set(kept.map(({ pid }) => pid)).size).toBe(poolSize);
+  for (const commit of kept) commit.pass();
+  for (const pushed of pushes) expect(await pushed).toMatchObject({ outcome: 'ok' });
   await vi.waitFor(
     async () => {
       const backends = await backendsOf(databaseUrl);
       expect(backends.map(({ state }) => state)).toEqual(backends.map(() => 'idle'));
       expect(backends.length).toBeLessThanOrEqual(poolSize);
+      expect(network.connections()).toBeLessThanOrEqual(poolSize);
     },
     { timeout: 30_000, interval: 100 },
   );

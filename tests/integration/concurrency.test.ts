@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { PushAnswer } from '../../src/protocol/push.ts';
-import { expectSoundLog, expectStored, liveRecords } from '../model/checker.ts';
+import { expectNothingLost } from '../checker/check.ts';
 import { nextKey, patch, put, remove } from '../model/events.ts';
-import { createPuller } from '../model/puller.ts';
 import { createTenant, saidOf, type Tenant } from '../model/tenant.ts';
 import type { TestApp } from '../setup/app.ts';
 import { type AppPair, startAppPair } from '../setup/app-pair.ts';
@@ -28,7 +26,7 @@ function pushTo(
   batch: readonly unknown[],
 ) {
   const process = processes[at % processes.length] ?? one;
-  return process.push(batch, {}, tenant.sender(`d${at}`));
+  return tenant.pushTo(process, batch, {}, `d${at}`);
 }
 
 test.each([
@@ -54,7 +52,7 @@ test.each([
     expect(results?.map(({ version }) => version)).toEqual([2, 3, 4, 5, 6]);
   }
   expect(await tenant.head()).toBe(6);
-  await expectSoundLog(tenant);
+  await expectNothingLost(tenant.books);
 });
 
 test.each([
@@ -74,8 +72,7 @@ test.each([
     );
     expect(answers.flatMap(({ failed }) => failed)).toEqual([]);
     expect(await tenant.head()).toBe(events.length);
-    await expectSoundLog(tenant);
-    await expectStored(tenant, answers);
+    await expectNothingLost(tenant.books);
   },
 );
 
@@ -94,7 +91,7 @@ test('two tenants that push to each other’s entities and keys at once do not m
     ),
   );
   for (const tenant of tenants) {
-    await expectSoundLog(tenant);
+    await expectNothingLost(tenant.books);
     const titles = [...(await tenant.records()).values()].map(({ data }) => data?.title);
     expect(titles).toEqual(keys.map(() => tenant.id));
   }
@@ -106,29 +103,24 @@ test.each([
 ])('a puller that runs against 8 pushers at %s misses nothing', async (_where, processes) => {
   const tenant = await createTenant(one);
   const work = { done: false };
-  const answers: PushAnswer[] = [];
   const pushers = range(8).map(async (pusher) => {
     for (const round of range(25)) {
       const id = `n${(pusher * 5 + round * 3) % 30}`;
       const batch = [put(id, { title: `${pusher}/${round}` }), put(`own-${pusher}-${round}`)];
       if (round % 6 === 5) batch.push(remove(id));
-      answers.push(await pushTo(processes(), tenant, pusher + round, batch));
+      const { failed } = await pushTo(processes(), tenant, pusher + round, batch);
+      expect(failed).toEqual([]);
     }
   });
   const pullers = [1, 3, 10].map(async (limit, index) => {
-    const service = processes()[index % processes().length] ?? one;
-    const puller = createPuller({ pull: (query) => service.pull(query, tenant.sender()) });
+    const puller = tenant.device(`puller of ${limit}`, processes()[index % processes().length]);
     while (!work.done) await puller.page(limit);
-    await puller.finish(() => limit);
-    return puller.table;
+    await puller.catchUp(limit);
+    return puller;
   });
   await Promise.all(pushers);
   work.done = true;
-  const expected = await liveRecords(tenant);
-  for (const table of await Promise.all(pullers)) expect(table).toEqual(expected);
-  expect(answers.flatMap(({ failed }) => failed)).toEqual([]);
-  await expectSoundLog(tenant);
-  await expectStored(tenant, answers);
+  await expectNothingLost({ ...tenant.books, devices: await Promise.all(pullers) });
 });
 
 test('what a push answered can be pulled at once, from either process', async () => {
@@ -143,14 +135,14 @@ test('what a push answered can be pulled at once, from either process', async ()
       }
     }),
   );
-  await expectSoundLog(tenant);
+  await expectNothingLost(tenant.books);
 });
 
 test('40 tenants at once each get their own versions, records and nothing else', async () => {
   const tenants = await Promise.all(range(40).map(() => createTenant(one)));
   const answers = await Promise.all(
     tenants.map(async (tenant, index) => {
-      const own: PushAnswer[] = [];
+      const own: Awaited<ReturnType<typeof pushTo>>[] = [];
       for (const round of range(4)) {
         const batch = range(5).map((at) => put(`n${at}`, { title: `${index}/${round}` }));
         own.push(await pushTo(twoProcesses(), tenant, index + round, batch));
@@ -163,7 +155,7 @@ test('40 tenants at once each get their own versions, records and nothing else',
       results?.map(({ version }) => version),
     );
     expect(versions).toEqual(range(20).map((at) => at + 1));
-    await expectSoundLog(tenant);
+    await expectNothingLost(tenant.books);
     const records = await tenant.records();
     expect([...records.keys()].toSorted()).toEqual(range(5).map((at) => `n${at}`));
     for (const { data } of records.values()) expect(data?.title).toBe(`${index}/3`);
@@ -181,7 +173,7 @@ test('a tenant that is pushed to for the first time 30 times at once begins once
   expect(versions.toSorted((left, right) => left - right)).toEqual(range(30).map((at) => at + 1));
   const { checkpoint } = await tenant.pull();
   expect((await tenant.pull({ since: checkpoint })).changes).toEqual([]);
-  await expectSoundLog(tenant);
+  await expectNothingLost(tenant.books);
 });
 
 test('atomic batches that fail leave no hole among those at the same time that do not', async () => {
@@ -191,10 +183,10 @@ test('atomic batches that fail leave no hole among those at the same time that d
       const batch =
         at % 3 === 0 ? [put(`n${at}`), patch('missing', { title: 'A' })] : [put(`n${at}`)];
       const service = at % 2 === 0 ? one : two;
-      return service.push(batch, { atomic: true }, tenant.sender());
+      return tenant.pushTo(service, batch, { atomic: true });
     }),
   );
   expect(answers.flatMap(({ processed }) => processed)).toHaveLength(20);
   expect(await tenant.head()).toBe(20);
-  await expectSoundLog(tenant);
+  await expectNothingLost(tenant.books);
 });

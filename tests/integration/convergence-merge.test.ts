@@ -5,7 +5,8 @@ import { defineKind } from '../../src/kinds/define-kind.ts';
 import { payload } from '../../src/kinds/payload-versions.ts';
 import { put } from '../../src/kinds/policies.ts';
 import type { PushAnswer } from '../../src/protocol/push.ts';
-import { expectSoundLog, expectStored } from '../model/checker.ts';
+import { expectNothingLost } from '../checker/check.ts';
+import { answersOf } from '../checker/history.ts';
 import { nextKey } from '../model/events.ts';
 import { runs } from '../model/histories.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
@@ -84,21 +85,16 @@ test(
     await fc.assert(
       fc.asyncProperty(devicesArbitrary, async (devices) => {
         const tenant = await createTenant(pair.services[0]);
-        const answers: PushAnswer[] = [];
         let turn = 0;
-        const push: Push = async (event) => {
+        const push: Push = (event) => {
           turn += 1;
-          const service = pair.services[turn % 2 === 0 ? 0 : 1];
-          const answer = await service.push([event], {}, tenant.sender());
-          answers.push(answer);
-          return answer;
+          return tenant.pushTo(pair.services[turn % 2 === 0 ? 0 : 1], [event]);
         };
         const pinned = await Promise.all(devices.map((edits) => edit(tenant, edits, push)));
-        expect(answers.flatMap(({ failed }) => failed)).toEqual([]);
+        expect(answersOf(tenant.books.history).flatMap(({ failed }) => failed)).toEqual([]);
         const data = (await tenant.record('b1'))?.data ?? {};
         expect(Object.keys(data).toSorted()).toEqual(pinned.flat().toSorted());
-        await expectSoundLog(tenant);
-        await expectStored(tenant, answers);
+        await expectNothingLost({ ...tenant.books, model: null });
       }),
       runs(30),
     );

@@ -4,6 +4,9 @@ import type { z } from 'zod';
 import { type PullAnswer, pullAnswerSchema } from '../../src/protocol/pull.ts';
 import { type PushAnswer, pushAnswerSchema } from '../../src/protocol/push.ts';
 import type { Record } from '../../src/protocol/record.ts';
+import { createDevice, type Device } from '../checker/device.ts';
+import { addAnswered, createHistory, type History } from '../checker/history.ts';
+import { sendInProcess } from '../checker/send.ts';
 import type { PullQuery, Sender, TestApp } from '../setup/app.ts';
 
 export interface LogEntry {
@@ -23,6 +26,21 @@ export interface Tenant {
   readonly start: string;
   sender(device?: string): Sender;
   push(events: readonly unknown[], envelope?: object, device?: string): Promise<PushAnswer>;
+  /** The same to another process of the database. */
+  pushTo(
+    service: TestApp,
+    events: readonly unknown[],
+    envelope?: object,
+    device?: string,
+  ): Promise<PushAnswer>;
+  /** What the checker needs: all that was pushed by this is in the history. */
+  readonly books: {
+    readonly databaseUrl: string;
+    readonly tenant: string;
+    readonly history: History;
+  };
+  /** A client of any process of the database. */
+  device(name: string, service?: TestApp): Device;
   /** What a push answered to each event, in a word or two: see `saidOf`. */
   said(events: readonly unknown[], envelope?: object, device?: string): Promise<string[]>;
   pull(query?: PullQuery): Promise<PullAnswer>;
@@ -40,10 +58,20 @@ export async function createTenant(service: TestApp): Promise<Tenant> {
   const sender = (device = 'd1') => ({ tenant: id, device });
   const { checkpoint: start } = await service.pull({}, sender());
 
-  async function push(events: readonly unknown[], envelope: object = {}, device = 'd1') {
-    const answer = await service.push(events, envelope, sender(device));
+  const history = createHistory();
+
+  async function pushTo(
+    process: TestApp,
+    events: readonly unknown[],
+    envelope: object = {},
+    device = 'd1',
+  ) {
+    const answer = await process.push(events, envelope, sender(device));
+    addAnswered(history, answer, { device, events, envelope });
     return expectShape(pushAnswerSchema, answer);
   }
+  const push = (events: readonly unknown[], envelope?: object, device?: string) =>
+    pushTo(service, events, envelope, device);
 
   async function pull(query: PullQuery = {}) {
     return expectShape(pullAnswerSchema, await service.pull(query, sender()));
@@ -66,6 +94,10 @@ export async function createTenant(service: TestApp): Promise<Tenant> {
     start,
     sender,
     push,
+    pushTo,
+    books: { databaseUrl: service.database.url, tenant: id, history },
+    device: (name, process = service) =>
+      createDevice({ history, name, send: sendInProcess(process, sender(name)), pauseMs: 1 }),
     said: async (events, envelope, device) => saidOf(await push(events, envelope, device)),
     pull,
     records,
