@@ -11,7 +11,7 @@ interface Header {
 }
 
 interface Response {
-  readonly headers?: Readonly<Record<string, Header>>;
+  readonly headers?: Readonly<Record<string, Header | { readonly $ref: string }>>;
   readonly content?: Readonly<Record<string, { readonly schema: { readonly $ref: string } }>>;
 }
 
@@ -37,7 +37,10 @@ export type Schema = Readonly<Record<string, unknown>>;
 /** As it is committed, which is what clients are generated from. */
 export const openapi: {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
+  readonly components: {
+    readonly schemas: Readonly<Record<string, Schema>>;
+    readonly headers?: Readonly<Record<string, Header>>;
+  };
 } = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8'));
 
 const ajv = new Ajv2020({ strict: false, allErrors: true });
@@ -128,7 +131,10 @@ function allowFaults({ headers }: TestAnswer, operations: object): string[] {
 }
 
 function headerFaults({ headers = {} }: Response, answer: TestAnswer): string[] {
-  return Object.entries(headers).flatMap(([name, { required, schema }]) => {
+  return Object.entries(headers).flatMap(([name, described]) => {
+    const header = '$ref' in described ? openapi.components.headers?.[name] : described;
+    if (!header) return [`openapi.yaml describes no ${name}`];
+    const { required, schema } = header;
     const value = answer.headers[name.toLowerCase()];
     if (value === undefined) return required ? [`no ${name}`] : [];
     const isNumber = 'type' in schema && schema.type === 'integer';
