@@ -6,19 +6,32 @@ import type { Random } from './random.ts';
 import { soothe, type Stage } from './stage.ts';
 
 /** Something that goes wrong, for a while. */
-export interface Fault {
+interface Fault {
   readonly name: string;
   /** What it is done to: nothing has two faults at once. */
   readonly target: string;
   run(): Promise<void>;
 }
 
-/** @param pause waits so many milliseconds, or less where the soak ends */
-export function chooseFault(
+const maxChoices = 10;
+
+/**
+ * @param pause waits so many milliseconds, or less where the soak ends
+ * @returns undefined where everything has one already
+ */
+function chooseFault(
   stage: Stage,
   random: Random,
-  pause: (milliseconds: number) => Promise<void>,
-): Fault {
+  pause: Pause,
+  isFree: (target: string) => boolean,
+): Fault | undefined {
+  const chosen = Array.from({ length: maxChoices }, () => anyFault(stage, random, pause));
+  return chosen.find(({ target }) => isFree(target));
+}
+
+type Pause = (milliseconds: number) => Promise<void>;
+
+function anyFault(stage: Stage, random: Random, pause: Pause): Fault {
   const node = random.pick(stage.nodes);
   const last = (least: number, most: number) => pause(random.int(least, most));
   // Kills are five of twelve, so that one comes every few seconds.
@@ -161,8 +174,8 @@ export async function rainFaults(
   const failures: unknown[] = [];
   while (!ending.aborted && failures.length === 0) {
     await pause(random.int(700, 3_500));
-    const fault = chooseFault(stage, random, pause);
-    if (ending.aborted || running.has(fault.target)) continue;
+    const fault = chooseFault(stage, random, pause, (target) => !running.has(target));
+    if (ending.aborted || !fault) continue;
     onFault(fault.name);
     const done = fault
       .run()
