@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { patch, put, remove } from '../model/events.ts';
 import { withClient } from '../setup/template.ts';
@@ -50,13 +51,32 @@ test('fault 12: identical and overlapping reversed batches at once are applied o
   });
 
   // One batch of each tenant in turn, another one each.
-  const pushes = range(identicals + overlaps).flatMap((at) =>
-    all.flatMap(({ devices, batches }, index) => {
-      const turn = (at + index * 7) % batches.length;
-      return devices[turn % 4]?.push(batches[turn] ?? []) ?? [];
-    }),
-  );
-  await Promise.all(pushes);
+  const pushAll = () =>
+    range(identicals + overlaps).flatMap((at) =>
+      all.flatMap(({ devices, batches }, index) => {
+        const turn = (at + index * 7) % batches.length;
+        return devices[turn % 4]?.push(batches[turn] ?? []) ?? [];
+      }),
+    );
+  for (const { devices } of all) await devices[0]?.push([put('n0')]);
+  await withClient(databaseUrl, async (client) => {
+    await client.query('BEGIN');
+    await client.query('SELECT FROM tenants FOR UPDATE');
+    const work = { done: false };
+    const pushes = Promise.all(pushAll()).finally(() => (work.done = true));
+    // All that comes meanwhile waits, so that the groups that follow are full.
+    await sleep(1_000);
+    await client.query('COMMIT');
+    // A group that waits for one tenant holds those before it: in another order others would hold those after it.
+    for (let turn = 0; !work.done; turn += 1) {
+      const { id } = tenants[(turn * 3) % tenants.length] ?? {};
+      await client.query('BEGIN');
+      await client.query('SELECT FROM tenants WHERE id = $1 FOR UPDATE', [id]);
+      await sleep(30);
+      await client.query('COMMIT');
+    }
+    await pushes;
+  });
 
   for (const { tenant, devices, identical } of all) {
     const { requests } = tenant.history;
@@ -70,7 +90,7 @@ test('fault 12: identical and overlapping reversed batches at once are applied o
     expect(ofIdentical.filter((said) => said === decided)).toHaveLength(1);
     expect(ofIdentical.filter((said) => said === replayed)).toHaveLength(identicals - 1);
     const versions = requests.flatMap(({ answer }) => answer?.results ?? []);
-    expect(new Set(versions.map(({ version }) => version)).size).toBe(45);
+    expect(new Set(versions.map(({ version }) => version)).size).toBe(46);
     await devices[0]?.catchUp(7);
     await tenant.expectNothingLost();
   }
