@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { processMark } from '../../src/storage/embedded/processes.ts';
 import { patch, put } from '../model/events.ts';
 import { startPostgres } from '../setup/postgres-process.ts';
+import { treeOf } from '../setup/process-tree.ts';
 import { newService, newTenant } from './stage.ts';
 
 /** What a push may be refused with while there is no database. */
@@ -35,7 +37,9 @@ test('fault 5: after kill -9 of postgres under load all that was acknowledged is
       }
     });
     const killOnce = async () => {
+      const processes = treeOf(postgres.pid());
       await postgres.kill();
+      expect(processes.filter((pid) => processMark(pid) !== undefined)).toEqual([]);
       expect(await readiness()).toBe(503);
       await postgres.start();
       await vi.waitUntil(async () => (await readiness()) === 200, { timeout: 60_000 });

@@ -99,6 +99,10 @@ export async function startTcpProxy(target: string | number): Promise<TcpProxy> 
   const { port } = server.address() as AddressInfo;
 
   const cut = () => links.forEach((link) => link.cut());
+  const release = () => {
+    network.gate?.resolve();
+    network.gate = undefined;
+  };
   const ask = <Result>(match: Match, act: 'sent' | 'stop' | 'answer') =>
     new Promise<Result>((resolve) => {
       const matches =
@@ -124,10 +128,7 @@ export async function startTcpProxy(target: string | number): Promise<TcpProxy> 
     hold() {
       network.gate ??= Promise.withResolvers();
     },
-    release() {
-      network.gate?.resolve();
-      network.gate = undefined;
-    },
+    release,
     delay(ms) {
       network.delayMs = typeof ms === 'function' ? ms : () => ms;
     },
@@ -151,8 +152,8 @@ export async function startTcpProxy(target: string | number): Promise<TcpProxy> 
     },
     cutAfter: async (match) => (await ask<Kept>(match, 'sent')).cut(),
     async close() {
-      network.gate?.resolve();
       cut();
+      release();
       server.close();
       await once(server, 'close');
     },
