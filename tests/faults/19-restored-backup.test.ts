@@ -51,7 +51,7 @@ test('fault 19: after a restore the checkpoints of the lost tail expire, devices
   const tenant = newTenant(postgres.url);
   const device = (name: string, at: 0 | 1 = 0) => tenant.device(name, services[at]);
   const [laptop, phone] = [device('laptop'), device('phone', 1)];
-  await laptop.push([put('n1'), put('n2'), put('n3')]);
+  await laptop.push([put('untouched'), put('n1'), put('n2'), put('n3')]);
   await phone.push([patch('n1', { title: 'kept' }), remove('n3')]);
   const [early, behind] = [device('early'), device('behind', 1)];
   await early.catchUp();
