@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
 import { put } from '../model/events.ts';
-import type { Kept, Match, Passing } from '../setup/tcp-proxy.ts';
+import type { Kept } from '../setup/tcp-proxy.ts';
 import { withClient } from '../setup/template.ts';
 import { expectWholePool, terminate } from './backends.ts';
+import { nthStatement, reads, statementsOf, unavailable } from './reads.ts';
 import { entranceOf, isCommitOfPush, rehearse, scenarios, statementAt } from './scenarios.ts';
-import { newDatabase, newProxy, newService, newTenant, type StagedTenant } from './stage.ts';
+import { newDatabase, newProxy, newService, newTenant } from './stage.ts';
 
 const poolSize = 4;
 
@@ -81,39 +82,20 @@ test('fault 6: pg_terminate_backend while a push waits for its lock answers 503'
   await expectWholePool(stage);
 });
 
-test('fault 6: pg_terminate_backend at each statement of a pull answers 503, and the pool is healthy afterwards', async () => {
+test('fault 6: pg_terminate_backend at each statement of whatever is read answers 503, and the pool is healthy afterwards', async () => {
   const stage = await newStage();
-  const tenant = newTenant(stage.databaseUrl);
-  const device = tenant.device('laptop', stage.at);
-  await device.push([put('n1')]);
-  const statements = await statementsOfPull(stage, tenant);
-  for (const [index, statement] of statements.entries()) {
-    let passed = -1;
-    const isNext: Match = () => (passed += 1) === index;
-    const ended = stage.end(stage.network.stopAt(isNext));
-    const { status, body } = await pull(stage, tenant);
-    await ended;
-    const expected = { status: 503, code: 'UNAVAILABLE' };
-    expect({ statement, status, code: body.code }).toEqual({ statement, ...expected });
+  for (const read of reads) {
+    const act = await read.prepare(stage);
+    const gone = new Set<number>();
+    for (const [index, statement] of (await statementsOf(act, stage.network)).entries()) {
+      const stopped = stage.network.stopAt(nthStatement(index, gone));
+      const ended = stage.end(stopped);
+      const answer = await act.ask();
+      await ended;
+      gone.add((await stopped).passing.connection);
+      expect({ ...answer, read, statement }).toEqual({ ...unavailable, read, statement });
+    }
+    await act.finish();
   }
-  await tenant.expectNothingLost();
   await expectWholePool(stage);
 });
-
-async function statementsOfPull(
-  stage: Awaited<ReturnType<typeof newStage>>,
-  tenant: StagedTenant,
-): Promise<readonly string[]> {
-  const end = stage.network.record();
-  expect(await pull(stage, tenant)).toMatchObject({ status: 200 });
-  const statements = end().map(({ text }: Passing) => text);
-  expect(statements.length).toBeGreaterThan(0);
-  return statements;
-}
-
-async function pull({ at }: Awaited<ReturnType<typeof newStage>>, { id }: StagedTenant) {
-  const answer = await fetch(`${at.url}/api/sync/changes`, {
-    headers: { authorization: `Bearer ${at.token({ tenant: id })}` },
-  });
-  return { status: answer.status, body: (await answer.json()) as { code?: string } };
-}

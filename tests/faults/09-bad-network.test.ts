@@ -4,6 +4,7 @@ import { createRandom, type Random } from '../../soak/random.ts';
 import type { Device } from '../checker/device.ts';
 import { patch, put, remove } from '../model/events.ts';
 import type { TcpProxy } from '../setup/tcp-proxy.ts';
+import { nthStatement, reads, statementsOf, unavailable } from './reads.ts';
 import { entranceOf, isCommitOfPush, rehearse, scenarios, statementAt } from './scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant } from './stage.ts';
 
@@ -34,6 +35,22 @@ test.each(scenarios)(
     }
   },
 );
+
+test('fault 9: a reset at each statement of whatever is read answers 503', async () => {
+  const databaseUrl = await newDatabase();
+  const network = await newProxy(databaseUrl);
+  const service = await newService(network.url);
+  for (const read of reads) {
+    const act = await read.prepare({ databaseUrl, at: entranceOf(() => service) });
+    for (const [index, statement] of (await statementsOf(act, network)).entries()) {
+      const cut = network.stopAt(nthStatement(index)).then((kept) => kept.cut());
+      const answer = await act.ask();
+      await cut;
+      expect({ ...answer, read, statement }).toEqual({ ...unavailable, read, statement });
+    }
+    await act.finish();
+  }
+});
 
 const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
 const runs = Number(process.env.RUNS ?? 15);

@@ -65,6 +65,8 @@ export function createLink(
   }
 
   async function send(sent: Sent, to: Socket): Promise<void> {
+    // What was still on its way when the connection broke is nobody's next statement.
+    if (client.destroyed || to.destroyed || to.writableEnded) return;
     if (sent.isAnswered) asked += 1;
     if (network.isPostgres && !sent.statement) return deliver(sent.bytes, to, network);
     const passing = describe(sent);
