@@ -2,25 +2,22 @@ import { expect, test } from 'vitest';
 import { put } from '../model/events.ts';
 import type { Kept } from '../setup/tcp-proxy.ts';
 import { withClient } from '../setup/template.ts';
-import { expectWholePool, terminate } from './backends.ts';
+import { expectWholePool, pooled, terminate } from './backends.ts';
 import { nthStatement, reads, statementsOf, unavailable } from './reads.ts';
 import { entranceOf, isCommitOfPush, rehearse, scenarios, statementAt } from './scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant } from './stage.ts';
 
-const poolSize = 4;
-
 async function newStage() {
   const databaseUrl = await newDatabase();
   const network = await newProxy(databaseUrl);
-  const env = { DATABASE_POOL_SIZE: `${poolSize}`, COMMIT_LANES: `${poolSize}` };
-  const service = await newService(network.url, env);
+  const service = await newService(network.url, pooled);
   const at = entranceOf(() => service);
   const end = async (kept: Promise<Kept>) => {
     const statement = await kept;
     await terminate(databaseUrl, statement.pid);
     statement.pass();
   };
-  return { databaseUrl, network, at, poolSize, end };
+  return { databaseUrl, network, at, end };
 }
 
 test.each(scenarios)(

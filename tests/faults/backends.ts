@@ -29,35 +29,48 @@ export async function terminate(databaseUrl: string, pid: number): Promise<void>
   );
 }
 
+const [lanes, readLanes] = [4, 2];
+const poolSize = lanes + readLanes + 1;
+
+/** A service whose connections a test can count. */
+export const pooled = {
+  DATABASE_POOL_SIZE: `${poolSize}`,
+  COMMIT_LANES: `${lanes}`,
+  READ_LANES: `${readLanes}`,
+};
+
 interface Pooled {
   /** Past every proxy. */
   readonly databaseUrl: string;
   /** Between the service and the database. */
   readonly network: TcpProxy;
-  /** A service whose DATABASE_POOL_SIZE and COMMIT_LANES are both `poolSize`. */
+  /** A service with the settings above. */
   readonly at: Entrance;
-  readonly poolSize: number;
 }
 
 /**
- * The service can use as many connections at once as its pool may have, and comes to have no more,
- * none of them in the middle of anything.
+ * The service can use as many connections at once as it may, and comes to have no more than its pool
+ * may have, none of them in the middle of anything.
  */
-export async function expectWholePool({ databaseUrl, network, at, poolSize }: Pooled) {
+export async function expectWholePool({ databaseUrl, network, at }: Pooled): Promise<void> {
   const kept: Kept[] = [];
-  const pushes: Promise<{ outcome: string }>[] = [];
-  while (kept.length < poolSize) {
-    const stopped = network.stopAt(isCommitOfPush);
-    pushes.push(
-      newTenant(databaseUrl)
-        .device('laptop', at)
-        .push([put('n1')]),
-    );
+  const asked: Promise<unknown>[] = [];
+  for (let lane = 0; lane < readLanes; lane += 1) {
+    const stopped = network.stopAt(() => true);
+    asked.push(newTenant(databaseUrl).device('reader', at).page());
     kept.push(await stopped);
   }
-  expect(new Set(kept.map(({ pid }) => pid)).size).toBe(poolSize);
-  for (const commit of kept) commit.pass();
-  for (const pushed of pushes) expect(await pushed).toMatchObject({ outcome: 'ok' });
+  for (let lane = 0; lane < lanes; lane += 1) {
+    const stopped = network.stopAt(isCommitOfPush);
+    const pushed = newTenant(databaseUrl)
+      .device('laptop', at)
+      .push([put('n1')]);
+    asked.push(pushed.then(({ outcome }) => outcome));
+    kept.push(await stopped);
+  }
+  expect(new Set(kept.map(({ pid }) => pid)).size).toBe(readLanes + lanes);
+  for (const statement of kept) statement.pass();
+  expect(await Promise.all(asked)).toEqual(asked.map(() => 'ok'));
   await vi.waitFor(
     async () => {
       const backends = await backendsOf(databaseUrl);

@@ -1,16 +1,13 @@
 import { expect, test } from 'vitest';
 import { put } from '../../model/events.ts';
-import { expectWholePool } from '../backends.ts';
+import { expectWholePool, pooled } from '../backends.ts';
 import { isCommitOfPush } from '../scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant } from '../stage.ts';
-
-const poolSize = 4;
 
 test('fault 8: a black hole between node and postgres answers 503 in bounded time and leaks no connection', async () => {
   const databaseUrl = await newDatabase();
   const network = await newProxy(databaseUrl);
-  const env = { DATABASE_POOL_SIZE: `${poolSize}`, COMMIT_LANES: `${poolSize}` };
-  const service = await newService(network.url, env);
+  const service = await newService(network.url, pooled);
   const tenants = Array.from({ length: 3 }, () => newTenant(databaseUrl));
   const devices = tenants.map((tenant) => tenant.device('laptop', service));
   for (const device of devices) await device.push([put('n0')]);
@@ -34,7 +31,7 @@ test('fault 8: a black hole between node and postgres answers 503 in bounded tim
   statement.pass();
   commit.pass();
   const later = pushNext(2);
-  const pulls = Array.from({ length: 2 * poolSize }, pull);
+  const pulls = Array.from({ length: 2 * Number(pooled.DATABASE_POOL_SIZE) }, pull);
   expect((await fetch(`${service.url}/livez`)).status).toBe(200);
 
   expect(await inTheMiddle).toMatchObject({ status: 503, reason: 'UNAVAILABLE' });
@@ -45,6 +42,6 @@ test('fault 8: a black hole between node and postgres answers 503 in bounded tim
   network.release();
   for (const device of devices) expect(await device.drain()).toEqual([]);
   expect(await pull()).toBe(200);
-  await expectWholePool({ databaseUrl, network, at: service, poolSize });
+  await expectWholePool({ databaseUrl, network, at: service });
   for (const tenant of tenants) await tenant.expectNothingLost();
 }, 120_000);
