@@ -18,7 +18,7 @@ test('every event that the service logs has its heading in docs/operating.md, an
 });
 
 test('every variable that the service reads is in .env.example and in docs/operating.md', () => {
-  const variables = [...projectFile('src/config.ts').matchAll(/^ {2}([A-Z][A-Z_]+):/gm)];
+  const variables = [...projectFile('src/environment.ts').matchAll(/^ {2}([A-Z][A-Z_]+):/gm)];
   expect(variables.length).toBeGreaterThan(10);
   for (const [, name] of variables) {
     expect(projectFile('.env.example')).toMatch(new RegExp(`^#? ?${name}=`, 'm'));

@@ -1,0 +1,91 @@
+import { z } from 'zod';
+import { readDuration } from './duration.ts';
+
+const minSecretBytes = 32;
+/** PEM, or a JWK. */
+const publicMaterial = /-----BEGIN |"kty"\s*:/;
+
+const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+
+const duration = z.string().transform((text, context) => {
+  const milliseconds = readDuration(text);
+  if (milliseconds !== undefined) return milliseconds;
+  context.addIssue(`${JSON.stringify(text)} is not a duration such as 90d, 12h or 30m`);
+  return z.NEVER;
+});
+
+/** All that a command needs which tidies the database: it checks no token. */
+const databaseVariablesSchema = z.object({
+  NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that begins with postgresql://' })
+    .optional(),
+  DATA_DIR: z.string().min(1).default('.data'),
+  TOMBSTONE_RETENTION: duration.prefault('90d'),
+  EVENT_RETENTION: duration.optional(),
+  RETENTION_INTERVAL: duration.prefault('1h'),
+});
+
+const variablesSchema = databaseVariablesSchema.extend({
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: z.coerce
+    .number({ error: 'must be a port, 0 to 65535' })
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(3000),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  DATABASE_POOL_SIZE: count(10),
+  KINDS: z.string().min(1).optional(),
+  JWT_SECRET: z
+    .string()
+    .refine((secret) => Buffer.byteLength(secret) >= minSecretBytes, {
+      message: `must be at least ${minSecretBytes} bytes`,
+    })
+    .refine((secret) => !publicMaterial.test(secret), {
+      message: 'must be random bytes, not a key or certificate: whoever can read those could sign',
+    })
+    .optional(),
+  JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
+  JWT_ISSUER: z.string().min(1).optional(),
+  JWT_AUDIENCE: z.string().min(1).optional(),
+  JWT_TENANT_CLAIM: z.string().min(1).default('tenant'),
+  MAX_BATCH_EVENTS: count(500),
+  MAX_EVENT_BYTES: count(65_536),
+  MAX_BODY_BYTES: count(4_194_304),
+  MAX_EVENT_AGE: duration.optional(),
+  COMMIT_LANES: count(2),
+  MAX_GROUP_EVENTS: count(500),
+  MAX_GROUP_BYTES: count(4_194_304),
+  MAX_TENANT_BATCHES: count(100),
+  MAX_QUEUED_EVENTS: count(20_000),
+  MAX_QUEUED_BYTES: count(67_108_864),
+});
+
+export type DatabaseEnvironment = z.infer<typeof databaseVariablesSchema>;
+
+/** What only several variables together can get wrong. */
+export const databaseEnvironmentSchema = databaseVariablesSchema.superRefine(checkDatabase);
+
+export const environmentSchema = variablesSchema.superRefine((env, context) => {
+  const refuse = (name: string, message: string) =>
+    context.addIssue({ code: 'custom', path: [name], message });
+  checkDatabase(env, context);
+  if (env.JWKS_URL !== undefined) {
+    if (env.JWT_SECRET !== undefined) refuse('JWKS_URL', 'cannot be set beside JWT_SECRET');
+    if (env.JWT_ISSUER === undefined) refuse('JWT_ISSUER', 'is needed with JWKS_URL');
+    if (env.JWT_AUDIENCE === undefined) refuse('JWT_AUDIENCE', 'is needed with JWKS_URL');
+  }
+  if (env.NODE_ENV !== 'production') return;
+  if (env.JWT_SECRET === undefined && env.JWKS_URL === undefined) {
+    const ways = `JWT_SECRET (at least ${minSecretBytes} bytes), or JWKS_URL with JWT_ISSUER and JWT_AUDIENCE`;
+    refuse('JWT_SECRET', `production needs ${ways}`);
+  }
+});
+
+function checkDatabase(env: DatabaseEnvironment, context: z.RefinementCtx): void {
+  if (env.NODE_ENV !== 'production' || env.DATABASE_URL !== undefined) return;
+  context.addIssue({ code: 'custom', path: ['DATABASE_URL'], message: 'is needed in production' });
+}
+
+export type Environment = z.infer<typeof environmentSchema>;
