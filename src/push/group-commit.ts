@@ -1,10 +1,13 @@
+import { overloaded, tenantBusy } from '../admission/refusals.ts';
+import { Turns } from '../admission/turns.ts';
 import { RequestProblem } from '../errors.ts';
+import { type ApartState, ApartTenants } from './apart-tenants.ts';
 import type { Batch } from './batch.ts';
 
 export interface GroupCommitOptions<Decision> {
   /** Stores a group of batches in one transaction; one decision per batch, in order. */
   readonly commit: (batches: readonly Batch[]) => Promise<readonly Decision[]>;
-  /** Groups under way at once. */
+  /** Groups under way at once, beside one more of a tenant that goes apart. */
   readonly lanes: number;
   /** Events, and bytes of payload, a group; a single batch may be larger and then goes alone. */
   readonly maxGroupEvents: number;
@@ -32,6 +35,8 @@ export interface GroupCommit<Decision> {
    * @throws RequestProblem TENANT_BUSY, OVERLOADED, UNAVAILABLE or COMMIT_UNKNOWN
    */
   submit(batch: Batch): Promise<Committed<Decision>>;
+  /** Whether the last batch that came was refused for all that waits, and still would be. */
+  isFull(): boolean;
 }
 
 interface Waiting<Decision> {
@@ -48,91 +53,116 @@ interface Waiting<Decision> {
  * A tenant is in one group at a time: lanes never wait for each other's row locks, and a tenant's
  * batches are decided in order of arrival. Tenants take turns, so none fills a group while others
  * wait.
+ *
+ * A group that fails for what one of its batches holds, or for a lock on one of its tenants, is
+ * dissolved, and its tenants go apart, batch by batch, in any lane. One that fails again goes on apart,
+ * in a lane beside the others, until it succeeds: nobody else waits for it a second time.
  */
 export function createGroupCommit<Decision>(
   options: GroupCommitOptions<Decision>,
 ): GroupCommit<Decision> {
-  /** In turn order: a tenant that was served goes to the end. */
-  const queues = new Map<string, Waiting<Decision>[]>();
+  const waiting = new Turns<Waiting<Decision>>();
   const busyTenants = new Set<string>();
+  const apart = new ApartTenants();
   let busyLanes = 0;
+  let isSpareLaneBusy = false;
   const queued = new Load();
+  /** A batch was refused, and no room has been made since. */
+  let isFull = false;
 
   function admit(batch: Batch): void {
-    if ((queues.get(batch.tenantId)?.length ?? 0) >= options.maxTenantBatches) {
-      throw new RequestProblem('TENANT_BUSY', undefined, { retryAfter: jitteredSeconds() });
-    }
-    if (!queued.takes(batch, options.maxQueuedEvents, options.maxQueuedBytes)) {
-      throw new RequestProblem('OVERLOADED', undefined, { retryAfter: jitteredSeconds() });
-    }
+    if (waiting.sizeOf(batch.tenantId) >= options.maxTenantBatches) throw tenantBusy();
+    if (queued.takes(batch, options.maxQueuedEvents, options.maxQueuedBytes)) return;
+    isFull = true;
+    throw overloaded();
   }
 
-  function enqueue(waiting: Waiting<Decision>): void {
-    const queue = queues.get(waiting.batch.tenantId);
-    if (queue) queue.push(waiting);
-    else queues.set(waiting.batch.tenantId, [waiting]);
-    queued.add(waiting.batch);
-  }
-
-  /** One batch of each idle tenant in turn, round after round, until the group is full. */
-  function takeGroup(): Waiting<Decision>[] {
-    const group: Waiting<Decision>[] = [];
+  /** Hands on what it takes only as long as a group has room. */
+  function intoGroup(): (next: Waiting<Decision>) => boolean {
     const load = new Load();
-    let open = [...queues].filter(([tenantId]) => !busyTenants.has(tenantId));
-    while (open.length > 0) {
-      open = open.filter(([tenantId, queue]) => {
-        const next = queue[0];
-        if (!next || !load.takes(next.batch, options.maxGroupEvents, options.maxGroupBytes)) {
-          return false;
-        }
-        queue.shift();
-        group.push(next);
-        load.add(next.batch);
-        queued.remove(next.batch);
-        busyTenants.add(tenantId);
-        return true;
-      });
-    }
-    for (const tenantId of new Set(group.map(({ batch }) => batch.tenantId))) {
-      const rest = queues.get(tenantId);
-      queues.delete(tenantId);
-      if (rest && rest.length > 0) queues.set(tenantId, rest);
-    }
-    return group;
+    return ({ batch }) => {
+      if (!load.takes(batch, options.maxGroupEvents, options.maxGroupBytes)) return false;
+      load.add(batch);
+      return true;
+    };
+  }
+
+  const canGo = (tenantId: string) => !busyTenants.has(tenantId);
+
+  function takeGroup(): readonly Waiting<Decision>[] {
+    return waiting.takeRounds((tenantId) => canGo(tenantId) && !apart.has(tenantId), intoGroup());
+  }
+
+  function takeApart(among: ApartState): readonly Waiting<Decision>[] {
+    const tenantId = apart.next(among, (id) => canGo(id) && waiting.sizeOf(id) > 0);
+    return tenantId === undefined ? [] : waiting.takeOf(tenantId, intoGroup());
   }
 
   function fillLanes(): void {
+    fillSpareLane();
     while (busyLanes < options.lanes) {
-      const group = takeGroup();
-      if (group.length === 0) return;
+      const dissolved = takeApart('suspected');
+      const group = dissolved.length > 0 ? dissolved : takeGroup();
+      if (group.length === 0) break;
       busyLanes += 1;
-      void runGroup(group).finally(() => {
-        busyLanes -= 1;
-        for (const { batch } of group) busyTenants.delete(batch.tenantId);
-        fillLanes();
-      });
+      start(group, dissolved.length > 0, () => (busyLanes -= 1));
     }
+  }
+
+  function fillSpareLane(): void {
+    if (isSpareLaneBusy) return;
+    const group = takeApart('either');
+    if (group.length === 0) return;
+    isSpareLaneBusy = true;
+    start(group, true, () => (isSpareLaneBusy = false));
+  }
+
+  function start(
+    group: readonly Waiting<Decision>[],
+    isApart: boolean,
+    leaveLane: () => void,
+  ): void {
+    isFull = false;
+    for (const { batch } of group) {
+      queued.remove(batch);
+      busyTenants.add(batch.tenantId);
+    }
+    void (isApart ? runApart(group) : runGroup(group)).finally(() => {
+      leaveLane();
+      for (const { batch } of group) busyTenants.delete(batch.tenantId);
+      fillLanes();
+    });
   }
 
   async function runGroup(group: readonly Waiting<Decision>[]): Promise<void> {
     const error = await tryGroup(group);
     if (error === undefined) return;
     if (group.length === 1 || error instanceof RequestProblem) {
-      for (const waiting of group) waiting.reject(error);
+      for (const { reject } of group) reject(error);
       return;
     }
-    // The fault lies in what some batch holds, or in its tenant's lock: alone, the others succeed.
-    // The tenants go side by side, as none should wait for another's fault.
     options.onIsolate(group.length, error);
-    const ofTenants = Map.groupBy(group, ({ batch }) => batch.tenantId);
-    await Promise.all([...ofTenants.values()].map(runInOrder));
+    for (const [tenantId, ofTenant] of Map.groupBy(group, ({ batch }) => batch.tenantId)) {
+      apart.suspect(tenantId);
+      waiting.putBack(tenantId, ofTenant);
+      for (const { batch } of ofTenant) queued.add(batch);
+    }
   }
 
-  async function runInOrder(ofTenant: readonly Waiting<Decision>[]): Promise<void> {
-    for (const waiting of ofTenant) {
-      const error = await tryGroup([waiting]);
-      if (error !== undefined) waiting.reject(error);
+  /** Of one tenant. Where the database does not take one batch, it would let the rest wait as long. */
+  async function runApart(ofTenant: readonly Waiting<Decision>[]): Promise<void> {
+    let failed = false;
+    let unavailable: RequestProblem | undefined;
+    for (const next of ofTenant) {
+      const error = unavailable ?? (await tryGroup([next]));
+      if (error === undefined) continue;
+      next.reject(error);
+      failed = true;
+      if (error instanceof RequestProblem && error.code === 'UNAVAILABLE') unavailable = error;
     }
+    const tenantId = ofTenant[0]?.batch.tenantId ?? '';
+    if (failed) apart.keep(tenantId);
+    else apart.forgive(tenantId);
   }
 
   /** Resolves who waits, or returns the error. Never throws. */
@@ -157,10 +187,12 @@ export function createGroupCommit<Decision>(
     submit(batch) {
       return new Promise((resolve, reject) => {
         admit(batch);
-        enqueue({ batch, arrivedAt: performance.now(), resolve, reject });
+        waiting.add(batch.tenantId, { batch, arrivedAt: performance.now(), resolve, reject });
+        queued.add(batch);
         fillLanes();
       });
     },
+    isFull: () => isFull,
   };
 }
 
@@ -183,9 +215,4 @@ class Load {
     this.#events -= events.length;
     this.#bytes -= bytes;
   }
-}
-
-/** Apart from each other, so that those refused together do not come back together. */
-function jitteredSeconds(): number {
-  return 1 + Math.floor(Math.random() * 4);
 }

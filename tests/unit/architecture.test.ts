@@ -72,6 +72,14 @@ const bad: readonly (readonly [rule: string, path: string, source: string])[] = 
     `import type { Batch } from '../push/batch.ts';`,
     `import { createRegistry } from '../kinds/registry.ts';`,
   ].map((source) => [historyRule(), 'history/view.ts', source] as const),
+  ...[
+    `import type { Batch } from '../push/batch.ts';`,
+    `import type { SyncStore } from '../storage/store.ts';`,
+    `import underPressure from '@fastify/under-pressure';`,
+  ].map(
+    (source) =>
+      ['admission imports errors.ts, node and itself', 'admission/turns.ts', source] as const,
+  ),
   ...['push/decide.ts', 'kinds/registry.ts', 'config.ts', 'observability/logger.ts'].map(
     (path) =>
       [
@@ -160,16 +168,16 @@ function dialectRule() {
 }
 
 function conflictRule() {
-  return 'conflicts import protocol, kinds, push, errors.ts and themselves, and types of the audit';
+  return 'conflicts import protocol, kinds, push, admission, errors.ts and themselves, and types of the audit';
 }
 
 function historyRule() {
-  return 'history imports protocol, errors.ts and itself, and types of the audit';
+  return 'history imports protocol, admission, errors.ts and itself, and types of the audit';
 }
 
 function layerRule(folder: string) {
   const translated = folder === 'push' ? ' dialects,' : '';
-  return `${folder} imports protocol,${translated} kinds, errors.ts and itself, and types of the store`;
+  return `${folder} imports protocol,${translated} kinds, admission, errors.ts and itself, and types of the store`;
 }
 
 describe('the check itself', () => {
@@ -222,6 +230,7 @@ function good(): Readonly<Record<string, string>> {
     'pull/route.ts': `import type { FastifyPluginAsync } from 'fastify';`,
     'push/replays.ts': `import type { ReplayCount } from '../storage/audit.ts';`,
     'conflicts/resolve.ts': `import type { StoredConflict } from '../storage/audit.ts'; import { createBatch } from '../push/batch.ts'; import { RequestProblem } from '../errors.ts'; import type { KindRegistry } from '../kinds/registry.ts'; import type { Conflict } from '../protocol/conflict.ts';`,
+    'admission/read-gate.ts': `import type { Writable } from 'node:stream'; import { overloaded } from './refusals.ts'; import { RequestProblem } from '../errors.ts';`,
     'history/route.ts': `import type { FastifyPluginAsync } from 'fastify'; import type { AuditStore } from '../storage/audit.ts'; import { toReceipt } from './view.ts'; import { parseQuery } from '../protocol/request.ts';`,
     'storage/pool.ts': `import pg from 'pg'; import type { Client } from '../generated/client.ts';`,
     'storage/sql/a.ts': `const text = 'SELECT 1';`,

@@ -76,9 +76,9 @@ describe('lanes', () => {
     await submitAll(commits, 'a2', 'b2');
     expect(commits.open.map(({ names }) => names)).toEqual([['a1'], ['b1']]);
     await commits.next().commit();
-    expect(commits.open.map(({ names }) => names)).toEqual([['b1']]);
+    expect(commits.open.map(({ names }) => names)).toEqual([['b1'], ['a2']]);
     await commitAll(commits);
-    expect(commits.started.slice(-3)).toEqual([['a1'], ['b1'], ['a2', 'b2']]);
+    expect(commits.started.slice(-4)).toEqual([['a1'], ['b1'], ['a2'], ['b2']]);
   });
 });
 

@@ -80,6 +80,7 @@ export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) 
     isolated,
     /** What became of each batch that has been answered. */
     results,
+    isFull: () => groupCommit.isFull(),
     /** Hands a batch in; its answer will be in `results`. */
     async submit(name: string, events = 1, bytes = 0): Promise<void> {
       const answer = groupCommit.submit(batchOf(name, events, bytes));
