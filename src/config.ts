@@ -6,6 +6,9 @@ import {
   environmentSchema,
 } from './environment.ts';
 
+/** Of an event's bound: what a kind makes of a payload may be longer than the payload. */
+const recordShare = 2;
+
 /** How tokens are checked: against one shared secret, or against the issuer's published keys. */
 export type AuthConfig = { readonly tenantClaim: string } & (
   | {
@@ -40,6 +43,8 @@ export interface Config {
     readonly maxEventBytes: number;
     readonly maxBodyBytes: number;
     readonly maxEventAgeMs: number | null;
+    /** Characters of JSON. */
+    readonly maxRecordLength: number;
   };
   readonly retention: {
     readonly tombstoneMs: number;
@@ -126,6 +131,7 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
       maxEventBytes: env.MAX_EVENT_BYTES,
       maxBodyBytes: env.MAX_BODY_BYTES,
       maxEventAgeMs: env.MAX_EVENT_AGE ?? null,
+      maxRecordLength: recordShare * env.MAX_EVENT_BYTES,
     },
     groupCommit: {
       lanes: env.COMMIT_LANES,

@@ -39,8 +39,12 @@ export interface Rehearsal {
   readonly faults: readonly unknown[];
 }
 
-/** How much is taken is the operator's business, not the kind's. */
-const limits = { maxEventBytes: Number.POSITIVE_INFINITY, maxEventAgeMs: null };
+/** How much is taken is the operator's business; how far a record may grow is the kind's. */
+const limits = {
+  maxEventBytes: Number.POSITIVE_INFINITY,
+  maxEventAgeMs: null,
+  maxRecordLength: 131_072,
+};
 const checkpoints = { encode: () => '', decode: () => undefined };
 const secondMicros = 1_000_000;
 

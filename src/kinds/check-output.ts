@@ -15,12 +15,13 @@ export function isEntityType(text: unknown): boolean {
  *
  * @throws Error for a promise
  */
-export function checkSync<Value>(value: Value): Value {
+export function checkSync<Value>(value: Value): Exclude<Value, Promise<unknown>> {
   if (value instanceof Promise) {
     value.catch(() => {});
     throw new Error('a function of the kind returned a promise');
   }
-  return value;
+  // Sound: a promise was thrown for.
+  return value as Exclude<Value, Promise<unknown>>;
 }
 
 /** @throws Error where it is nothing that the pipeline can go on with */

@@ -45,13 +45,27 @@ export class PayloadVersions<Newest> {
     let current = raw;
     for (const [index, step] of this.#steps.slice(version - 1).entries()) {
       const candidate = index > 0 && step.upcast ? checkSync(step.upcast(current)) : current;
-      const parsed = step.schema.safeParse(candidate);
+      const parsed = parseNow(step.schema, candidate);
       if (!parsed.success) return { ok: false, error: parsed.error };
       current = parsed.data;
     }
     // Sound: the last step's schema is the one that `Newest` was inferred from.
     return { ok: true, payload: current as Newest };
   }
+}
+
+/**
+ * What `safeParse` does, but for a schema with an async check: that one throws as well, and leaves the
+ * check's promise to nobody. Here it is at hand.
+ *
+ * @throws Error where the schema would have to wait
+ */
+function parseNow(schema: z.ZodType, value: unknown) {
+  const parsed = checkSync(schema._zod.run({ value, issues: [] }, { async: true }));
+  // What is wrong is said by the schema's own words, which are dear and seldom needed.
+  return parsed.issues.length > 0
+    ? schema.safeParse(value)
+    : { success: true as const, data: parsed.value };
 }
 
 /** Starts a kind's versions. Later: `payload(v1).next(v2, (older) => …)`. */

@@ -6,7 +6,7 @@ import type { EffectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
 import type { Draft } from './draft.ts';
 import { type Settled, settle } from './last-write-wins.ts';
-import type { EventOutcome } from './outcome.ts';
+import { type EventOutcome, kindFailure } from './outcome.ts';
 
 /** An event that is being decided, on all that was decided before it. */
 export interface Occurrence {
@@ -14,6 +14,8 @@ export interface Occurrence {
   readonly batch: Batch;
   readonly event: DecodedEvent;
   readonly time: EffectiveTime;
+  /** Characters of JSON that a record's data may come to. */
+  readonly maxRecordLength: number;
 }
 
 interface SettledWrite {
@@ -35,6 +37,8 @@ export interface Writes {
  * than its sender knew of, the log says `merged`, and its sender is told `applied`.
  *
  * @param merged the kind's hook made the writes of both sides
+ * @returns KIND_FAILED, with nothing changed, where a record would outgrow its bound: a kind that folds
+ *   facts or patches fields has to say itself where that ends
  */
 export function applyWrites(
   occurrence: Occurrence,
@@ -47,6 +51,8 @@ export function applyWrites(
     const record = draft.findRecord(write);
     return { write, record, settled: settle(record, write.write, [at, identityKey]) };
   });
+  const outgrown = settledWrites.find((one) => outgrows(one, occurrence.maxRecordLength));
+  if (outgrown) return refuseGrowth(event, outgrown);
   const settled = lost ? 'superseded' : outcomeOf(settledWrites);
   const isMerged = merged || (settled !== 'superseded' && settledWrites.some(isPartly));
   const own = settledWrites.find(({ write }) => isSameEntity(write, event));
@@ -57,6 +63,21 @@ export function applyWrites(
   for (const settledWrite of settledWrites) keepRecord(occurrence, known, settledWrite);
   const status = isMerged ? 'applied' : settled;
   return { identityKey, status, event: known, clockAdjusted: time.clockAdjusted };
+}
+
+/** One that is too large already, as from before the bound was lowered, may still shrink. */
+function outgrows({ record, settled }: SettledWrite, maxLength: number): boolean {
+  const length = settled.record.data?.length ?? 0;
+  return length > maxLength && length > (record?.data?.length ?? 0);
+}
+
+function refuseGrowth(
+  { identityKey, definition }: DecodedEvent,
+  { write: { entityType, entityId }, settled }: SettledWrite,
+): EventOutcome {
+  const name = `${entityType} ${JSON.stringify(entityId)}`;
+  const fault = new Error(`${name} would grow to ${settled.record.data?.length} characters`);
+  return { identityKey, status: 'failed', failure: kindFailure(definition.name), fault };
 }
 
 function isPartly({ settled }: SettledWrite): boolean {

@@ -14,6 +14,8 @@ import type { Waiting } from './waiting.ts';
 export interface DecideRules {
   /** Events older than this are refused; null: a queue of any age drains. Milliseconds. */
   readonly maxEventAgeMs: number | null;
+  /** Characters of JSON that a record's data may come to. */
+  readonly maxRecordLength: number;
 }
 
 /** Steps 2 to 7 of the protocol, in its order; step 1 is push/decode.ts. */
@@ -38,11 +40,13 @@ export function decideEvent(
   const outOfOrder = checkSequence(event, record);
   if (outOfOrder) return failed(event, outOfOrder);
   const unmet = checkPrecondition(draft, event, record);
-  if (unmet?.code === 'CONFLICT') return meetConflict({ draft, batch, event, time }, record, unmet);
+  const { maxRecordLength } = rules;
+  const now = { draft, batch, event, time, maxRecordLength };
+  if (unmet?.code === 'CONFLICT') return meetConflict(now, record, unmet);
   if (unmet) return failed(event, unmet);
 
   const happened = followsTheRecord(event) ? after(record, time, draft.receivedAt) : time;
-  const occurrence = { draft, batch, event, time: happened };
+  const occurrence = { ...now, time: happened };
   return settle(occurrence, planWrites(occurrence, record));
 }
 

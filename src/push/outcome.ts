@@ -24,6 +24,11 @@ export type EventOutcome = {
     }
 );
 
+/** A kind is somebody else's code: what goes wrong in it fails one event, and is told to the operator. */
+export function kindFailure(kind: string): EventFailure {
+  return { code: 'KIND_FAILED', message: `${kind} failed on this event` };
+}
+
 /** What a batch's sender is told, in request order. */
 export interface BatchDecision {
   readonly outcomes: readonly EventOutcome[];

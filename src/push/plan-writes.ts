@@ -9,6 +9,7 @@ import type { DecodedEvent } from './decode.ts';
 import type { Draft } from './draft.ts';
 import { entitiesOf } from './entities.ts';
 import { after, canPatch } from './last-write-wins.ts';
+import { kindFailure } from './outcome.ts';
 import { toRecordView } from './record-view.ts';
 
 /** What an event will write, and the time at which these writes compete with others. */
@@ -139,8 +140,7 @@ function guard(event: DecodedEvent, plan: () => WritePlan): WritePlan {
 }
 
 function kindFailed({ definition }: DecodedEvent, fault: unknown): Refused {
-  const message = `${definition.name} failed on this event`;
-  return { ok: false, failure: { code: 'KIND_FAILED', message }, fault };
+  return { ok: false, failure: kindFailure(definition.name), fault };
 }
 
 /**

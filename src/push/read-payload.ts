@@ -4,6 +4,7 @@ import { versionSchema } from '../protocol/event.ts';
 import { describeFirst } from '../protocol/issue.ts';
 import { identifierSchema } from '../protocol/text.ts';
 import { entitiesOf } from './entities.ts';
+import { kindFailure } from './outcome.ts';
 
 export type PayloadReading =
   | { readonly ok: true; readonly meaning: Meaning }
@@ -27,14 +28,20 @@ export function readPayload(kind: Kind, version: number, payload: unknown): Payl
     const { meaning } = result;
     return checkNames(kind, meaning) ?? checkBase(meaning) ?? { ok: true, meaning };
   } catch (fault) {
-    const message = `${kind.name} failed on this event`;
-    return { ok: false, failure: { code: 'KIND_FAILED', message }, fault };
+    return { ok: false, failure: kindFailure(kind.name), fault };
   }
 }
+
+/** Each is loaded for the event, under the tenant's lock. */
+const maxReads = 100;
 
 /** Keys of the database and of every answer, whatever the kind's own schema lets through. */
 function checkNames(kind: Kind, { entityId, intent }: Meaning): PayloadReading | undefined {
   const named = entitiesOf({ entityType: kind.entityType, entityId }, intent);
+  if (named.length > maxReads + 1) {
+    const message = `${kind.name} would read ${named.length - 1} records, at most ${maxReads}`;
+    return invalid({ message, path: 'payload' });
+  }
   const bad = named.find((entity) => !identifierSchema.safeParse(entity.entityId).success);
   if (!bad) return undefined;
   const message = `the id of a ${bad.entityType} must be 1 to 200 printable characters`;

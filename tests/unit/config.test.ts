@@ -87,6 +87,7 @@ describe('what is set', () => {
         maxEventBytes: 1000,
         maxBodyBytes: 2000,
         maxEventAgeMs: 90 * 24 * 60 * 60 * 1000,
+        maxRecordLength: 2000,
       },
       retention: {
         tombstoneMs: 30 * 24 * 60 * 60 * 1000,

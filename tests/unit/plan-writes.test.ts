@@ -64,6 +64,7 @@ function occurrenceOf(
     batch: createBatch({ ...sender, events: [result] }),
     event: result.event,
     time: { effectiveAt, clockAdjusted: false },
+    maxRecordLength: 1000,
   };
 }
 

@@ -51,7 +51,7 @@ export class MemoryTenant {
       known: [...this.#known.values()],
       records: [...this.#records.values()],
     };
-    const plan = decideTenant(snapshot, batches, { maxEventAgeMs: null });
+    const plan = decideTenant(snapshot, batches, { maxEventAgeMs: null, maxRecordLength: 131_072 });
     for (const event of plan.events) {
       const previous: EventProof | undefined = log.at(-1);
       this.#known.set(event.identityKey, { ...event, previous });
