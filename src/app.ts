@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Config } from './config.ts';
 import { conflictRoutes } from './conflicts/route.ts';
+import type { TrustProxy } from './edge-settings.ts';
 import { type HealthDeps, healthRoutes } from './health/route.ts';
 import { historyRoutes } from './history/route.ts';
 import type { KindRegistry } from './kinds/registry.ts';
@@ -9,9 +10,14 @@ import { buildDocument } from './openapi/document.ts';
 import { readExamples } from './openapi/examples.ts';
 import { apiPage } from './plugins/api-page.ts';
 import { auth } from './plugins/auth.ts';
+import { createConnections } from './plugins/connections.ts';
+import { cors } from './plugins/cors.ts';
+import { deadline } from './plugins/deadline.ts';
 import { answerBadUrl, errorHandler } from './plugins/error-handler.ts';
 import { jsonBody } from './plugins/json-body.ts';
 import { observability } from './plugins/observability.ts';
+import { actorLimits, addressLimit } from './plugins/rate-limit.ts';
+import { securityHeaders } from './plugins/security-headers.ts';
 import { createCheckpointCodec } from './protocol/checkpoint.ts';
 import { pullRoutes } from './pull/route.ts';
 import type { Batch } from './push/batch.ts';
@@ -25,17 +31,28 @@ import type { InstanceKeys } from './storage/instance-keys.ts';
 import type { SyncStore } from './storage/store.ts';
 
 export interface AppDeps {
-  readonly config: Pick<Config, 'auth' | 'limits' | 'groupCommit'>;
+  readonly config: Pick<Config, 'auth' | 'limits' | 'groupCommit' | 'edge'>;
   readonly store: SyncStore;
   readonly audit: AuditStore;
   readonly kinds: KindRegistry;
   readonly keys: InstanceKeys;
   readonly logger: FastifyBaseLogger;
   readonly readiness: HealthDeps['readiness'];
+  /** Whether the service will stop: each answer then ends its connection. By default never. */
+  readonly isStopping?: () => boolean;
 }
 
-/** For a request to arrive whole: a client that trickles its body does not hold a socket for ever. */
+/** For headers, and for a request, to arrive whole: who trickles does not hold a socket for ever. */
+const headersTimeoutMs = 15_000;
 const requestTimeoutMs = 30_000;
+/** How far a connection may be past those before somebody looks. */
+const timeoutCheckMs = 1_000;
+/** For the work on a request that has arrived. */
+const handlerMs = 20_000;
+/** For a client that takes nothing of its answer. */
+const connectionTimeoutMs = 60_000;
+/** Longer than balancers keep an idle connection (60 s): the side that sends should close it. */
+const keepAliveMs = 75_000;
 /** A key of 200 characters may take twelve times as many in a URL. */
 const maxParamLength = 2_400;
 /** What a crash may lose of the counts, and how soon they can be read. */
@@ -46,19 +63,38 @@ const maxWaitingReplays = 10_000;
 /** The whole service but for its socket, its database and its environment. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { config, store, audit, kinds, keys, logger } = deps;
+  const connections = createConnections({ logger, isStopping: deps.isStopping ?? (() => false) });
   const app = fastify({
     loggerInstance: logger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     bodyLimit: config.limits.maxBodyBytes,
     requestTimeout: requestTimeoutMs,
+    connectionTimeout: connectionTimeoutMs,
+    keepAliveTimeout: keepAliveMs,
+    http: {
+      headersTimeout: headersTimeoutMs,
+      connectionsCheckingInterval: timeoutCheckMs,
+      // Node would answer this one itself, with no body.
+      requireHostHeader: false,
+    },
+    clientErrorHandler: connections.clientErrorHandler,
+    // A request that reaches the service is answered, also when it is the last.
+    return503OnClosing: false,
+    trustProxy: toTrustProxy(config.edge.trustProxy),
     routerOptions: { maxParamLength },
     frameworkErrors: answerBadUrl,
   });
 
   await app.register(observability, { logHashKey: keys.logHash });
   await app.register(errorHandler, { maxBodyBytes: config.limits.maxBodyBytes });
+  await app.register(securityHeaders);
+  await app.register(cors, { origins: config.edge.corsOrigins });
+  connections.watch(app);
+  await app.register(addressLimit, { limits: config.edge.rateLimits });
   await app.register(auth, { config: config.auth });
+  await app.register(actorLimits, { limits: config.edge.rateLimits });
+  await app.register(deadline, { handlerMs });
   await app.register(jsonBody);
   await app.register(apiPage, { document: buildDocument(kinds, readExamples()) });
 
@@ -70,6 +106,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(historyRoutes, { audit });
   await app.register(healthRoutes, { readiness: deps.readiness });
   return app;
+}
+
+function toTrustProxy(trusted: TrustProxy) {
+  if (typeof trusted === 'number') return (_address: string, hop: number) => hop < trusted;
+  return trusted && [...trusted];
 }
 
 /** From batches to decisions that are stored; what was sent again is counted behind. */

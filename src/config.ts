@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { TrustProxy } from './edge-settings.ts';
 import {
   type DatabaseEnvironment,
   databaseEnvironmentSchema,
@@ -25,6 +26,19 @@ export type AuthConfig = { readonly tenantClaim: string } & (
     }
 );
 
+/** What the service asks of a request before it reads the body. */
+export interface EdgeConfig {
+  readonly trustProxy: TrustProxy;
+  /** Origins whose pages may read the answers; none: no CORS at all. */
+  readonly corsOrigins: readonly string[];
+  /** Requests a minute; null: no limit. */
+  readonly rateLimits: {
+    readonly address: number | null;
+    readonly tenant: number | null;
+    readonly subject: number | null;
+  };
+}
+
 export interface Config {
   readonly production: boolean;
   readonly host: string;
@@ -46,6 +60,9 @@ export interface Config {
     /** Characters of JSON. */
     readonly maxRecordLength: number;
   };
+  readonly edge: EdgeConfig;
+  /** From the moment that /readyz says 503 to that at which no connection is taken any more. */
+  readonly shutdownDelayMs: number;
   readonly retention: {
     readonly tombstoneMs: number;
     /** Null: events keep their payload. */
@@ -124,6 +141,7 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
     port: env.PORT,
     logLevel: env.LOG_LEVEL,
     databasePoolSize: env.DATABASE_POOL_SIZE,
+    shutdownDelayMs: env.SHUTDOWN_DELAY ?? (env.NODE_ENV === 'production' ? 5_000 : 0),
     kindsFile: env.KINDS,
     auth: toAuth(env, developmentSecret),
     limits: {
@@ -132,6 +150,15 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
       maxBodyBytes: env.MAX_BODY_BYTES,
       maxEventAgeMs: env.MAX_EVENT_AGE ?? null,
       maxRecordLength: recordShare * env.MAX_EVENT_BYTES,
+    },
+    edge: {
+      trustProxy: env.TRUST_PROXY ?? false,
+      corsOrigins: env.CORS_ORIGINS ?? [],
+      rateLimits: {
+        address: env.RATE_LIMIT_ADDRESS,
+        tenant: env.RATE_LIMIT_TENANT,
+        subject: env.RATE_LIMIT_SUBJECT,
+      },
     },
     groupCommit: {
       lanes: env.COMMIT_LANES,

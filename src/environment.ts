@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { readDuration } from './duration.ts';
+import { originsSchema, rateSchema, trustProxySchema } from './edge-settings.ts';
 
 const minSecretBytes = 32;
 /** PEM, or a JWK. */
 const publicMaterial = /-----BEGIN |"kty"\s*:/;
+/** What remains of a shutdown's 30 seconds must do for the requests under way. */
+const maxShutdownDelayMs = 10_000;
 
 const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
 
@@ -11,6 +14,13 @@ const duration = z.string().transform((text, context) => {
   const milliseconds = readDuration(text);
   if (milliseconds !== undefined) return milliseconds;
   context.addIssue(`${JSON.stringify(text)} is not a duration such as 90d, 12h or 30m`);
+  return z.NEVER;
+});
+
+const shutdownDelay = z.string().transform((text, context) => {
+  const milliseconds = text === '0s' ? 0 : readDuration(text);
+  if (milliseconds !== undefined && milliseconds <= maxShutdownDelayMs) return milliseconds;
+  context.addIssue(`${JSON.stringify(text)} is not a duration from 0s to 10s`);
   return z.NEVER;
 });
 
@@ -60,6 +70,12 @@ const variablesSchema = databaseVariablesSchema.extend({
   MAX_TENANT_BATCHES: count(100),
   MAX_QUEUED_EVENTS: count(20_000),
   MAX_QUEUED_BYTES: count(67_108_864),
+  TRUST_PROXY: trustProxySchema.optional(),
+  CORS_ORIGINS: originsSchema.optional(),
+  RATE_LIMIT_ADDRESS: rateSchema.prefault(60_000),
+  RATE_LIMIT_TENANT: rateSchema.prefault(30_000),
+  RATE_LIMIT_SUBJECT: rateSchema.prefault(6_000),
+  SHUTDOWN_DELAY: shutdownDelay.optional(),
 });
 
 export type DatabaseEnvironment = z.infer<typeof databaseVariablesSchema>;

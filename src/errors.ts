@@ -224,19 +224,40 @@ export const requestProblems = {
     cause: 'The body is not what its Content-Encoding or Content-Length says.',
     remedy: 'Send the request again; if it fails again, correct the encoder.',
   },
+  MALFORMED_REQUEST: {
+    status: 400,
+    title: 'Not an HTTP request',
+    retryable: false,
+    cause: 'The request line, a header or the framing of the body breaks the rules of HTTP.',
+    remedy: 'Correct the client or the proxy that wrote it. The connection is closed.',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    title: 'Headers too large',
+    retryable: false,
+    cause: 'The URL and the headers together are larger than 16 KiB.',
+    remedy: 'Send fewer or shorter headers, and a shorter URL. The connection is closed.',
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    title: 'Request came too slowly',
+    retryable: true,
+    cause: 'The headers did not arrive within 15 seconds, or the whole request within 30.',
+    remedy: 'Send the same request again, with fewer events where the network is slow.',
+  },
   RATE_LIMITED: {
     status: 429,
     title: 'Too many requests',
     retryable: true,
-    cause: 'Reserved for quotas; this version sets none, but a proxy in front may.',
+    cause: 'This address, tenant or subject sent more requests within a minute than it may.',
     remedy: 'Wait for Retry-After, then send the same request again.',
   },
   TENANT_BUSY: {
     status: 503,
     title: 'Tenant busy',
     retryable: true,
-    cause: 'Too many batches of this tenant wait already.',
-    remedy: 'Wait for Retry-After, then send the same batch again.',
+    cause: 'Too many requests of this tenant wait already.',
+    remedy: 'Wait for Retry-After, then send the same request again.',
   },
   OVERLOADED: {
     status: 503,
@@ -256,7 +277,8 @@ export const requestProblems = {
     status: 503,
     title: 'Outcome unknown',
     retryable: true,
-    cause: 'The connection broke while the commit was under way: all was stored, or nothing.',
+    cause:
+      'The connection broke, or time was up, while the commit was under way: all was stored, or nothing.',
     remedy: 'Send the same batch again: what was stored answers as duplicate.',
   },
   INVALID_CHECKPOINT: {

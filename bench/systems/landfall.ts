@@ -36,6 +36,9 @@ export async function startLandfall(options: LandfallOptions): Promise<Landfall>
       PORT: '0',
       DATABASE_URL: databaseUrl,
       JWT_SECRET: secret,
+      // All of the load has one address, and there is no balancer to wait for.
+      ...{ RATE_LIMIT_ADDRESS: 'off', RATE_LIMIT_TENANT: 'off', RATE_LIMIT_SUBJECT: 'off' },
+      SHUTDOWN_DELAY: '0s',
       // Under npm the service watches its parent and ends with it.
       npm_lifecycle_event: 'bench',
     },

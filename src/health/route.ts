@@ -12,9 +12,11 @@ export interface HealthDeps {
 
 /** `/livez`: the process answers. `/readyz`: it can also do its work, so send it traffic. */
 export const healthRoutes: FastifyPluginAsync<HealthDeps> = async (app, { readiness }) => {
-  app.get('/livez', async () => ({ status: 'ok' }));
+  const options = { config: { probe: true } };
 
-  app.get('/readyz', async (_request, reply) => {
+  app.get('/livez', options, async () => ({ status: 'ok' }));
+
+  app.get('/readyz', options, async (_request, reply) => {
     const { ready, checks } = await readiness();
     reply.code(ready ? 200 : 503).header('cache-control', 'no-store');
     return { status: ready ? 'ok' : 'unavailable', checks };

@@ -6,6 +6,7 @@ import { healthPaths } from './paths/health.ts';
 import { historyPaths } from './paths/history.ts';
 import { pullPaths } from './paths/pull.ts';
 import { pushPaths } from './paths/push.ts';
+import { headerComponents } from './responses.ts';
 import { type Json, schemasOf } from './schemas.ts';
 
 /** The OpenAPI 3.1 document: schemas from src/protocol and the kinds, codes from src/errors.ts. */
@@ -40,6 +41,7 @@ export function buildDocument(kinds: KindRegistry, examples: Examples): Json {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
       },
+      headers: headerComponents(),
       schemas: schemasOf(kinds),
     },
   };

@@ -8,6 +8,10 @@ export const everyProblem = [
   'TOKEN_INVALID',
   'TENANT_REQUIRED',
   'FORBIDDEN',
+  'MALFORMED_REQUEST',
+  'HEADERS_TOO_LARGE',
+  'REQUEST_TIMEOUT',
+  'RATE_LIMITED',
   'OVERLOADED',
   'UNAVAILABLE',
   'INTERNAL',
@@ -59,8 +63,32 @@ function headersOf(status: number): Json {
   return {
     'X-Request-Id': header('The request, as the log knows it'),
     ...(status === 401 && { 'WWW-Authenticate': header('Bearer') }),
-    ...(status === 503 && { 'Retry-After': header('Seconds to wait', 'integer') }),
+    ...((status === 429 || status === 503) && {
+      'Retry-After': header('Seconds to wait', 'integer'),
+    }),
+    ...rateLimitHeaders,
   };
+}
+
+/** By the names of draft-ietf-httpapi-ratelimit-headers-06. Of several limits, the nearest one's. */
+const rateLimits = {
+  'RateLimit-Limit': 'Requests that may be sent within a minute',
+  'RateLimit-Remaining': 'How many of them are left',
+  'RateLimit-Reset': 'Seconds until the minute is over',
+};
+
+/** On every answer to which a limit applies, a good one too; none where the limits are off. */
+export const rateLimitHeaders = Object.fromEntries(
+  Object.keys(rateLimits).map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+);
+
+export function headerComponents(): Json {
+  return Object.fromEntries(
+    Object.entries(rateLimits).map(([name, description]) => [
+      name,
+      { description, schema: { type: 'integer', minimum: 0 } },
+    ]),
+  );
 }
 
 function withExamples(all: Examples['problems'], codes: readonly ProblemCode[]): Json {
@@ -68,9 +96,14 @@ function withExamples(all: Examples['problems'], codes: readonly ProblemCode[]):
   return shown.length > 0 ? { examples: Object.fromEntries(shown) } : {};
 }
 
-export function answer(description: string, schema: string, examples?: Json): Json {
+export function answer(
+  description: string,
+  schema: string,
+  examples?: Json,
+  headers = rateLimitHeaders,
+): Json {
   const content = { schema: ref(schema), ...(examples && { examples: examplesOf(examples) }) };
-  return { description, content: { 'application/json': content } };
+  return { description, headers, content: { 'application/json': content } };
 }
 
 export function examplesOf(examples: Json): Json {

@@ -3,6 +3,13 @@ import plugin from 'fastify-plugin';
 import { type ProblemCode, RequestProblem, requestProblems } from '../errors.ts';
 import { toProblem } from '../protocol/problem.ts';
 
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The methods that the path of a URL has; none where it is no path of this service. */
+    methodsOf(url: string): readonly string[];
+  }
+}
+
 /** What the framework and its plugins refuse by themselves, in the words of the closed table. */
 const frameworkErrors = new Map<string, ProblemCode>([
   ['FST_ERR_CTP_INVALID_MEDIA_TYPE', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -33,17 +40,23 @@ export const errorHandler = plugin<{ maxBodyBytes: number }>(
       routes.push({ path: pathPattern(url), methods: [method].flat() });
     });
 
-    app.setErrorHandler((error: FastifyError, request, reply) =>
-      answer(toRequestProblem(error, maxBodyBytes), request, reply),
-    );
-    app.setNotFoundHandler((request, reply) => {
-      const [path = ''] = request.url.split('?', 1);
-      const allow = routes.flatMap((route) => (route.path.test(path) ? route.methods : []));
+    app.decorate('methodsOf', (url: string) => {
+      const [path = ''] = url.split('?', 1);
+      return routes.flatMap((route) => (route.path.test(path) ? route.methods : []));
+    });
+    const answerNoRoute = (request: FastifyRequest, reply: FastifyReply) => {
+      const allow = app.methodsOf(request.url);
       const problem =
         allow.length > 0
           ? new RequestProblem('METHOD_NOT_ALLOWED', undefined, { allow })
           : new RequestProblem('NOT_FOUND');
       return answer(problem, request, reply);
+    };
+    app.setNotFoundHandler(answerNoRoute);
+    app.setErrorHandler((error: FastifyError, request, reply) => {
+      // The framework asks it of a QUERY, also where nothing takes that method.
+      if (error.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE') return answerNoRoute(request, reply);
+      return answer(toRequestProblem(error, maxBodyBytes), request, reply);
     });
   },
   { name: 'error-handler', dependencies: ['observability'] },

@@ -7,6 +7,8 @@ import type { ProblemCode } from '../errors.ts';
 /** What a route adds to its request's log line. Counts and times, never what was sent. */
 export interface LogFields {
   code?: ProblemCode;
+  /** With RATE_LIMITED: which one was reached. */
+  limit?: 'address' | 'tenant' | 'subject';
   /** Of a push, where it is not the plain one. */
   dialect?: Dialect['name'];
   records?: number;

@@ -23,6 +23,7 @@ export interface AppOptions {
 export interface Sender {
   readonly tenant?: string;
   readonly device?: string;
+  readonly subject?: string;
   readonly scope?: string;
 }
 
@@ -95,8 +96,12 @@ export async function startApp(options: AppOptions = {}): Promise<TestApp> {
     readiness: async () => ({ ready: true, checks: await opened.check() }),
   });
 
-  const token = ({ tenant = 't1', device = 'd1', scope = everyScope }: Sender = {}) =>
-    issueToken(config.auth, { tenant, device, subject: 'user', scope, ttlMs: 600_000 });
+  const token = ({
+    tenant = 't1',
+    device = 'd1',
+    subject = 'user',
+    scope = everyScope,
+  }: Sender = {}) => issueToken(config.auth, { tenant, device, subject, scope, ttlMs: 600_000 });
 
   async function request({ method = 'GET', url, headers, body, sender }: TestRequest) {
     const answer = await app.inject({

@@ -72,6 +72,12 @@ describe('what is set', () => {
       MAX_QUEUED_EVENTS: '6',
       MAX_GROUP_BYTES: '7',
       MAX_QUEUED_BYTES: '8',
+      TRUST_PROXY: '1',
+      CORS_ORIGINS: 'https://app.example',
+      RATE_LIMIT_ADDRESS: '1',
+      RATE_LIMIT_TENANT: '2',
+      RATE_LIMIT_SUBJECT: '3',
+      SHUTDOWN_DELAY: '2s',
     });
     expect(config).toEqual({
       production: true,
@@ -89,6 +95,12 @@ describe('what is set', () => {
         maxEventAgeMs: 90 * 24 * 60 * 60 * 1000,
         maxRecordLength: 2000,
       },
+      edge: {
+        trustProxy: 1,
+        corsOrigins: ['https://app.example'],
+        rateLimits: { address: 1, tenant: 2, subject: 3 },
+      },
+      shutdownDelayMs: 2_000,
       retention: {
         tombstoneMs: 30 * 24 * 60 * 60 * 1000,
         eventMs: 365 * 24 * 60 * 60 * 1000,

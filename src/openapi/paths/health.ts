@@ -12,7 +12,7 @@ function livenessOperation(): Json {
     tags: ['Health'],
     summary: 'Whether the process answers',
     security: [],
-    responses: { 200: answer('It does', 'Liveness') },
+    responses: { 200: answer('It does', 'Liveness', undefined, {}) },
   };
 }
 
@@ -23,8 +23,8 @@ function readinessOperation(): Json {
     summary: 'Whether the service can do its work',
     security: [],
     responses: {
-      200: answer('Send it traffic', 'Readiness'),
-      503: answer('Send it none', 'Readiness'),
+      200: answer('Send it traffic', 'Readiness', undefined, {}),
+      503: answer('Send it none', 'Readiness', undefined, {}),
     },
   };
 }

@@ -1,6 +1,6 @@
 import { pullQuerySchema } from '../../protocol/pull.ts';
 import type { Examples } from '../examples.ts';
-import { answer, everyProblem, problems, queryProblems } from '../responses.ts';
+import { answer, everyProblem, problems, queryProblems, rateLimitHeaders } from '../responses.ts';
 import { type Json, queryParameters } from '../schemas.ts';
 
 export function pullPaths(examples: Examples): Json {
@@ -32,11 +32,11 @@ function pullOperation(examples: Examples): Json {
     responses: {
       200: {
         ...answer('One page', 'PullAnswer', examples.pullAnswer),
-        headers: entityTag,
+        headers: { ...rateLimitHeaders, ...entityTag },
       },
       304: {
         description: 'The checkpoint named by If-None-Match is still the newest',
-        headers: entityTag,
+        headers: { ...rateLimitHeaders, ...entityTag },
       },
       ...problems(examples, [
         ...everyProblem,
