@@ -1,4 +1,3 @@
-import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
 import { type Config, loadConfig } from './config.ts';
@@ -9,15 +8,21 @@ import { loadKinds } from './kinds-file.ts';
 import { createLogger } from './observability/logger.ts';
 import { createRetentionJob } from './retention/job.ts';
 import { createPass } from './retention/pass.ts';
+import { stopOnSignal } from './shutdown.ts';
 import { type Database, openDatabase } from './storage/database.ts';
 import { startEmbedded } from './storage/embedded.ts';
 import { welcome } from './welcome.ts';
 
-/** The longest a shutdown may take before the process ends anyway. */
-const shutdownMs = 30_000;
 const parentPollMs = 200;
 
 type Stop = () => Promise<unknown>;
+
+/** What is stopped first, in phases. */
+interface Running {
+  announce(): void;
+  drain(): Promise<unknown>;
+  cut(): void;
+}
 
 async function main(): Promise<void> {
   loadDotEnv();
@@ -31,7 +36,8 @@ async function main(): Promise<void> {
     for (const stop of stops.splice(0).toReversed()) await stop();
   };
   try {
-    await start(config, kinds, logger, stops);
+    const running = await start(config, kinds, logger, stops);
+    stopOnSignal({ ...running, logger, delayMs: config.shutdownDelayMs, release: stopAll });
   } catch (error) {
     logger.fatal({ event: 'service.not-started', err: error }, 'the service did not start');
     await stopAll();
@@ -39,19 +45,17 @@ async function main(): Promise<void> {
     return;
   }
   if (process.env.npm_lifecycle_event) stopWithParent();
-  closeWithGrace({ delay: shutdownMs, logger: false }, async ({ signal, err }) => {
-    if (err) logger.fatal({ event: 'service.crashed', err }, 'the service stops after an error');
-    else logger.info({ event: 'service.stopping', signal }, 'the service stops');
-    await stopAll();
-    logger.info({ event: 'service.stopped' }, 'the service has stopped');
-  });
 }
 
 /** A killed npm cannot pass the signal on, and the next `npm start` would find the port taken. */
 function stopWithParent(): void {
   const parent = process.ppid;
-  const watch = () => process.ppid === parent || process.kill(process.pid, 'SIGTERM');
-  setInterval(watch, parentPollMs).unref();
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    // Once only: a second signal would cut the stop short.
+    clearInterval(watch);
+    process.kill(process.pid, 'SIGTERM');
+  }, parentPollMs).unref();
 }
 
 async function start(
@@ -59,7 +63,7 @@ async function start(
   kinds: KindRegistry,
   logger: Logger,
   stops: Stop[],
-): Promise<void> {
+): Promise<Running> {
   const database = await openDatabase({
     connectionString: config.databaseUrl ?? (await startOwnDatabase(config, logger, stops)),
     poolSize: config.databasePoolSize,
@@ -80,15 +84,20 @@ async function start(
     keys: database.keys,
     kinds,
     readiness: () => readiness(database, stopping),
+    isStopping: () => stopping,
   });
-  stops.push(() => {
-    stopping = true;
-    return Promise.all([app.close(), retention.stop()]);
-  });
+  let drained: Promise<unknown> | undefined;
+  const drain = () => (drained ??= Promise.all([app.close(), retention.stop()]));
+  stops.push(drain);
   const url = await app.listen({ host: config.host, port: config.port });
   retention.start();
   logger.info({ event: 'service.started', url, pid: process.pid }, 'the service listens');
   if (!config.production) process.stdout.write(welcome(url, config.auth, kinds));
+  return {
+    announce: () => (stopping = true),
+    drain,
+    cut: () => app.server.closeAllConnections(),
+  };
 }
 
 async function startOwnDatabase(config: Config, log: Logger, stops: Stop[]): Promise<string> {

@@ -1,3 +1,5 @@
+import { type EventEmitter, once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pino, { type DestinationStream, type Logger } from 'pino';
 
 interface LoggerOptions {
@@ -31,6 +33,23 @@ export function createLogger({ level, pretty, destination }: LoggerOptions): Log
     return pino(plain, pino.transport(target));
   }
   return destination ? pino(options, destination) : pino(options);
+}
+
+/** Where nothing was on its way, nothing will say that it has arrived. */
+const flushMs = 200;
+
+/**
+ * Resolves when the line that was logged just now is written: other threads write it, and
+ * `process.exit` does not wait for them. Pino's own `flush` does not either.
+ */
+export async function flushed(logger: Logger): Promise<void> {
+  const stream: EventEmitter = Reflect.get(logger, pino.symbols.streamSym);
+  await Promise.race([once(stream, 'drain'), sleep(flushMs)]);
+}
+
+/** The same for who cannot wait for a promise: stands still instead. */
+export function flushedSync(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, flushMs);
 }
 
 interface ErrorDescription {

@@ -39,6 +39,8 @@ export interface Service {
   thaw(): void;
   /** As an operator does: what is in flight is answered first. */
   stop(): Promise<void>;
+  /** Its exit code, null after a signal, once it has ended and all its output is read. */
+  readonly ended: Promise<number | null>;
 }
 
 const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
@@ -162,6 +164,7 @@ function toService(child: ChildProcess, url: string, output: Output): Service {
       child.kill('SIGCONT');
       return end(child, 'SIGTERM');
     },
+    ended: new Promise((resolve) => child.once('close', resolve)),
   };
 }
 
