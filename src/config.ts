@@ -46,6 +46,9 @@ export interface Config {
   readonly logLevel: Environment['LOG_LEVEL'];
   /** Undefined: the embedded PostgreSQL. */
   readonly databaseUrl: string | undefined;
+  /** Of the tables' owner, past any pooler; undefined: the same. */
+  readonly directDatabaseUrl: string | undefined;
+  readonly preparedStatements: boolean;
   readonly databasePoolSize: number;
   /** Where development keeps its database and its secret. */
   readonly dataDir: string;
@@ -80,7 +83,10 @@ export interface Config {
 }
 
 /** What a command needs that tidies the database. */
-export type DatabaseConfig = Pick<Config, 'databaseUrl' | 'dataDir' | 'retention'>;
+export type DatabaseConfig = Pick<
+  Config,
+  'databaseUrl' | 'directDatabaseUrl' | 'preparedStatements' | 'dataDir' | 'retention'
+>;
 
 /** The environment does not describe a service that can run. The message names every variable. */
 export class ConfigError extends Error {
@@ -124,6 +130,8 @@ function parse<Schema extends z.ZodType>(
 function toDatabaseConfig(env: DatabaseEnvironment): DatabaseConfig {
   return {
     databaseUrl: env.DATABASE_URL,
+    directDatabaseUrl: env.DIRECT_DATABASE_URL,
+    preparedStatements: env.PREPARED_STATEMENTS === 'on',
     dataDir: env.DATA_DIR,
     retention: {
       tombstoneMs: env.TOMBSTONE_RETENTION,

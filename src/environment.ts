@@ -24,12 +24,17 @@ const shutdownDelay = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const postgresUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'must be a URL that begins with postgresql://',
+});
+
 /** All that a command needs which tidies the database: it checks no token. */
 const databaseVariablesSchema = z.object({
   NODE_ENV: z.enum(['development', 'test', 'production']).default('development'),
-  DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/, error: 'must be a URL that begins with postgresql://' })
-    .optional(),
+  DATABASE_URL: postgresUrl.optional(),
+  DIRECT_DATABASE_URL: postgresUrl.optional(),
+  PREPARED_STATEMENTS: z.enum(['on', 'off']).default('on'),
   DATA_DIR: z.string().min(1).default('.data'),
   TOMBSTONE_RETENTION: duration.prefault('90d'),
   EVENT_RETENTION: duration.optional(),
@@ -100,8 +105,11 @@ export const environmentSchema = variablesSchema.superRefine((env, context) => {
 });
 
 function checkDatabase(env: DatabaseEnvironment, context: z.RefinementCtx): void {
-  if (env.NODE_ENV !== 'production' || env.DATABASE_URL !== undefined) return;
-  context.addIssue({ code: 'custom', path: ['DATABASE_URL'], message: 'is needed in production' });
+  if (env.DATABASE_URL !== undefined) return;
+  const refuse = (message: string) =>
+    context.addIssue({ code: 'custom', path: ['DATABASE_URL'], message });
+  if (env.NODE_ENV === 'production') refuse('is needed in production');
+  else if (env.DIRECT_DATABASE_URL !== undefined) refuse('is needed with DIRECT_DATABASE_URL');
 }
 
 export type Environment = z.infer<typeof environmentSchema>;

@@ -10,7 +10,8 @@ import { createRetentionJob } from './retention/job.ts';
 import { createPass } from './retention/pass.ts';
 import { stopOnSignal } from './shutdown.ts';
 import { type Database, openDatabase } from './storage/database.ts';
-import { startEmbedded } from './storage/embedded.ts';
+import { embeddedOrigin, startEmbedded } from './storage/embedded.ts';
+import { StartFault } from './storage/start-fault.ts';
 import { welcome } from './welcome.ts';
 
 const parentPollMs = 200;
@@ -39,7 +40,9 @@ async function main(): Promise<void> {
     const running = await start(config, kinds, logger, stops);
     stopOnSignal({ ...running, logger, delayMs: config.shutdownDelayMs, release: stopAll });
   } catch (error) {
-    logger.fatal({ event: 'service.not-started', err: error }, 'the service did not start');
+    // What whoever set the environment can mend is one line; anything else wants its stack.
+    if (error instanceof StartFault) logger.fatal({ event: 'service.not-started' }, error.message);
+    else logger.fatal({ event: 'service.not-started', err: error }, 'the service did not start');
     await stopAll();
     process.exitCode = 1;
     return;
@@ -65,7 +68,7 @@ async function start(
   stops: Stop[],
 ): Promise<Running> {
   const database = await openDatabase({
-    connectionString: config.databaseUrl ?? (await startOwnDatabase(config, logger, stops)),
+    ...(await whichDatabase(config, logger, stops)),
     poolSize: config.databasePoolSize,
     hooks: databaseHooks(logger),
   });
@@ -100,10 +103,15 @@ async function start(
   };
 }
 
-async function startOwnDatabase(config: Config, log: Logger, stops: Stop[]): Promise<string> {
+async function whichDatabase(config: Config, log: Logger, stops: Stop[]) {
+  const { databaseUrl, directDatabaseUrl, preparedStatements } = config;
+  if (databaseUrl !== undefined) {
+    const directConnectionString = directDatabaseUrl;
+    return { connectionString: databaseUrl, directConnectionString, preparedStatements };
+  }
   const embedded = await startEmbedded({ dataDir: config.dataDir, log });
   stops.push(() => embedded.stop());
-  return embedded.url;
+  return { connectionString: embedded.url, origin: embeddedOrigin };
 }
 
 async function readiness(database: Database, stopping: boolean) {

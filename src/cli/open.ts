@@ -1,7 +1,7 @@
 import { type DatabaseConfig, loadDatabaseConfig } from '../config.ts';
 import { loadDotEnv } from '../dot-env.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
-import { startEmbedded } from '../storage/embedded.ts';
+import { embeddedOrigin, startEmbedded } from '../storage/embedded.ts';
 
 /**
  * Lends the service's own database to a command, the embedded one too, also while the service runs.
@@ -14,14 +14,20 @@ export async function withDatabase<Result>(
   loadDotEnv();
   const config = loadDatabaseConfig(process.env);
   const quiet = { info: () => {} };
+  const { databaseUrl, directDatabaseUrl, preparedStatements } = config;
   const embedded =
-    config.databaseUrl === undefined
+    databaseUrl === undefined
       ? await startEmbedded({ dataDir: config.dataDir, log: quiet })
       : undefined;
   try {
-    const connectionString = config.databaseUrl ?? embedded?.url ?? '';
-    const hooks = { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} };
-    const database = await openDatabase({ connectionString, poolSize: 1, hooks });
+    const database = await openDatabase({
+      connectionString: databaseUrl ?? embedded?.url ?? '',
+      directConnectionString: directDatabaseUrl,
+      ...(embedded && { origin: embeddedOrigin }),
+      poolSize: 1,
+      preparedStatements,
+      hooks: { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} },
+    });
     try {
       return await use(database, config);
     } finally {

@@ -1,7 +1,8 @@
-import type { Conflict, PrismaClient } from '../generated/client.ts';
+import type { Conflict } from '../generated/client.ts';
 import { type EntityRef, entityKey, type StoredRecord } from '../protocol/record.ts';
 import type { ConflictFilter, Page, StoredConflict } from './audit.ts';
 import { cutPage, findEvents, toResolution, toStoredRecord } from './audit-rows.ts';
+import type { TenantPrisma } from './prisma.ts';
 
 const ofState = {
   open: { resolvedVersion: null },
@@ -10,7 +11,7 @@ const ofState = {
 } as const;
 
 export async function listConflicts(
-  prisma: PrismaClient,
+  prisma: TenantPrisma,
   filter: ConflictFilter,
 ): Promise<Page<StoredConflict>> {
   const { tenantId, state, entityType, entityId, after, limit } = filter;
@@ -30,7 +31,7 @@ export async function listConflicts(
 }
 
 export async function findConflict(
-  prisma: PrismaClient,
+  prisma: TenantPrisma,
   tenantId: string,
   identityKey: string,
 ): Promise<StoredConflict | undefined> {
@@ -48,7 +49,7 @@ export async function findConflict(
 
 /** Three statements however many rows: both events of each, and the records as they stand. */
 async function toStoredConflicts(
-  prisma: PrismaClient,
+  prisma: TenantPrisma,
   tenantId: string,
   rows: readonly Conflict[],
 ): Promise<readonly StoredConflict[]> {
@@ -68,7 +69,7 @@ async function toStoredConflicts(
 }
 
 async function findRecords(
-  prisma: PrismaClient,
+  prisma: TenantPrisma,
   tenantId: string,
   refs: readonly EntityRef[],
 ): Promise<ReadonlyMap<string, StoredRecord>> {

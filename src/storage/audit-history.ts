@@ -1,4 +1,3 @@
-import type { PrismaClient } from '../generated/client.ts';
 import type {
   HistoryQuery,
   LoggedEvent,
@@ -15,6 +14,7 @@ import {
   toNumber,
   toResolution,
 } from './audit-rows.ts';
+import type { TenantPrisma } from './prisma.ts';
 
 /** Where an entity's history has an entry, and what the event did to the entity's record. */
 interface Place {
@@ -24,7 +24,7 @@ interface Place {
 }
 
 export async function readHistory(
-  prisma: PrismaClient,
+  prisma: TenantPrisma,
   query: HistoryQuery,
 ): Promise<Page<StoredHistoryEntry>> {
   const { entries: places, nextAfter } = cutPage(await findPlaces(prisma, query), query.limit);
@@ -56,7 +56,7 @@ export async function readHistory(
  * Events about the entity and effects on it, merged. Both are read up to one head: what commits
  * between the two statements is left to a later page, and so not skipped by one of them.
  */
-async function findPlaces(prisma: PrismaClient, query: HistoryQuery): Promise<readonly Place[]> {
+async function findPlaces(prisma: TenantPrisma, query: HistoryQuery): Promise<readonly Place[]> {
   const { tenantId, entityType, entityId, after, limit } = query;
   const tenant = await prisma.tenant.findUnique({
     where: { id: tenantId },
@@ -76,7 +76,7 @@ async function findPlaces(prisma: PrismaClient, query: HistoryQuery): Promise<re
   return [...own, ...written].toSorted((a, b) => Number(a.version - b.version));
 }
 
-async function findReplays(prisma: PrismaClient, tenantId: string, versions: readonly bigint[]) {
+async function findReplays(prisma: TenantPrisma, tenantId: string, versions: readonly bigint[]) {
   const rows = await prisma.replay.findMany({
     where: { tenantId, version: { in: [...versions] } },
   });
@@ -89,7 +89,7 @@ async function findReplays(prisma: PrismaClient, tenantId: string, versions: rea
 }
 
 /** The conflicts among these events, and those that they settled. */
-async function findLinks(prisma: PrismaClient, tenantId: string, versions: readonly bigint[]) {
+async function findLinks(prisma: TenantPrisma, tenantId: string, versions: readonly bigint[]) {
   const either = { in: [...versions] };
   const rows = await prisma.conflict.findMany({
     where: {
@@ -118,7 +118,7 @@ function linkTo({ identityKey, version }: LoggedEvent, resolution: StoredLink['r
 }
 
 export async function findReceipts(
-  prisma: PrismaClient,
+  prisma: TenantPrisma,
   tenantId: string,
   identityKeys: readonly string[],
 ): Promise<ReadonlyMap<string, StoredReceipt>> {

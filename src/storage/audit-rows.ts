@@ -1,8 +1,9 @@
-import type { Event, PrismaClient, Record as RecordRow } from '../generated/client.ts';
+import type { Event, Record as RecordRow } from '../generated/client.ts';
 import { resolutionSchema } from '../protocol/conflict.ts';
 import { storedOutcomeSchema } from '../protocol/push.ts';
 import type { StoredRecord } from '../protocol/record.ts';
 import type { LoggedEvent, Page } from './audit.ts';
+import type { TenantPrisma } from './prisma.ts';
 
 export function toLoggedEvent(row: Event): LoggedEvent {
   return {
@@ -56,7 +57,7 @@ export function toResolution(stored: string | null) {
  * @param versions null for none, so that a caller need not filter
  */
 export async function findEvents(
-  prisma: PrismaClient,
+  prisma: TenantPrisma,
   tenantId: string,
   versions: readonly (bigint | null)[],
 ): Promise<ReadonlyMap<number, LoggedEvent>> {

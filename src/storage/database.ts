@@ -1,18 +1,26 @@
-import type { Pool } from 'pg';
 import type { AuditStore } from './audit.ts';
 import { createAuditStore } from './audit-store.ts';
-import { createPrisma } from './prisma.ts';
+import { createDatabaseHealth, type DatabaseChecks } from './health.ts';
 import { type InstanceKeys, readInstanceKeys } from './instance-keys.ts';
-import { migrate, pendingMigrations } from './migrate.ts';
+import { migrate } from './migrate.ts';
 import { createPool } from './pool.ts';
 import { createPostgresStore } from './postgres-store.ts';
+import { createPrisma } from './prisma.ts';
 import { createRetentionStore, type RetentionStore } from './retention.ts';
+import { explaining } from './start-fault.ts';
 import type { SyncStore } from './store.ts';
 import { createTenantRemoval, type TenantRemoval } from './tenant-removal.ts';
 
 export interface DatabaseOptions {
+  /** Of a login that may act as the service; a transaction pooler may stand before the server. */
   readonly connectionString: string;
+  /** Of the tables' owner, past any pooler; undefined: the same. */
+  readonly directConnectionString?: string | undefined;
+  /** What faults call the first of the two; DATABASE_URL by default. */
+  readonly origin?: string;
   readonly poolSize: number;
+  /** On by default. */
+  readonly preparedStatements?: boolean;
   readonly hooks: DatabaseHooks;
 }
 
@@ -29,40 +37,44 @@ export interface Database {
   readonly retention: RetentionStore;
   readonly tenantRemoval: TenantRemoval;
   readonly keys: InstanceKeys;
-  /** Each by name: can it be reached, and does it have this version's schema? Never throws. */
-  check(): Promise<{ readonly database: boolean; readonly migrations: boolean }>;
+  /** Never throws, and answers within four seconds. */
+  check(): Promise<DatabaseChecks>;
   close(): Promise<void>;
 }
 
-/** @throws Error where the database cannot be reached or migrated */
+/** @throws StartFault where the database cannot be reached, migrated or used */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { connectionString, poolSize, hooks } = options;
-  const applied = await migrate(connectionString);
+  const { connectionString, poolSize, preparedStatements = true, hooks } = options;
+  const { onIdleError } = hooks;
+  const own = { variable: options.origin ?? 'DATABASE_URL', connectionString };
+  const direct = options.directConnectionString
+    ? { variable: 'DIRECT_DATABASE_URL', connectionString: options.directConnectionString }
+    : own;
+  const applied = await explaining(direct, () => migrate(direct.connectionString));
   if (applied.length > 0) hooks.onMigrated(applied);
-  const pool = createPool({ connectionString, max: poolSize, onIdleError: hooks.onIdleError });
+  const pool = createPool({ connectionString, max: poolSize, preparedStatements, onIdleError });
+  // It connects when a tenant is removed, and not before.
+  const removing = createPool({
+    ...{ connectionString: direct.connectionString, max: 1 },
+    ...{ preparedStatements, onIdleError },
+  });
+  const health = await createDatabaseHealth({ connectionString, preparedStatements });
+  const close = async () => {
+    await Promise.all([pool.end(), removing.end(), health.close()]);
+  };
   try {
-    const prisma = createPrisma(pool);
-    const keys = await readInstanceKeys(prisma);
+    const keys = await explaining(own, () => readInstanceKeys(pool));
     return {
       store: createPostgresStore(pool, { onRetry: hooks.onRetry }),
-      audit: createAuditStore(pool, prisma),
-      retention: createRetentionStore(connectionString),
-      tenantRemoval: createTenantRemoval(pool),
+      audit: createAuditStore(pool, createPrisma(pool)),
+      retention: createRetentionStore(direct.connectionString),
+      tenantRemoval: createTenantRemoval(removing),
       keys,
-      check: () => checkDatabase(pool),
-      close: () => pool.end(),
+      check: () => health.check(),
+      close,
     };
   } catch (error) {
-    await pool.end();
+    await close();
     throw error;
-  }
-}
-
-async function checkDatabase(pool: Pool) {
-  try {
-    const pending = await pendingMigrations(pool);
-    return { database: true, migrations: pending.length === 0 };
-  } catch {
-    return { database: false, migrations: false };
   }
 }

@@ -15,6 +15,9 @@ import {
 import { hasCode } from './embedded/processes.ts';
 import { isInUse, leaveSeat, type Seat, takeSeat } from './embedded/seats.ts';
 
+/** What it is called where DATABASE_URL is not set. */
+export const embeddedOrigin = 'the embedded database (DATABASE_URL is not set)';
+
 export type EmbeddedLog = { info(fields: object, message: string): void };
 
 export type EmbeddedPostgres = {

@@ -11,6 +11,7 @@ import { loadKnownEvents } from './sql/load-known-events.ts';
 import { loadPurgedRecords, loadRecords } from './sql/load-records.ts';
 import { lockTenants } from './sql/lock-tenants.ts';
 import { resolveConflicts } from './sql/resolve-conflicts.ts';
+import { begin, forTenants } from './sql/transaction.ts';
 import { upsertRecords } from './sql/upsert-records.ts';
 import type {
   DecideTenant,
@@ -67,7 +68,7 @@ async function loadSnapshots<Batch extends Plannable>(
   groups: readonly TenantGroup<Batch>[],
 ): Promise<ReadonlyMap<string, TenantSnapshot>> {
   const ids = groups.map(({ tenantId }) => tenantId);
-  let [, tenants] = await Promise.all([client.query('BEGIN'), lockTenants(client, ids)]);
+  let [, tenants] = await Promise.all([begin(client, forTenants(ids)), lockTenants(client, ids)]);
   if (tenants.length < ids.length) {
     [, tenants] = await Promise.all([ensureTenants(client, ids), lockTenants(client, ids)]);
   }
@@ -149,10 +150,11 @@ async function writeAndCommit<Batch, Decision>(
 
 /**
  * Whether COMMIT was answered with a no, as by a deferred constraint: then nothing was stored. The
- * end of the server or of the connection (SQLSTATE classes 57 and 08) says nothing.
+ * end of the server, of the connection or of the time that it had (SQLSTATE classes 57, 08 and 25) says
+ * nothing.
  */
 function isRefusal(error: Error): boolean {
-  return error instanceof pg.DatabaseError && !/^(57|08)/.test(error.code ?? '57');
+  return error instanceof pg.DatabaseError && !/^(57|08|25)/.test(error.code ?? '57');
 }
 
 function commitUnknown(cause: Error): RequestProblem {

@@ -1,5 +1,7 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
-import type { PrismaClient } from '../generated/client.ts';
+import type { Pool } from 'pg';
+import { readInstanceSecret } from './sql/read-instance-secret.ts';
+import { forTenants, inOneTrip } from './sql/transaction.ts';
 
 /** Keys that every service process on one database shares. None of them signs a token. */
 export interface InstanceKeys {
@@ -10,8 +12,8 @@ export interface InstanceKeys {
 }
 
 /** Derives the keys from the secret that the first migration made. */
-export async function readInstanceKeys(prisma: PrismaClient): Promise<InstanceKeys> {
-  const { secret } = await prisma.instance.findUniqueOrThrow({ where: { id: 1 } });
+export async function readInstanceKeys(pool: Pool): Promise<InstanceKeys> {
+  const secret = await inOneTrip(pool, forTenants([]), readInstanceSecret);
   // As key objects: an HMAC with bare bytes imports them anew each time, at four times the cost.
   const derive = (purpose: string) =>
     createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));

@@ -14,6 +14,9 @@ type Queryable = Pick<pg.ClientBase, 'query'>;
 /** Prisma's own advisory lock: its command line and this service keep out of each other's way. */
 const LOCK = 72_707_369;
 
+const CONNECT_MS = 10_000;
+const UNDEFINED_TABLE = '42P01';
+
 const CREATE_TABLE = `
   CREATE TABLE IF NOT EXISTS _prisma_migrations (
     id                  VARCHAR(36) PRIMARY KEY NOT NULL,
@@ -40,7 +43,8 @@ export async function migrate(
   directory = MIGRATIONS,
 ): Promise<string[]> {
   const migrations = await readMigrations(directory);
-  const client = new pg.Client(connection);
+  const config = typeof connection === 'string' ? { connectionString: connection } : connection;
+  const client = new pg.Client({ connectionTimeoutMillis: CONNECT_MS, ...config });
   // A connection that breaks fails the statement under way; unheard, the event would end the process.
   client.on('error', () => {});
   await client.connect();
@@ -55,21 +59,25 @@ export async function migrate(
   }
 }
 
+/** The names of the migrations that this copy of the service holds. */
+export async function migrationNames(directory = MIGRATIONS): Promise<string[]> {
+  return (await readMigrations(directory)).map(({ name }) => name);
+}
+
 /**
- * The names of the migrations that this copy of the service holds and the database has not
- * finished: none where the service can work. A database that is ahead has none pending.
+ * Those of the names that the database has not finished: none where the service can work. A database
+ * that is ahead has none pending. One statement.
  */
 export async function pendingMigrations(
   database: Queryable,
-  directory = MIGRATIONS,
+  names: readonly string[],
 ): Promise<string[]> {
-  const migrations = await readMigrations(directory);
-  const found = await database.query<{ exists: boolean }>(
-    `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists`,
-  );
-  const rows = found.rows[0]?.exists ? await readRows(database) : [];
+  const rows = await readRows(database).catch((error: unknown) => {
+    if (error instanceof pg.DatabaseError && error.code === UNDEFINED_TABLE) return [];
+    throw error;
+  });
   const finished = new Set(rows.filter((row) => row.finished).map((row) => row.migration_name));
-  return migrations.map(({ name }) => name).filter((name) => !finished.has(name));
+  return names.filter((name) => !finished.has(name));
 }
 
 async function readMigrations(directory: string): Promise<Migration[]> {

@@ -5,41 +5,55 @@ export interface PoolOptions {
   readonly max: number;
   /** Called when an idle connection breaks; the pool has already replaced it. */
   readonly onIdleError: (error: Error) => void;
+  /** False behind a pooler that does not keep named statements: each is then sent whole. */
+  readonly preparedStatements?: boolean;
+  /** For a connection, and then for an answer to a statement, in milliseconds. */
+  readonly patience?: { readonly connectMs: number; readonly queryMs: number };
 }
 
-/** Each shorter than the next, so that the innermost wait is the one that gives up first. */
-const timeouts = {
-  lock_timeout: 2_000,
-  statement_timeout: 5_000,
-  idle_in_transaction_session_timeout: 5_000,
-};
+/**
+ * The statements' own timeouts are set in each transaction and are shorter. This ends a wait for a
+ * server that does not answer at all: 17 s in the worst case, less than a request may take.
+ */
+const usualPatience = { connectMs: 5_000, queryMs: 12_000 };
 
 /**
- * The one pool of the process, shared with Prisma's adapter.
+ * A pool of the process; the big one is shared with Prisma's adapter. Nothing is set in the sessions
+ * (see sql/transaction.ts), so that a transaction pooler may stand before the server.
  *
  * Pipelining lets statements that do not wait for each other's results share a round trip; each
- * still has its own Sync, so an error ends one statement and not the protocol.
+ * still has its own Sync, so an error ends one statement and not the protocol. A statement whose
+ * answer does not come ends its connection.
  */
-export function createPool({ connectionString, max, onIdleError }: PoolOptions): pg.Pool {
+export function createPool(options: PoolOptions): pg.Pool {
+  const { connectionString, max, onIdleError } = options;
+  const { connectMs, queryMs } = options.patience ?? usualPatience;
   const pool = new pg.Pool({
     connectionString,
     max,
     pipeline: true,
     keepAlive: true,
-    connectionTimeoutMillis: 5_000,
-    query_timeout: 10_000,
+    connectionTimeoutMillis: connectMs,
+    query_timeout: queryMs,
     application_name: 'landfall',
-    // Every statement is a probe of an index. Plans made while the tables were still empty would read
-    // them whole, and a prepared statement keeps its plan until the first autoanalyze.
-    options: '-c enable_seqscan=off',
     types: { getTypeParser },
-    ...timeouts,
   });
   pool.on('error', onIdleError);
   // While a connection is in use its errors reach whoever waits for a statement; unheard, the event
   // that comes beside them would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
+  if (options.preparedStatements === false) pool.on('connect', takeNamesOff);
   return pool;
+}
+
+/** An unnamed statement lives no longer than its own Sync. */
+function takeNamesOff(client: pg.PoolClient): void {
+  const query: (...args: unknown[]) => unknown = client.query.bind(client);
+  const unnamed = (config: unknown) =>
+    typeof config === 'object' ? { ...config, name: undefined } : config;
+  Object.assign(client, {
+    query: (config: unknown, ...rest: unknown[]) => query(unnamed(config), ...rest),
+  });
 }
 
 const { builtins } = pg.types;

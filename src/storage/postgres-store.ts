@@ -4,6 +4,7 @@ import { runIngest } from './ingest-transaction.ts';
 import { isTransient, maxAttempts, toStorageError } from './pg-errors.ts';
 import { ensureTenants } from './sql/ensure-tenants.ts';
 import { readPage } from './sql/read-page.ts';
+import { forTenants, inOneTrip } from './sql/transaction.ts';
 import type { FeedPage, FeedQuery, SyncStore } from './store.ts';
 
 export interface StoreHooks {
@@ -30,7 +31,9 @@ export function createPostgresStore(pool: Pool, { onRetry }: StoreHooks): SyncSt
 
     async readPage(query) {
       try {
-        return (await readPage(pool, query)) ?? (await readFirstPage(pool, query));
+        const scope = forTenants([query.tenantId]);
+        const page = await inOneTrip(pool, scope, (client) => readPage(client, query));
+        return page ?? (await readFirstPage(pool, query));
       } catch (error) {
         throw toStorageError(error);
       }
@@ -40,8 +43,9 @@ export function createPostgresStore(pool: Pool, { onRetry }: StoreHooks): SyncSt
 
 /** A tenant's first contact: its checkpoints need an epoch, even before it has an event. */
 async function readFirstPage(pool: Pool, query: FeedQuery): Promise<FeedPage> {
-  await ensureTenants(pool, [query.tenantId]);
-  const page = await readPage(pool, query);
+  const [, page] = await inOneTrip(pool, forTenants([query.tenantId]), (client) =>
+    Promise.all([ensureTenants(client, [query.tenantId]), readPage(client, query)]),
+  );
   if (!page) throw new Error('a tenant that was just made has no row');
   return page;
 }

@@ -3,12 +3,12 @@ import { createPool } from './pool.ts';
 import { dropPayloads } from './sql/drop-payloads.ts';
 import { findAgedVersion } from './sql/find-aged-version.ts';
 import { type FoundTombstones, findTombstones, type VersionRange } from './sql/find-tombstones.ts';
-import { inTransaction } from './sql/in-transaction.ts';
 import { leaveRetentionSeat } from './sql/leave-retention-seat.ts';
 import { type ListedTenant, listTenants } from './sql/list-tenants.ts';
 import { lockTenantIfFree } from './sql/lock-tenant-if-free.ts';
 import { purgeTombstones } from './sql/purge-tombstones.ts';
 import { takeRetentionSeat } from './sql/take-retention-seat.ts';
+import { forOperator, inTransaction } from './sql/transaction.ts';
 
 export interface RetentionStore {
   /**
@@ -69,17 +69,18 @@ export function createRetentionStore(connectionString: string): RetentionStore {
 }
 
 function toSession(client: PoolClient, close: () => Promise<void>): RetentionSession {
+  const operate = <Result>(work: () => Promise<Result>) => inTransaction(client, forOperator, work);
   return {
-    tenants: (after, limit) => listTenants(client, after, limit),
-    agedVersion: (tenantId, ageMs) => findAgedVersion(client, tenantId, ageMs),
-    findTombstones: (range, limit) => findTombstones(client, range, limit),
+    tenants: (after, limit) => operate(() => listTenants(client, after, limit)),
+    agedVersion: (tenantId, ageMs) => operate(() => findAgedVersion(client, tenantId, ageMs)),
+    findTombstones: (range, limit) => operate(() => findTombstones(client, range, limit)),
     purgeTombstones: (range) =>
-      inTransaction(client, async () => {
+      operate(async () => {
         const tenant = await lockTenantIfFree(client, range.tenantId);
         return tenant && purgeTombstones(client, range);
       }),
     dropPayloads: (tenantId, upTo, limit) =>
-      inTransaction(client, async () => {
+      operate(async () => {
         const tenant = await lockTenantIfFree(client, tenantId);
         if (!tenant) return undefined;
         const after = tenant.logHorizon;

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { isTransient } from './pg-errors.ts';
 import { countTenantRows } from './sql/count-tenant-rows.ts';
 import { deleteTenant } from './sql/delete-tenant.ts';
 import { deleteTenantRows, type TenantBatch } from './sql/delete-tenant-rows.ts';
 import { hasTenant } from './sql/has-tenant.ts';
-import { inTransaction } from './sql/in-transaction.ts';
 import { lockTenants } from './sql/lock-tenants.ts';
 import { renewEpoch } from './sql/renew-epoch.ts';
 import { type TenantTable, tenantTables } from './sql/tenant-tables.ts';
+import { forOperator, inOneTrip, inTransaction } from './sql/transaction.ts';
 
 const maxAttempts = 10;
 const pauseMs = 50;
@@ -34,24 +34,30 @@ export interface TenantRemoval {
 }
 
 export function createTenantRemoval(pool: Pool): TenantRemoval {
+  const alone = <Result>(send: (client: ClientBase) => Promise<Result>) =>
+    inOneTrip(pool, forOperator, send);
   return {
     async count(tenantId, limit) {
-      if (!(await hasTenant(pool, tenantId))) return undefined;
+      if (!(await alone((client) => hasTenant(client, tenantId)))) return undefined;
       const counts = new Map<TenantTable, number>();
       for (const table of tenantTables) {
-        counts.set(table, await countTenantRows(pool, table, tenantId, limit));
+        const count = await alone((client) => countTenantRows(client, table, tenantId, limit));
+        counts.set(table, count);
       }
       return counts;
     },
 
     async remove(tenantId, batchRows) {
       // First, so that no device goes on from a checkpoint while its records go.
-      if (!(await patiently(() => renewEpoch(pool, tenantId)))) return undefined;
+      if (!(await patiently(() => alone((client) => renewEpoch(client, tenantId)))))
+        return undefined;
       const batch = { tenantId, batchRows };
       const removed = new Map<TenantTable, number>();
       for (const table of tenantTables) {
         for (let isRest = false; !isRest; ) {
-          const count = await patiently(() => deleteTenantRows(pool, table, batch));
+          const count = await patiently(() =>
+            alone((client) => deleteTenantRows(client, table, batch)),
+          );
           add(removed, table, count);
           isRest = count < batchRows;
         }
@@ -70,7 +76,7 @@ export function createTenantRemoval(pool: Pool): TenantRemoval {
 async function deleteRest(pool: Pool, batch: TenantBatch) {
   const client = await pool.connect();
   try {
-    return await inTransaction(client, async () => {
+    return await inTransaction(client, forOperator, async () => {
       await lockTenants(client, [batch.tenantId]);
       const counts = new Map<TenantTable, number>();
       for (const table of tenantTables) {

@@ -44,7 +44,7 @@ async function storedKeys(): Promise<unknown[]> {
 async function refuse(keyPattern: string, sqlState: string, times: number): Promise<void> {
   await service.sql(`
     CREATE SEQUENCE refusals;
-    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
       IF nextval('refusals') <= ${times} THEN
         RAISE EXCEPTION 'refused by the test' USING ERRCODE = '${sqlState}';

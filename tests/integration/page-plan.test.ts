@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPool } from '../../src/storage/pool.ts';
 import { text } from '../../src/storage/sql/read-page.ts';
+import { forTenants, inOneTrip } from '../../src/storage/sql/transaction.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 /** A tenant beside neighbours that hold far more than it does. */
@@ -48,10 +49,12 @@ test.each([
 ])(
   '%s reads the records twice at most, by index: the page, and what follows it',
   async (_page, after) => {
-    const { rows } = await pool.query({
-      text: `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
-      values: ['middle', after, 0, null, 1_000],
-    });
+    const { rows } = await inOneTrip(pool, forTenants(['middle']), (client) =>
+      client.query({
+        text: `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+        values: ['middle', after, 0, null, 1_000],
+      }),
+    );
     const plan = JSON.parse(rows[0]['QUERY PLAN'])[0].Plan;
     const reads = flatten(plan).filter((node) => node['Relation Name'] === 'records');
     expect(reads.length).toBeGreaterThan(0);

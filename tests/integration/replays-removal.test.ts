@@ -1,11 +1,12 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ReplayCount } from '../../src/storage/audit.ts';
 import { createPool } from '../../src/storage/pool.ts';
 import { deleteTenantRows } from '../../src/storage/sql/delete-tenant-rows.ts';
 import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
+import { forOperator, forTenants, inTransaction } from '../../src/storage/sql/transaction.ts';
 import { upsertReplays } from '../../src/storage/sql/upsert-replays.ts';
-import { createTenantRemoval } from '../../src/storage/tenant-removal.ts';
+import { createTenantRemoval, type RowCounts } from '../../src/storage/tenant-removal.ts';
 import { auditOf } from '../model/audit.ts';
 import { noteKinds } from '../model/audit-kinds.ts';
 import { put } from '../model/events.ts';
@@ -13,18 +14,29 @@ import { createTenant, type Tenant } from '../model/tenant.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 let service: TestApp;
-/** Each of one connection, so that statements one after the other may be a transaction. */
-let counting: Pool;
-let removing: Pool;
+let pool: Pool;
+let counting: PoolClient;
+let removing: PoolClient;
 beforeAll(async () => {
   service = await startApp({ kinds: noteKinds });
 });
 afterAll(() => service.close());
-beforeEach(() => {
-  const options = { connectionString: service.database.url, max: 1, onIdleError: () => {} };
-  [counting, removing] = [createPool(options), createPool(options)];
+beforeEach(async () => {
+  const connectionString = service.database.url;
+  pool = createPool({ connectionString, max: 3, onIdleError: () => {} });
+  [counting, removing] = await Promise.all([pool.connect(), pool.connect()]);
 });
-afterEach(() => Promise.all([counting.end(), removing.end()]));
+afterEach(async () => {
+  for (const client of [counting, removing]) client.release();
+  await pool.end();
+});
+
+/** Counts as the service does, and does something else before it commits. */
+const count = (counted: ReplayCount, beforeCommit?: () => Promise<void>) =>
+  inTransaction(counting, forTenants([counted.tenantId]), async () => {
+    await upsertReplays(counting, [counted]);
+    await beforeCommit?.();
+  });
 
 /** One replay of an event, so many microseconds after the event was received. */
 async function replay(tenant: Tenant, version: number, after = 0) {
@@ -66,7 +78,7 @@ test('what was sent again before a tenant was removed is not counted for what it
   const event = put('n1');
   await stopping.push([event], {}, tenant.sender());
   await stopping.push([event, event], {}, tenant.sender());
-  await createTenantRemoval(removing).remove(tenant.id, 500);
+  await createTenantRemoval(pool).remove(tenant.id, 500);
   await tenant.push([put('n1', { title: 'of the next life' })]);
   await stopping.close();
   expect((await auditOf(tenant).history('note', 'n1')).events).toMatchObject([
@@ -77,8 +89,8 @@ test('what was sent again before a tenant was removed is not counted for what it
 test('an event that is sent twice in one request counts, although it is received when it is replayed', async () => {
   const tenant = await createTenant(service);
   await tenant.push([put('n1')]);
-  await upsertReplays(counting, [await replay(tenant, 1, 0)]);
-  await upsertReplays(counting, [await replay(tenant, 1, -1)]);
+  await count(await replay(tenant, 1, 0));
+  await count(await replay(tenant, 1, -1));
   expect(await replaysOf(tenant)).toMatchObject([{ count: '1' }]);
 });
 
@@ -86,10 +98,10 @@ test('the last time does not go back where an earlier count is written later', a
   const tenant = await createTenant(service);
   await tenant.push([put('n1')]);
   const [earlier, later] = [await replay(tenant, 1, 1), await replay(tenant, 1, 2)];
-  for (const counted of [later, earlier]) await upsertReplays(counting, [counted]);
+  for (const counted of [later, earlier]) await count(counted);
   expect(await replaysOf(tenant)).toEqual([{ count: '2', at: later.lastAt }]);
   const latest = await replay(tenant, 1, 3);
-  await upsertReplays(counting, [latest]);
+  await count(latest);
   expect(await replaysOf(tenant)).toEqual([{ count: '3', at: latest.lastAt }]);
 });
 
@@ -100,14 +112,14 @@ test.each([...tenantTables.keys()])(
     await tenant.push([put('n1')]);
     const counted = await replay(tenant, 1);
     let counts: Promise<void> | undefined;
-    await removing.query('BEGIN');
-    for (const [at, table] of tenantTables.entries()) {
-      await deleteTenantRows(removing, table, { tenantId: tenant.id, batchRows: 10 });
-      if (at !== behind) continue;
-      counts = upsertReplays(counting, [counted]);
-      await doneOrBlocked(counts);
-    }
-    await removing.query('COMMIT');
+    await inTransaction(removing, forOperator, async () => {
+      for (const [at, table] of tenantTables.entries()) {
+        await deleteTenantRows(removing, table, { tenantId: tenant.id, batchRows: 10 });
+        if (at !== behind) continue;
+        counts = count(counted);
+        await doneOrBlocked(counts);
+      }
+    });
     await counts;
     expect(await replaysOf(tenant)).toEqual([]);
   },
@@ -116,11 +128,11 @@ test.each([...tenantTables.keys()])(
 test('a removal waits for a count that is being written, and removes it', async () => {
   const tenant = await createTenant(service);
   await tenant.push([put('n1')]);
-  await counting.query('BEGIN');
-  await upsertReplays(counting, [await replay(tenant, 1)]);
-  const removal = createTenantRemoval(removing).remove(tenant.id, 10);
-  await doneOrBlocked(removal);
-  await counting.query('COMMIT');
-  expect((await removal)?.get('replays')).toBe(1);
+  const removal = Promise.withResolvers<RowCounts | undefined>();
+  await count(await replay(tenant, 1), async () => {
+    createTenantRemoval(pool).remove(tenant.id, 10).then(removal.resolve, removal.reject);
+    await doneOrBlocked(removal.promise);
+  });
+  expect((await removal.promise)?.get('replays')).toBe(1);
   expect(await replaysOf(tenant)).toEqual([]);
 });

@@ -55,6 +55,8 @@ const defaults = {
   JWT_SECRET: secret,
   // Empty is unset: whatever the developer's shell has set for another service.
   DATABASE_URL: '',
+  DIRECT_DATABASE_URL: '',
+  PREPARED_STATEMENTS: '',
   KINDS: '',
   JWKS_URL: '',
   JWT_ISSUER: '',

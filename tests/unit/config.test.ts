@@ -55,6 +55,8 @@ describe('what is set', () => {
       PORT: '0',
       LOG_LEVEL: 'warn',
       DATABASE_URL: 'postgresql://user:pass@db:5432/landfall',
+      DIRECT_DATABASE_URL: 'postgresql://owner:pass@db:5433/landfall',
+      PREPARED_STATEMENTS: 'off',
       DATABASE_POOL_SIZE: '20',
       DATA_DIR: '/data',
       JWT_SECRET: secret,
@@ -85,6 +87,8 @@ describe('what is set', () => {
       port: 0,
       logLevel: 'warn',
       databaseUrl: 'postgresql://user:pass@db:5432/landfall',
+      directDatabaseUrl: 'postgresql://owner:pass@db:5433/landfall',
+      preparedStatements: false,
       databasePoolSize: 20,
       dataDir: '/data',
       auth: { mode: 'secret', tenantClaim: 'org', secret, issuer: undefined, audience: undefined },
@@ -168,6 +172,8 @@ describe('of a command that only tidies the database', () => {
     const environment = { NODE_ENV: 'production', DATABASE_URL, EVENT_RETENTION: '365d' };
     expect(loadDatabaseConfig(environment)).toEqual({
       databaseUrl: DATABASE_URL,
+      directDatabaseUrl: undefined,
+      preparedStatements: true,
       dataDir: '.data',
       retention: { tombstoneMs: 7_776_000_000, eventMs: 31_536_000_000, intervalMs: 3_600_000 },
     });
@@ -184,6 +190,9 @@ describe('of a command that only tidies the database', () => {
   test.each<[string, NodeJS.ProcessEnv]>([
     ['DATABASE_URL', { NODE_ENV: 'production' }],
     ['DATABASE_URL', { DATABASE_URL: 'mysql://db/landfall' }],
+    ['DATABASE_URL', { DIRECT_DATABASE_URL: DATABASE_URL }],
+    ['DIRECT_DATABASE_URL', { DATABASE_URL, DIRECT_DATABASE_URL: 'db/landfall' }],
+    ['PREPARED_STATEMENTS', { DATABASE_URL, PREPARED_STATEMENTS: 'no' }],
     ['NODE_ENV', { DATABASE_URL, NODE_ENV: 'staging' }],
     ['TOMBSTONE_RETENTION', { DATABASE_URL, TOMBSTONE_RETENTION: 'long' }],
     ['EVENT_RETENTION', { DATABASE_URL, EVENT_RETENTION: '0d' }],

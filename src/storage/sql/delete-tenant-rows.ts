@@ -1,4 +1,4 @@
-import type { ClientBase, Pool } from 'pg';
+import type { ClientBase } from 'pg';
 import type { TenantTable } from './tenant-tables.ts';
 
 /** A row that a push moves meanwhile has another ctid, and is found the next time. */
@@ -13,7 +13,7 @@ export interface TenantBatch {
 
 /** @returns how many rows went: fewer than `batchRows` where it was the rest */
 export async function deleteTenantRows(
-  client: ClientBase | Pool,
+  client: ClientBase,
   table: TenantTable,
   { tenantId, batchRows }: TenantBatch,
 ): Promise<number> {

@@ -1,4 +1,4 @@
-import type { ClientBase, Pool } from 'pg';
+import type { ClientBase } from 'pg';
 
 const text = `
 INSERT INTO tenants (id)
@@ -8,7 +8,7 @@ ON CONFLICT (id) DO NOTHING`;
 
 /** Makes the rows of tenants that are seen for the first time. */
 export async function ensureTenants(
-  client: ClientBase | Pool,
+  client: ClientBase,
   tenantIds: readonly string[],
 ): Promise<void> {
   await client.query({ name: 'ensure-tenants', text, values: [tenantIds] });

@@ -1,8 +1,8 @@
-import type { Pool } from 'pg';
+import type { ClientBase } from 'pg';
 
 const text = 'SELECT FROM tenants WHERE id = $1';
 
-export async function hasTenant(pool: Pool, tenantId: string): Promise<boolean> {
-  const { rowCount } = await pool.query({ name: 'has-tenant', text, values: [tenantId] });
+export async function hasTenant(client: ClientBase, tenantId: string): Promise<boolean> {
+  const { rowCount } = await client.query({ name: 'has-tenant', text, values: [tenantId] });
   return rowCount === 1;
 }

@@ -3,16 +3,25 @@ import type { StoredOutcome } from '../../protocol/push.ts';
 import type { KnownEvent, OfTenant } from '../store.ts';
 import { toProof } from './load-heads.ts';
 
-const text = `
+/**
+ * The version before is computed behind a fence: row level security lets no arithmetic on a row into
+ * an index condition, and each look-up would read the whole tenant.
+ */
+export const text = `
+WITH event AS MATERIALIZED (
+  SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint,
+         event.entity_type, event.entity_id, event.outcome, event.version - 1 AS version_before
+  FROM unnest($1::text[], $2::text[]) AS wanted (tenant_id, identity_key)
+  JOIN events AS event
+    ON event.tenant_id = wanted.tenant_id AND event.identity_key = wanted.identity_key
+)
 SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint,
        event.entity_type, event.entity_id, event.outcome,
        previous.fingerprint AS previous_fingerprint,
        (extract(epoch FROM previous.received_at) * 1000000)::bigint AS previous_received_at
-FROM unnest($1::text[], $2::text[]) AS wanted (tenant_id, identity_key)
-JOIN events AS event
-  ON event.tenant_id = wanted.tenant_id AND event.identity_key = wanted.identity_key
+FROM event
 LEFT JOIN events AS previous
-       ON previous.tenant_id = event.tenant_id AND previous.version = event.version - 1`;
+       ON previous.tenant_id = event.tenant_id AND previous.version = event.version_before`;
 
 interface Row {
   readonly tenant_id: string;

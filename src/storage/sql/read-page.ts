@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { ClientBase } from 'pg';
 import type { FeedPage, FeedQuery } from '../store.ts';
 import { toProof } from './load-heads.ts';
 import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
@@ -70,9 +70,12 @@ interface Row extends RecordRow {
 }
 
 /** Undefined where the tenant has no row yet. */
-export async function readPage(pool: Pool, query: FeedQuery): Promise<FeedPage | undefined> {
+export async function readPage(
+  client: ClientBase,
+  query: FeedQuery,
+): Promise<FeedPage | undefined> {
   const types = query.entityTypes.length > 0 ? query.entityTypes : null;
-  const { rows } = await pool.query<Row>({
+  const { rows } = await client.query<Row>({
     name: 'read-page',
     text,
     values: [query.tenantId, query.after, query.bootstrapHead, types, query.limit],

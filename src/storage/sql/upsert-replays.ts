@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { ClientBase } from 'pg';
 import type { ReplayCount } from '../audit.ts';
 
 /**
@@ -23,8 +23,11 @@ ON CONFLICT (tenant_id, version) DO UPDATE SET
   last_at = greatest(replay.last_at, excluded.last_at)`;
 
 /** Adds to the counts. Each event at most once. */
-export async function upsertReplays(pool: Pool, counts: readonly ReplayCount[]): Promise<void> {
-  await pool.query({
+export async function upsertReplays(
+  client: ClientBase,
+  counts: readonly ReplayCount[],
+): Promise<void> {
+  await client.query({
     name: 'upsert-replays',
     text,
     values: [

@@ -1,0 +1,91 @@
+import type { ClientBase, Pool } from 'pg';
+
+/** As whom a transaction works, and for whom. */
+export interface Scope {
+  /** Of the migrations. The service's role is bound by row level security, the operator's is not. */
+  readonly role: 'landfall_service' | 'landfall_operator';
+  readonly tenants: readonly string[];
+}
+
+/** For the tenants' own work: no row of another tenant is seen or written. */
+export function forTenants(tenants: readonly string[]): Scope {
+  return { role: 'landfall_service', tenants };
+}
+
+/** For what tidies the database. */
+export const forOperator: Scope = { role: 'landfall_operator', tenants: [] };
+
+/**
+ * All that a transaction needs, and gone with it: nothing is left to the session, which behind a
+ * transaction pooler is somebody else's the next moment.
+ *
+ * - Timeouts, each shorter than the next, so that the innermost wait is the one that gives up first.
+ *   PostgreSQL has the last one from 17 on.
+ * - Every statement is a probe of an index. Plans made while the tables were still empty would read
+ *   them whole, and a prepared statement keeps its plan until the first autoanalyze.
+ *
+ * One number comes back: the settings themselves would send the tenants' names.
+ */
+export const settingsText = `
+SELECT num_nonnulls(
+  set_config('role', $1, true),
+  set_config('landfall.tenants', $2::text[]::text, true),
+  set_config('lock_timeout', '2s', true),
+  set_config('statement_timeout', '5s', true),
+  set_config('idle_in_transaction_session_timeout', '5s', true),
+  CASE WHEN current_setting('server_version_num')::int >= 170000
+       THEN set_config('transaction_timeout', '10s', true) END,
+  set_config('enable_seqscan', 'off', true))`;
+
+/** Their values, in order. */
+export function settingsOf({ role, tenants }: Scope): [string, readonly string[]] {
+  return [role, tenants];
+}
+
+/** What is sent right behind it shares its round trip. */
+export async function begin(client: ClientBase, scope: Scope): Promise<void> {
+  const values = settingsOf(scope);
+  await Promise.all([
+    client.query('BEGIN'),
+    client.query({ name: 'settings', text: settingsText, values }),
+  ]);
+}
+
+/**
+ * A whole transaction in one round trip.
+ *
+ * @param send sends all its statements before it waits for one of them
+ */
+export async function inOneTrip<Result>(
+  pool: Pool,
+  scope: Scope,
+  send: (client: ClientBase) => Promise<Result>,
+): Promise<Result> {
+  const client = await pool.connect();
+  const begun = begin(client, scope);
+  const sent = send(client);
+  // It ends a failed transaction too: PostgreSQL then answers it with ROLLBACK.
+  const ended = client.query('COMMIT');
+  const [, , end] = await Promise.allSettled([begun, sent, ended]);
+  client.release(end.status === 'rejected');
+  await Promise.all([begun, sent, ended]);
+  return sent;
+}
+
+/** Commits what `work` did, or leaves nothing of it and the connection clean. */
+export async function inTransaction<Result>(
+  client: ClientBase,
+  scope: Scope,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    await begin(client, scope);
+    const result = await work();
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    // Where the connection is gone there is nothing to roll back; the error says so.
+    await client.query('ROLLBACK').catch(() => {});
+    throw error;
+  }
+}

@@ -1,0 +1,179 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { forOperator, forTenants, inTransaction } from '../../src/storage/sql/transaction.ts';
+import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
+import { put, remove } from '../model/events.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { auditOf } from '../model/audit.ts';
+import { noteKinds } from '../model/audit-kinds.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+import { createCleaner, letDaysPass } from '../setup/retention.ts';
+import { withClient } from '../setup/template.ts';
+
+/** Rows of the tenant in each table, which no statement may read as a whole. */
+const rowsOfTenant = 3_000;
+/** What the requests below ask for at once: a page is 50 records and the tombstones between them. */
+const mayRead = 110;
+
+/** They look nothing up, and cannot be run a second time. */
+const appends = /^\s*INSERT INTO (events|effects|conflicts) /;
+
+interface Statement {
+  readonly text: string;
+  readonly values: unknown[];
+  /** It ran as the operator and not as the service. */
+  readonly operates: boolean;
+}
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Relation Name'?: string;
+  readonly 'Index Name'?: string;
+  readonly 'Actual Loops': number;
+  readonly 'Actual Rows': number;
+  readonly 'Rows Removed by Filter'?: number;
+  readonly Plans?: readonly PlanNode[];
+}
+
+const names = [...tenantTables, 'tenants'];
+
+let service: TestApp;
+let tenant: Tenant;
+beforeAll(async () => {
+  service = await startApp({ kinds: noteKinds });
+  tenant = await createTenant(service);
+  await tenant.push([put('first')]);
+  const neighbour = await createTenant(service);
+  await neighbour.push([put('first')]);
+  for (const { id } of [tenant, neighbour]) await fill(id);
+  await service.sql('ANALYZE');
+});
+afterAll(() => service.close());
+
+/** As if the tenant had been at work for long. */
+async function fill(id: string): Promise<void> {
+  const versions = `generate_series(2, ${rowsOfTenant}) AS v`;
+  for (const text of [
+    `INSERT INTO events SELECT $1, v, 'old-' || v, '', 'note.put', 1, 'note', 'n' || v % 100, 'applied',
+       NULL, NULL, NULL, now(), now(), false, NULL, NULL, NULL, '{}', v - 1, v FROM ${versions}`,
+    `INSERT INTO records SELECT $1, 'note', 'old-' || v, v, v % 2 = 0, '{"title":"t","body":""}', '{}', NULL,
+       'old-' || v, 'note.put', NULL, now(), now(), now() FROM ${versions}`,
+    `INSERT INTO purged_records SELECT $1, 'note', 'gone-' || v, v, '{}', NULL, 'old-' || v, 'note.put',
+       NULL, now(), now(), now() FROM ${versions}`,
+    `INSERT INTO effects SELECT $1, 'other', 'n' || v % 100, v, 0, v FROM ${versions}`,
+    `INSERT INTO conflicts SELECT $1, v, 'note', 'n' || v % 100, 'discard', v + 1 FROM ${versions}`,
+    `INSERT INTO replays SELECT $1, v, 1, now() FROM ${versions}`,
+    `UPDATE tenants SET head = ${rowsOfTenant}, horizon = 1 WHERE id = $1`,
+  ]) {
+    await service.sql(text, [id]);
+  }
+}
+
+/** Every statement that the service sends to a tenant's table meanwhile, with its values. */
+async function statementsOf(work: () => Promise<unknown>): Promise<readonly Statement[]> {
+  const found: Statement[] = [];
+  const roleOf = new WeakMap<object, unknown>();
+  // oxlint-disable-next-line typescript/unbound-method -- called with the client it was called on
+  const { query } = pg.Client.prototype;
+  const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
+    this: pg.Client,
+    ...args: unknown[]
+  ) {
+    const [config] = args as [{ text?: string; values?: unknown[] } | string];
+    const { text = '', values = [] } = typeof config === 'string' ? {} : config;
+    if (text.includes("'landfall.tenants'")) {
+      roleOf.set(this, values[0]);
+    } else if (roleOf.has(this) && names.some((name) => text.includes(name))) {
+      found.push({ text, values, operates: roleOf.get(this) === 'landfall_operator' });
+    }
+    return Reflect.apply(query, this, args);
+  });
+  try {
+    await work();
+  } finally {
+    spy.mockRestore();
+  }
+  return found;
+}
+
+const flatten = (node: PlanNode): readonly PlanNode[] => [
+  node,
+  ...(node.Plans ?? []).flatMap(flatten),
+];
+
+/** Runs each statement once more, with the settings it had, and undoes it. */
+async function planOf(statement: Statement): Promise<readonly PlanNode[]> {
+  const { text, values, operates } = statement;
+  let plan: PlanNode | undefined;
+  const scope = operates ? forOperator : forTenants([tenant.id]);
+  const undone = withClient(service.database.url, (client) =>
+    inTransaction(client, scope, async () => {
+      const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values);
+      plan = rows[0]['QUERY PLAN'][0].Plan;
+      throw new Error('undone');
+    }),
+  );
+  await expect(undone).rejects.toThrow('undone');
+  return plan ? flatten(plan) : [];
+}
+
+const known = put('n1');
+/** How often it was sent again is written down a moment later. */
+const hasCounted = async () => {
+  const counted = await service.sql('SELECT FROM replays WHERE tenant_id = $1 AND version > $2', [
+    tenant.id,
+    rowsOfTenant,
+  ]);
+  return counted.length > 0;
+};
+const works: readonly (readonly [string, number, () => Promise<unknown>])[] = [
+  [
+    'a push of new events, duplicates, edits and conflicts',
+    12,
+    async () => {
+      await tenant.push([known]);
+      await tenant.push([known, put('n2'), remove('old-9'), put('gone-7')]);
+      await tenant.push([put('n1', {}, { baseVersion: 1 })]);
+      await vi.waitUntil(hasCounted, { timeout: 30_000, interval: 100 });
+    },
+  ],
+  ['a page', 1, () => tenant.pull({ limit: 50 })],
+  [
+    'what a person looks up: conflicts',
+    3,
+    () => auditOf(tenant).conflicts({ state: 'all', limit: 20 }),
+  ],
+  [
+    'what a person looks up: a history',
+    5,
+    () => auditOf(tenant).history('note', 'n1', { limit: 20 }),
+  ],
+  ['what a device looks up: receipts', 2, () => auditOf(tenant).receipts(known.identityKey)],
+];
+
+test.each(works)('%s reads by index, and no more than it asks for', async (_what, least, work) => {
+  const statements = await statementsOf(work);
+  expect(statements.length).toBeGreaterThanOrEqual(least);
+  const found: object[] = [];
+  for (const statement of statements.filter(({ text }) => !appends.test(text))) {
+    const nodes = await planOf(statement);
+    for (const node of nodes.filter((one) => one['Relation Name'] ?? one['Index Name'])) {
+      const read = node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0);
+      if (node['Node Type'] === 'Seq Scan' || read > mayRead) found.push({ statement, node });
+    }
+  }
+  expect(found).toEqual([]);
+});
+
+test('the clean-up looks for what is old by index, as the operator', async () => {
+  await letDaysPass(tenant, 200, 1);
+  const cleaner = createCleaner(service, { batchRows: 50, eventMs: 86_400_000 });
+  const statements = await statementsOf(cleaner);
+  expect(statements.every(({ operates }) => operates)).toBe(true);
+  const aged = statements.find(({ text }) => text.includes('RECURSIVE search'));
+  if (!aged) throw new Error('it looked for nothing');
+  for (const node of await planOf(aged)) {
+    if (node['Relation Name'] !== 'events') continue;
+    expect(node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)).toBeLessThanOrEqual(1);
+  }
+});

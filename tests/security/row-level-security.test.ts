@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { withClient } from '../setup/template.ts';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(() => database.drop());
+
+const query = async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+  const { rows } = await withClient(database.url, (client) => client.query<Row>(text, [...values]));
+  return rows;
+};
+
+/** Read from the catalogue, so that a table of a later migration is held to the same. */
+const tablesOfTenants = () =>
+  query<{ name: string; enabled: boolean; forced: boolean }>(
+    `SELECT relname AS name, relrowsecurity AS enabled, relforcerowsecurity AS forced
+       FROM pg_class
+      WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace
+        AND (relname = 'tenants' OR EXISTS (
+          SELECT FROM pg_attribute WHERE attrelid = pg_class.oid AND attname = 'tenant_id'))
+      ORDER BY relname`,
+  );
+
+test('every table with a tenant_id, and that of the tenants, has row level security by force', async () => {
+  const tables = await tablesOfTenants();
+  expect(tables.length).toBeGreaterThanOrEqual(7);
+  for (const { enabled, forced, name } of tables) {
+    expect({ name, enabled, forced }).toEqual({ name, enabled: true, forced: true });
+  }
+});
+
+test('each of them has one policy for the tenants named, one for the operator, and no other that permits', async () => {
+  for (const { name } of await tablesOfTenants()) {
+    const policies = await query(
+      `SELECT tablename AS name, array_to_string(roles, ',') AS roles, qual AS using FROM pg_policies
+        WHERE tablename = $1 AND permissive = 'PERMISSIVE' AND cmd = 'ALL' AND with_check IS NULL
+        ORDER BY roles`,
+      [name],
+    );
+    const column = name === 'tenants' ? 'id' : 'tenant_id';
+    expect(policies).toEqual([
+      { name, roles: 'landfall_operator', using: 'true' },
+      {
+        name,
+        roles: 'landfall_service',
+        using: expect.stringMatching(
+          new RegExp(String.raw`^\(${column} IN \( SELECT unnest\(.*'landfall\.tenants'`, 's'),
+        ),
+      },
+    ]);
+    const all = await query(
+      `SELECT FROM pg_policies WHERE tablename = $1 AND permissive = 'PERMISSIVE'`,
+      [name],
+    );
+    expect(all).toHaveLength(policies.length);
+  }
+});
+
+describe.each(['landfall_service', 'landfall_operator'])('the role %s', (role) => {
+  test('is nobody to log in as, and not above row level security', async () => {
+    const [attributes] = await query(
+      `SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb
+         FROM pg_roles WHERE rolname = $1`,
+      [role],
+    );
+    expect(new Set(Object.values(attributes ?? {}))).toEqual(new Set([false]));
+  });
+
+  test('owns nothing, and is a member of nothing', async () => {
+    const owned = await query(
+      `SELECT FROM pg_shdepend WHERE refobjid = $1::regrole AND deptype = 'o'`,
+      [role],
+    );
+    expect(owned).toEqual([]);
+    const memberships = await query('SELECT FROM pg_auth_members WHERE member = $1::regrole', [
+      role,
+    ]);
+    expect(memberships).toEqual([]);
+  });
+
+  test.each([
+    'TRUNCATE records',
+    'ALTER TABLE records DISABLE ROW LEVEL SECURITY',
+    'ALTER TABLE records NO FORCE ROW LEVEL SECURITY',
+    'DROP POLICY of_tenants ON records',
+    'CREATE POLICY mine ON records USING (true)',
+    'CREATE TRIGGER mine BEFORE INSERT ON records EXECUTE FUNCTION suppress_redundant_updates_trigger()',
+    'DROP TABLE records',
+    'CREATE TABLE mine ()',
+    'UPDATE instance SET secret = secret',
+    'DELETE FROM _prisma_migrations',
+  ])('may not: %s', async (statement) => {
+    await expect(
+      withClient(database.url, async (client) => {
+        await client.query(`SET ROLE ${role}`);
+        await client.query(statement);
+      }),
+    ).rejects.toThrow(/permission denied|must be owner/);
+  });
+});
+
+test('the service may write what its work writes, column by column, and delete nothing', async () => {
+  const grants = await query<{ grants: string }>(
+    `SELECT format('%s %s', relname, string_agg(privilege, ', ' ORDER BY privilege)) AS grants
+       FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES',
+                                   'TRIGGER']) AS privilege
+      WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+        AND has_table_privilege('landfall_service', oid, privilege)
+      GROUP BY relname ORDER BY relname`,
+  );
+  expect(grants.map((row) => row.grants)).toEqual([
+    '_prisma_migrations SELECT',
+    'conflicts INSERT, SELECT',
+    'effects INSERT, SELECT',
+    'events INSERT, SELECT',
+    'instance SELECT',
+    'purged_records SELECT',
+    'records INSERT, SELECT, UPDATE',
+    'replays INSERT, SELECT, UPDATE',
+    'tenants SELECT',
+  ]);
+  const columns = await query<{ name: string }>(
+    `SELECT format('%s.%s %s', table_name, column_name, privilege_type) AS name
+       FROM information_schema.column_privileges
+      WHERE grantee = 'landfall_service' AND (table_name, privilege_type) IN (
+        ('tenants', 'INSERT'), ('tenants', 'UPDATE'), ('events', 'UPDATE'), ('conflicts', 'UPDATE'))
+      ORDER BY 1`,
+  );
+  expect(columns.map(({ name }) => name)).toEqual([
+    'conflicts.resolution UPDATE',
+    'conflicts.resolved_version UPDATE',
+    'events.clock_adjusted UPDATE',
+    'tenants.head UPDATE',
+    'tenants.id INSERT',
+  ]);
+});

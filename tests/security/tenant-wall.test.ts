@@ -1,0 +1,148 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createPool } from '../../src/storage/pool.ts';
+import {
+  forOperator,
+  forTenants,
+  inOneTrip,
+  type Scope,
+} from '../../src/storage/sql/transaction.ts';
+import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+const tables = [...tenantTables, 'tenants'] as const;
+
+let service: TestApp;
+/** One connection, so that whatever stays in a session is there for the next. */
+let pool: pg.Pool;
+beforeAll(async () => {
+  service = await startApp();
+  pool = createPool({ connectionString: service.database.url, max: 1, onIdleError: () => {} });
+});
+afterAll(async () => {
+  await pool.end();
+  await service.close();
+});
+
+/** A row in every table. */
+const rowsOf: { readonly [table in (typeof tables)[number]]: string } = {
+  tenants: `(id, head) VALUES ($1, 1)`,
+  events: `VALUES ($1, 1, 'k1', '', 'note.put', 1, 'note', 'n1', 'conflict', NULL, NULL, NULL, now(),
+           now(), false, NULL, NULL, NULL, '{}', 0, 1)`,
+  records: `VALUES ($1, 'note', 'n1', 1, false, '{}', '{}', NULL, 'k1', 'note.put', NULL, now(), now(),
+            now())`,
+  effects: `VALUES ($1, 'note', 'n1', 1, 0, 1)`,
+  conflicts: `VALUES ($1, 1, 'note', 'n1', NULL, NULL)`,
+  replays: `VALUES ($1, 1, 1, now())`,
+  purged_records: `VALUES ($1, 'note', 'n0', 1, '{}', NULL, 'k', 'note.put', NULL, now(), now(), now())`,
+};
+const columnOf = (table: string) => (table === 'tenants' ? 'id' : 'tenant_id');
+
+beforeEach(async () => {
+  for (const table of tables) {
+    await service.sql(`TRUNCATE ${table}`);
+    for (const tenant of ['t1', 't2']) {
+      await service.sql(`INSERT INTO ${table} ${rowsOf[table]}`, [tenant]);
+    }
+  }
+});
+
+const run = (scope: Scope, text: string, values: readonly unknown[] = []) =>
+  inOneTrip(pool, scope, (client) => client.query(text, [...values]));
+
+/** Whole rows as a superuser sees them. */
+const everything = async () =>
+  Promise.all(
+    tables.map((table) =>
+      service.sql(`SELECT t::text AS row FROM ${table} AS t WHERE ${columnOf(table)} = 't2'`),
+    ),
+  );
+
+describe.each(tables)('with the tenant set to t1, in %s', (table) => {
+  const column = columnOf(table);
+  const t1 = forTenants(['t1']);
+
+  test('a SELECT that forgets its tenant sees t1, and one that asks for t2 nothing', async () => {
+    const { rows } = await run(t1, `SELECT DISTINCT ${column} AS tenant FROM ${table}`);
+    expect(rows).toEqual([{ tenant: 't1' }]);
+    const other = await run(t1, `SELECT FROM ${table} WHERE ${column} = $1`, ['t2']);
+    expect(other.rows).toEqual([]);
+  });
+
+  test('no statement writes to t2, whether it names it or forgets to name any', async () => {
+    const before = await everything();
+    const updates = await Promise.allSettled([
+      run(t1, `DELETE FROM ${table}`),
+      run(t1, `DELETE FROM ${table} WHERE ${column} = 't2'`),
+      run(t1, `UPDATE ${table} SET ${column} = ${column} WHERE ${column} = 't2'`),
+      run(t1, `UPDATE ${table} SET ${column} = 't2'`),
+      run(t1, `INSERT INTO ${table} ${rowsOf[table].replaceAll("'n1'", "'n2'")}`, ['t2']),
+      run(t1, `SELECT FROM ${table} WHERE ${column} = 't2' FOR UPDATE`),
+    ]);
+    const written = updates.map((update) =>
+      update.status === 'fulfilled' ? `${update.value.rowCount} rows` : String(update.reason),
+    );
+    for (const what of written)
+      expect(what).toMatch(/^0 rows|permission denied|row-level security/);
+    expect(await everything()).toEqual(before);
+  });
+
+  test('a new row for t2 is refused by the policy, whatever the grants', async () => {
+    await service.sql(`GRANT INSERT ON ${table} TO landfall_service`);
+    try {
+      await service.sql(`DELETE FROM ${table}`);
+      await expect(run(t1, `INSERT INTO ${table} ${rowsOf[table]}`, ['t2'])).rejects.toThrow(
+        /row-level security policy/,
+      );
+      expect((await run(t1, `INSERT INTO ${table} ${rowsOf[table]}`, ['t1'])).rowCount).toBe(1);
+    } finally {
+      const kept = ['purged_records', 'tenants'].includes(table);
+      if (kept) await service.sql(`REVOKE INSERT ON ${table} FROM landfall_service`);
+      if (table === 'tenants')
+        await service.sql('GRANT INSERT (id) ON tenants TO landfall_service');
+    }
+  });
+
+  test.each([
+    ['no tenant', "set_config('landfall.tenants', '{}', true)"],
+    ['nothing', "set_config('landfall.tenants', '', true)"],
+    ['another name of nothing', "set_config('landfall.tenants', NULL, true)"],
+  ])('where %s is set nothing is seen, which is no error', async (_what, setting) => {
+    const { rows } = await inOneTrip(pool, t1, async (client) => {
+      const [, seen] = await Promise.all([
+        client.query(`SELECT ${setting}`),
+        client.query(`SELECT FROM ${table}`),
+      ]);
+      return seen;
+    });
+    expect(rows).toEqual([]);
+  });
+
+  test('the operator sees both, and a transaction for two tenants both', async () => {
+    for (const scope of [forOperator, forTenants(['t1', 't2'])]) {
+      const { rows } = await run(
+        scope,
+        `SELECT DISTINCT ${column} AS tenant FROM ${table} ORDER BY 1`,
+      );
+      expect(rows).toEqual([{ tenant: 't1' }, { tenant: 't2' }]);
+    }
+  });
+});
+
+test.each(['UPDATE events SET clock_adjusted = true', "UPDATE events SET payload = '{}'"])(
+  'the log stays as it is, also for its own tenant: %s',
+  async (statement) => {
+    await expect(run(forTenants(['t1']), statement)).rejects.toThrow(
+      /permission denied|row-level security policy/,
+    );
+  },
+);
+
+test.each(['a,b', '{t2}', '"t2"', "t2'", '\\', 'NULL', 'null', '', ' t2 ', '{', 't1,t2'])(
+  'a tenant is named to the letter: %j is not t2, and sees its own',
+  async (name) => {
+    await service.sql('INSERT INTO tenants (id) VALUES ($1)', [name]);
+    const { rows } = await run(forTenants([name]), 'SELECT id FROM tenants');
+    expect(rows).toEqual([{ id: name }]);
+  },
+);
