@@ -49,6 +49,8 @@ const requestTimeoutMs = 30_000;
 const timeoutCheckMs = 1_000;
 /** For the work on a request that has arrived. */
 const handlerMs = 20_000;
+/** Of that, for a push to wait: what remains is enough for a transaction and its tries. */
+const maxCommitWaitMs = 8_000;
 /** For a client that takes nothing of its answer. */
 const connectionTimeoutMs = 60_000;
 /** Longer than balancers keep an idle connection (60 s): the side that sends should close it. */
@@ -127,6 +129,7 @@ function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchD
   app.addHook('onClose', () => replays.close());
   return createGroupCommit<BatchDecision>({
     ...config.groupCommit,
+    maxWaitMs: maxCommitWaitMs,
     async commit(batches) {
       const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) =>
         decideTenant(snapshot, ofTenant, config.limits),

@@ -28,14 +28,15 @@ export class Turns<Item> {
     else this.#queues.set(tenantId, [...items]);
   }
 
-  /** Takes an item that no longer wants its turn. */
-  remove(tenantId: string, item: Item): void {
+  /** Takes an item that no longer wants its turn. False where it does not wait. */
+  remove(tenantId: string, item: Item): boolean {
     const queue = this.#queues.get(tenantId) ?? [];
     const index = queue.indexOf(item);
-    if (index < 0) return;
+    if (index < 0) return false;
     queue.splice(index, 1);
     this.#size -= 1;
     if (queue.length === 0) this.#queues.delete(tenantId);
+    return true;
   }
 
   /** Takes one item of the tenant whose turn it is. */

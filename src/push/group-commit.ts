@@ -17,6 +17,8 @@ export interface GroupCommitOptions<Decision> {
   /** Events, and bytes of payload, of all tenants that may wait; a batch beyond is refused. */
   readonly maxQueuedEvents: number;
   readonly maxQueuedBytes: number;
+  /** For its transaction to begin, in milliseconds; a batch that waits longer is refused. */
+  readonly maxWaitMs: number;
   /** A group failed for what one of its batches holds, and its batches are run one by one. */
   readonly onIsolate: (batches: number, error: unknown) => void;
 }
@@ -75,6 +77,15 @@ export function createGroupCommit<Decision>(
     if (queued.takes(batch, options.maxQueuedEvents, options.maxQueuedBytes)) return;
     isFull = true;
     throw overloaded();
+  }
+
+  /** Nothing of it is stored, and its client is told so before it gives up by itself. */
+  function giveUp(late: Waiting<Decision>): void {
+    const { tenantId } = late.batch;
+    if (!waiting.remove(tenantId, late)) return;
+    queued.remove(late.batch);
+    isFull = false;
+    late.reject(canGo(tenantId) && !apart.has(tenantId) ? overloaded() : tenantBusy());
   }
 
   /** Hands on what it takes only as long as a group has room. */
@@ -184,13 +195,15 @@ export function createGroupCommit<Decision>(
   }
 
   return {
-    submit(batch) {
-      return new Promise((resolve, reject) => {
-        admit(batch);
-        waiting.add(batch.tenantId, { batch, arrivedAt: performance.now(), resolve, reject });
-        queued.add(batch);
-        fillLanes();
-      });
+    async submit(batch) {
+      const { promise, resolve, reject } = Promise.withResolvers<Committed<Decision>>();
+      admit(batch);
+      const next = { batch, arrivedAt: performance.now(), resolve, reject };
+      waiting.add(batch.tenantId, next);
+      queued.add(batch);
+      const late = setTimeout(() => giveUp(next), options.maxWaitMs);
+      fillLanes();
+      return promise.finally(() => clearTimeout(late));
     },
     isFull: () => isFull,
   };

@@ -50,6 +50,7 @@ export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) 
     maxTenantBatches: 100,
     maxQueuedEvents: 20_000,
     maxQueuedBytes: 10_000_000,
+    maxWaitMs: 60_000,
     onIsolate: (batches, error) => isolated.push({ batches, error }),
     commit(batches) {
       const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
