@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { createBodyBudget } from './admission/body-budget.ts';
+import { createReadGate } from './admission/read-gate.ts';
 import type { Config } from './config.ts';
 import { conflictRoutes } from './conflicts/route.ts';
 import type { TrustProxy } from './edge-settings.ts';
@@ -16,6 +18,7 @@ import { deadline } from './plugins/deadline.ts';
 import { answerBadUrl, errorHandler } from './plugins/error-handler.ts';
 import { jsonBody } from './plugins/json-body.ts';
 import { observability } from './plugins/observability.ts';
+import { overload } from './plugins/overload.ts';
 import { actorLimits, addressLimit } from './plugins/rate-limit.ts';
 import { securityHeaders } from './plugins/security-headers.ts';
 import { createCheckpointCodec } from './protocol/checkpoint.ts';
@@ -31,7 +34,7 @@ import type { InstanceKeys } from './storage/instance-keys.ts';
 import type { SyncStore } from './storage/store.ts';
 
 export interface AppDeps {
-  readonly config: Pick<Config, 'auth' | 'limits' | 'groupCommit' | 'edge'>;
+  readonly config: Pick<Config, 'auth' | 'limits' | 'groupCommit' | 'reads' | 'overload' | 'edge'>;
   readonly store: SyncStore;
   readonly audit: AuditStore;
   readonly kinds: KindRegistry;
@@ -57,6 +60,9 @@ const connectionTimeoutMs = 60_000;
 const keepAliveMs = 75_000;
 /** A key of 200 characters may take twelve times as many in a URL. */
 const maxParamLength = 2_400;
+/** Bodies of the largest size that all requests, and those of one tenant, may hold at once. */
+const maxBodies = 8;
+const maxTenantBodies = 4;
 /** What a crash may lose of the counts, and how soon they can be read. */
 const replayDelayMs = 500;
 const replayRetryMs = 10_000;
@@ -88,12 +94,23 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     frameworkErrors: answerBadUrl,
   });
 
+  const groupCommit = createPipeline(app, deps);
+  const reads = createReadGate(config.reads);
   await app.register(observability, { logHashKey: keys.logHash });
   await app.register(errorHandler, { maxBodyBytes: config.limits.maxBodyBytes });
   await app.register(securityHeaders);
   await app.register(cors, { origins: config.edge.corsOrigins });
   connections.watch(app);
   await app.register(addressLimit, { limits: config.edge.rateLimits });
+  await app.register(overload, {
+    ...config.overload,
+    maxBodyBytes: config.limits.maxBodyBytes,
+    bodies: createBodyBudget({
+      maxBytes: maxBodies * config.limits.maxBodyBytes,
+      maxTenantBytes: maxTenantBodies * config.limits.maxBodyBytes,
+    }),
+    isFull: (scope) => (scope === 'sync:push' ? groupCommit : reads).isFull(),
+  });
   await app.register(auth, { config: config.auth });
   await app.register(actorLimits, { limits: config.edge.rateLimits });
   await app.register(deadline, { handlerMs });
@@ -101,11 +118,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(apiPage, { document: buildDocument(kinds, readExamples()) });
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
-  const groupCommit = createPipeline(app, deps);
   await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });
-  await app.register(pullRoutes, { store, checkpoints });
-  await app.register(conflictRoutes, { kinds, audit, groupCommit, limits: config.limits });
-  await app.register(historyRoutes, { audit });
+  await app.register(pullRoutes, { store, reads, checkpoints });
+  await app.register(conflictRoutes, { kinds, audit, reads, groupCommit, limits: config.limits });
+  await app.register(historyRoutes, { audit, reads });
   await app.register(healthRoutes, { readiness: deps.readiness });
   return app;
 }

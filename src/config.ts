@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8';
 import type { z } from 'zod';
 import type { TrustProxy } from './edge-settings.ts';
 import {
@@ -5,10 +6,13 @@ import {
   databaseEnvironmentSchema,
   type Environment,
   environmentSchema,
+  spareConnections,
 } from './environment.ts';
 
 /** Of an event's bound: what a kind makes of a payload may be longer than the payload. */
 const recordShare = 2;
+/** Of what V8 allows itself, which follows the memory of the container. */
+const heapShare = 0.8;
 
 /** How tokens are checked: against one shared secret, or against the issuer's published keys. */
 export type AuthConfig = { readonly tenantClaim: string } & (
@@ -79,6 +83,16 @@ export interface Config {
     readonly maxTenantBatches: number;
     readonly maxQueuedEvents: number;
     readonly maxQueuedBytes: number;
+  };
+  readonly reads: {
+    readonly lanes: number;
+    readonly maxTenantReads: number;
+    readonly maxQueuedReads: number;
+  };
+  /** From where on requests are refused before they are read. */
+  readonly overload: {
+    readonly maxEventLoopDelayMs: number;
+    readonly maxHeapBytes: number;
   };
 }
 
@@ -175,6 +189,16 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
       maxTenantBatches: env.MAX_TENANT_BATCHES,
       maxQueuedEvents: env.MAX_QUEUED_EVENTS,
       maxQueuedBytes: env.MAX_QUEUED_BYTES,
+    },
+    reads: {
+      lanes: env.READ_LANES ?? env.DATABASE_POOL_SIZE - env.COMMIT_LANES - spareConnections,
+      maxTenantReads: env.MAX_TENANT_READS,
+      maxQueuedReads: env.MAX_QUEUED_READS,
+    },
+    overload: {
+      maxEventLoopDelayMs: env.MAX_EVENT_LOOP_DELAY,
+      maxHeapBytes:
+        env.MAX_HEAP_BYTES ?? Math.floor(getHeapStatistics().heap_size_limit * heapShare),
     },
   });
 }

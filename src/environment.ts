@@ -8,7 +8,11 @@ const publicMaterial = /-----BEGIN |"kty"\s*:/;
 /** What remains of a shutdown's 30 seconds must do for the requests under way. */
 const maxShutdownDelayMs = 10_000;
 
-const count = (fallback: number) => z.coerce.number().int().min(1).default(fallback);
+/** For a tenant that goes apart from the others, and for the check of readiness. */
+export const spareConnections = 1;
+
+const wholeNumber = z.coerce.number().int().min(1);
+const count = (fallback: number) => wholeNumber.default(fallback);
 
 const duration = z.string().transform((text, context) => {
   const milliseconds = readDuration(text);
@@ -74,7 +78,12 @@ const variablesSchema = databaseVariablesSchema.extend({
   MAX_GROUP_BYTES: count(4_194_304),
   MAX_TENANT_BATCHES: count(100),
   MAX_QUEUED_EVENTS: count(20_000),
-  MAX_QUEUED_BYTES: count(67_108_864),
+  MAX_QUEUED_BYTES: count(16_777_216),
+  READ_LANES: wholeNumber.optional(),
+  MAX_TENANT_READS: count(100),
+  MAX_QUEUED_READS: count(1_000),
+  MAX_EVENT_LOOP_DELAY: duration.prefault('1s'),
+  MAX_HEAP_BYTES: wholeNumber.optional(),
   TRUST_PROXY: trustProxySchema.optional(),
   CORS_ORIGINS: originsSchema.optional(),
   RATE_LIMIT_ADDRESS: rateSchema.prefault(60_000),
@@ -92,6 +101,10 @@ export const environmentSchema = variablesSchema.superRefine((env, context) => {
   const refuse = (name: string, message: string) =>
     context.addIssue({ code: 'custom', path: [name], message });
   checkDatabase(env, context);
+  if (env.COMMIT_LANES + (env.READ_LANES ?? 1) + spareConnections > env.DATABASE_POOL_SIZE) {
+    const needs = 'COMMIT_LANES, READ_LANES and one connection more';
+    refuse('DATABASE_POOL_SIZE', `is too small for ${needs}`);
+  }
   if (env.JWKS_URL !== undefined) {
     if (env.JWT_SECRET !== undefined) refuse('JWKS_URL', 'cannot be set beside JWT_SECRET');
     if (env.JWT_ISSUER === undefined) refuse('JWT_ISSUER', 'is needed with JWKS_URL');

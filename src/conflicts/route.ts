@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { Reader, ReadGate } from '../admission/read-gate.ts';
 import { RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import {
@@ -18,6 +19,7 @@ import { toConflict } from './view.ts';
 export interface ConflictDeps {
   readonly kinds: KindRegistry;
   readonly audit: Pick<AuditStore, 'listConflicts' | 'findConflict'>;
+  readonly reads: Pick<ReadGate, 'run' | 'finish'>;
   readonly groupCommit: GroupCommit<BatchDecision>;
   readonly limits: { readonly maxEventBytes: number };
 }
@@ -28,20 +30,23 @@ interface OfKey {
 
 /** `/api/sync/conflicts`: what met a record that had changed, for a person to settle. */
 export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps) => {
-  const { kinds, audit, groupCommit, limits } = deps;
+  const { kinds, audit, reads, groupCommit, limits } = deps;
   const pulling = { config: { scope: 'sync:pull' } } as const;
   const pushing = { config: { scope: 'sync:push' } } as const;
 
   app.get('/api/sync/conflicts', pulling, async (request, reply): Promise<ConflictsAnswer> => {
     const query = parseQuery(conflictsQuerySchema, request.query);
     const { tenantId } = request.actor;
-    const { entries, nextAfter } = await audit.listConflicts({ ...query, tenantId });
+    const { entries, nextAfter } = await reads.run({ tenantId, answer: reply.raw }, () =>
+      audit.listConflicts({ ...query, tenantId }),
+    );
     reply.header('cache-control', 'no-store');
     return { conflicts: entries.map((stored) => toConflict(stored, kinds)), nextAfter };
   });
 
   app.get<OfKey>('/api/sync/conflicts/:identityKey', pulling, async (request, reply) => {
-    const stored = await mustFind(request, audit);
+    const reader = { tenantId: request.actor.tenantId, answer: reply.raw };
+    const stored = await reads.run(reader, () => mustFind(request, audit));
     reply.header('cache-control', 'no-store');
     return toConflict(stored, kinds);
   });
@@ -51,7 +56,8 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
     pushing,
     async (request, reply): Promise<Conflict> => {
       const asked = parseEnvelope(resolutionRequestSchema, request.body);
-      const stored = await mustFind(request, audit);
+      const reader: Reader = { tenantId: request.actor.tenantId, answer: reply.raw };
+      const stored = await reads.run(reader, () => mustFind(request, audit));
       await logFaults(request, async () => {
         const rules = { kinds, maxEventBytes: limits.maxEventBytes };
         const batch = toResolutionBatch(stored, asked, request.actor, rules);
@@ -61,7 +67,7 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
         checkAccepted(decision);
       });
       reply.header('cache-control', 'no-store');
-      return toConflict(await mustFind(request, audit), kinds);
+      return toConflict(await reads.finish(reader, () => mustFind(request, audit)), kinds);
     },
   );
 };

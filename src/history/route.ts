@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
+import type { ReadGate } from '../admission/read-gate.ts';
 import { RequestProblem } from '../errors.ts';
 import { type HistoryAnswer, historyQuerySchema } from '../protocol/history.ts';
 import { parseQuery } from '../protocol/request.ts';
@@ -9,6 +10,7 @@ import { toHistoryEntry, toReceipt } from './view.ts';
 
 export interface HistoryDeps {
   readonly audit: Pick<AuditStore, 'readHistory' | 'findReceipts'>;
+  readonly reads: Pick<ReadGate, 'run'>;
 }
 
 interface OfEntity {
@@ -16,7 +18,7 @@ interface OfEntity {
 }
 
 /** What the log says: of one entity, page by page, and of single events. */
-export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, { audit }) => {
+export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, { audit, reads }) => {
   const pulling = { config: { scope: 'sync:pull' } } as const;
 
   app.get<OfEntity>(
@@ -26,7 +28,9 @@ export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, { audi
       const page = parseQuery(historyQuerySchema, request.query);
       const { tenantId } = request.actor;
       const [entityType, entityId] = [nameOf(request.params.type), nameOf(request.params.id)];
-      const history = await audit.readHistory({ tenantId, entityType, entityId, ...page });
+      const history = await reads.run({ tenantId, answer: reply.raw }, () =>
+        audit.readHistory({ tenantId, entityType, entityId, ...page }),
+      );
       reply.header('cache-control', 'no-store');
       return { events: history.entries.map(toHistoryEntry), nextAfter: history.nextAfter };
     },
@@ -35,7 +39,10 @@ export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, { audi
   app.get('/api/sync/receipts', pulling, async (request, reply): Promise<ReceiptsAnswer> => {
     const [, ...query] = (request.raw.url ?? '').split('?');
     const keys = readIdentityKeys(query.join('?'));
-    const stored = await audit.findReceipts(request.actor.tenantId, keys);
+    const { tenantId } = request.actor;
+    const stored = await reads.run({ tenantId, answer: reply.raw }, () =>
+      audit.findReceipts(tenantId, keys),
+    );
     reply.header('cache-control', 'no-store');
     return { receipts: keys.map((key) => toReceipt(key, stored.get(key))) };
   });

@@ -12,6 +12,7 @@ export const everyProblem = [
   'HEADERS_TOO_LARGE',
   'REQUEST_TIMEOUT',
   'RATE_LIMITED',
+  'TENANT_BUSY',
   'OVERLOADED',
   'UNAVAILABLE',
   'INTERNAL',

@@ -1,5 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
+import { isForLackOfRoom } from '../admission/refusals.ts';
 import { type ProblemCode, RequestProblem, requestProblems } from '../errors.ts';
 import { toProblem } from '../protocol/problem.ts';
 
@@ -79,7 +80,7 @@ function answer(problem: RequestProblem, request: FastifyRequest, reply: Fastify
   const { status } = requestProblems[problem.code];
   const { retryAfter, allow } = problem.members;
   request.logFields.code = problem.code;
-  if (status >= 500) {
+  if (status >= 500 && !isForLackOfRoom(problem.code)) {
     const err = problem.cause ?? problem;
     request.log.error({ event: 'request.failed', code: problem.code, err }, 'request failed');
   }

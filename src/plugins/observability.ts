@@ -1,6 +1,7 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
+import { isForLackOfRoom } from '../admission/refusals.ts';
 import type { Dialect } from '../dialects/dialect.ts';
 import type { ProblemCode } from '../errors.ts';
 
@@ -40,12 +41,17 @@ export const observability = plugin<{ logHashKey: KeyObject }>(
     });
     app.addHook('onResponse', async (request, reply) => {
       const line = requestLine(request, reply, logHashKey);
-      const isProbe = request.routeOptions.config.scope === undefined;
-      request.log[isProbe && reply.statusCode < 500 ? 'debug' : 'info'](line, 'request');
+      request.log[levelOf(request, reply)](line, 'request');
     });
   },
   { name: 'observability' },
 );
+
+function levelOf({ routeOptions, logFields }: FastifyRequest, reply: FastifyReply) {
+  if (isForLackOfRoom(logFields.code)) return 'warn';
+  const isProbe = routeOptions.config.scope === undefined;
+  return isProbe && reply.statusCode < 500 ? 'debug' : 'info';
+}
 
 /** The route's pattern, not the URL: a URL holds checkpoints, and whatever a scanner puts there. */
 function requestLine(request: FastifyRequest, reply: FastifyReply, logHashKey: KeyObject) {

@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
+import type { ReadGate } from '../admission/read-gate.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
 import { pullQuerySchema } from '../protocol/pull.ts';
 import { parseQuery } from '../protocol/request.ts';
@@ -7,12 +8,13 @@ import { readSince, toFeedQuery, toPullAnswer } from './feed.ts';
 
 export interface PullDeps {
   readonly store: Pick<SyncStore, 'readPage'>;
+  readonly reads: Pick<ReadGate, 'run'>;
   readonly checkpoints: CheckpointCodec;
 }
 
 /** `GET /api/sync/changes`: what changed since a checkpoint, page by page. */
 export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
-  const { store, checkpoints } = deps;
+  const { store, reads, checkpoints } = deps;
 
   app.get('/api/sync/changes', { config: { scope: 'sync:pull' } }, async (request, reply) => {
     const query = parseQuery(pullQuerySchema, request.query);
@@ -22,7 +24,8 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
     };
     const since = readSince(query.since, scope, checkpoints);
     const feedRequest = { scope, since, limit: query.limit };
-    const page = await store.readPage(toFeedQuery(feedRequest));
+    const reader = { tenantId: scope.tenantId, answer: reply.raw };
+    const page = await reads.run(reader, () => store.readPage(toFeedQuery(feedRequest)));
     const answer = toPullAnswer(feedRequest, page, checkpoints);
     request.logFields.records = answer.changes.length;
 

@@ -8,7 +8,7 @@ import type { Kind } from '../../src/kinds/define-kind.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import type { PullAnswer } from '../../src/protocol/pull.ts';
 import type { PushAnswer } from '../../src/protocol/push.ts';
-import { openDatabase } from '../../src/storage/database.ts';
+import { type Database, openDatabase } from '../../src/storage/database.ts';
 import { everyScope, issueToken } from '../../src/token.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
@@ -18,6 +18,8 @@ export interface AppOptions {
   readonly kinds?: readonly Kind[];
   /** Share another app's database: two service processes on one. */
   readonly database?: TestDatabase;
+  /** What the app is given of its database, such as one that waits before it goes on. */
+  readonly through?: (opened: Database) => Database;
 }
 
 export interface Sender {
@@ -77,11 +79,13 @@ export async function startApp(options: AppOptions = {}): Promise<TestApp> {
   const logLines: Record<string, unknown>[] = [];
   const destination = { write: (line: string) => void logLines.push(JSON.parse(line)) };
   const logger = createLogger({ level: 'debug', pretty: false, destination });
-  const opened = await openDatabase({
+  const { through = (same: Database) => same } = options;
+  const real = await openDatabase({
     connectionString: database.url,
     poolSize: config.databasePoolSize,
     hooks: { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} },
   });
+  const opened = through(real);
   const direct = new pg.Pool({ connectionString: database.url, max: 2 });
   // Dropping the database ends connections that are still on their way out; unheard, the error that
   // the pool then reports would fail whatever test is running.

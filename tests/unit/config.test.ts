@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig, loadDatabaseConfig } from '../../src/config.ts';
 
@@ -80,6 +81,11 @@ describe('what is set', () => {
       RATE_LIMIT_TENANT: '2',
       RATE_LIMIT_SUBJECT: '3',
       SHUTDOWN_DELAY: '2s',
+      READ_LANES: '9',
+      MAX_TENANT_READS: '10',
+      MAX_QUEUED_READS: '11',
+      MAX_EVENT_LOOP_DELAY: '200ms',
+      MAX_HEAP_BYTES: '12',
     });
     expect(config).toEqual({
       production: true,
@@ -114,6 +120,8 @@ describe('what is set', () => {
         ...{ lanes: 3, maxGroupEvents: 4, maxTenantBatches: 5, maxQueuedEvents: 6 },
         ...{ maxGroupBytes: 7, maxQueuedBytes: 8 },
       },
+      reads: { lanes: 9, maxTenantReads: 10, maxQueuedReads: 11 },
+      overload: { maxEventLoopDelayMs: 200, maxHeapBytes: 12 },
     });
   });
 
@@ -162,6 +170,31 @@ describe('what is set', () => {
       throw new Error('a secret was made');
     };
     expect(() => loadConfig(environment, forbidden)).not.toThrow();
+  });
+});
+
+describe('connections', () => {
+  test('that pushes and the readiness check leave are for reads', () => {
+    expect(load({}).reads.lanes).toBe(7);
+    expect(load({ DATABASE_POOL_SIZE: '4', COMMIT_LANES: '2' }).reads.lanes).toBe(1);
+    expect(load({ DATABASE_POOL_SIZE: '20', READ_LANES: '17' }).reads.lanes).toBe(17);
+  });
+
+  test.each<NodeJS.ProcessEnv>([
+    { DATABASE_POOL_SIZE: '3' },
+    { COMMIT_LANES: '9' },
+    { READ_LANES: '8' },
+    { DATABASE_POOL_SIZE: '20', READ_LANES: '18' },
+  ])('are refused where they are fewer than what can be under way: %j', (environment) => {
+    expect(refusal(environment)).toMatch(/^DATABASE_POOL_SIZE: is too small for COMMIT_LANES/);
+  });
+});
+
+describe('the heap', () => {
+  test('is bounded below what V8 allows itself', () => {
+    const { maxHeapBytes } = load({}).overload;
+    expect(maxHeapBytes).toBeGreaterThan(0);
+    expect(maxHeapBytes).toBeLessThan(getHeapStatistics().heap_size_limit);
   });
 });
 
@@ -230,6 +263,7 @@ describe('a refusal names the variable', () => {
     ['JWKS_URL', { ...jwks, JWT_SECRET: secret }],
     ['MAX_EVENT_AGE', { MAX_EVENT_AGE: 'long' }],
     ['MAX_EVENT_AGE', { MAX_EVENT_AGE: '0d' }],
+    ['MAX_EVENT_LOOP_DELAY', { MAX_EVENT_LOOP_DELAY: '100' }],
     ['MAX_EVENT_AGE', { MAX_EVENT_AGE: '-90d' }],
     ...[
       'MAX_BATCH_EVENTS',
@@ -241,6 +275,10 @@ describe('a refusal names the variable', () => {
       'MAX_QUEUED_EVENTS',
       'MAX_GROUP_BYTES',
       'MAX_QUEUED_BYTES',
+      'READ_LANES',
+      'MAX_TENANT_READS',
+      'MAX_QUEUED_READS',
+      'MAX_HEAP_BYTES',
     ].flatMap((name): [string, NodeJS.ProcessEnv][] =>
       ['0', '-1', '1.5', 'many', ' '].map((value) => [name, { [name]: value }]),
     ),

@@ -76,7 +76,6 @@ function resolveOperation(examples: Examples): Json {
         'NOT_FOUND',
         'ALREADY_RESOLVED',
         'RESOLUTION_REFUSED',
-        'TENANT_BUSY',
         'COMMIT_UNKNOWN',
       ]),
     },

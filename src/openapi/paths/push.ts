@@ -77,7 +77,6 @@ const pushProblems = [
   ...bodyProblems,
   'EMPTY_BATCH',
   'BATCH_TOO_LARGE',
-  'TENANT_BUSY',
   'COMMIT_UNKNOWN',
 ] as const satisfies readonly ProblemCode[];
 

@@ -1,0 +1,73 @@
+import underPressure from '@fastify/under-pressure';
+import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
+import plugin from 'fastify-plugin';
+import type { BodyBudget, BodyShare } from '../admission/body-budget.ts';
+import { createLasting } from '../admission/lasting.ts';
+import { overloaded } from '../admission/refusals.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set where a body may come, by somebody who may send it. */
+    bodyShare: BodyShare | undefined;
+  }
+}
+
+export interface OverloadOptions {
+  /** Milliseconds that a turn of the event loop may take, on average, for more than a second. */
+  readonly maxEventLoopDelayMs: number;
+  readonly maxHeapBytes: number;
+  readonly maxBodyBytes: number;
+  readonly bodies: BodyBudget;
+  /** Whether what waits of this scope leaves no room for more. */
+  readonly isFull: (scope: NonNullable<FastifyContextConfig['scope']>) => boolean;
+}
+
+const sampleMs = 1_000;
+
+/**
+ * Refuses what there is no room for, before its token is checked and its body is read: a refusal must
+ * cost so little that those who are let in do not notice it. What is left of a body is read and thrown
+ * away, so that its sender gets the answer and keeps the connection.
+ */
+export const overload = plugin<OverloadOptions>(
+  async (app, options) => {
+    const { maxEventLoopDelayMs, maxHeapBytes, maxBodyBytes, bodies, isFull } = options;
+    // It measures only: limits of its own would refuse all or nothing, and for a single pause too.
+    await app.register(underPressure, { sampleInterval: sampleMs });
+    const lastingDelay = watchDelay(app);
+
+    function mustRefuse({ routeOptions, headers }: FastifyRequest): boolean {
+      const { probe, scope } = routeOptions.config;
+      if (probe === true) return false;
+      if (app.memoryUsage().heapUsed > maxHeapBytes) return true;
+      if (isPartOfExcess(lastingDelay(), maxEventLoopDelayMs)) return true;
+      if (scope === undefined) return false;
+      const announced = Number(headers['content-length'] ?? 0);
+      return isFull(scope) || bodies.isFull(Math.min(announced, maxBodyBytes));
+    }
+
+    app.decorateRequest('bodyShare');
+    app.addHook('onRequest', async (request) => {
+      if (mustRefuse(request)) throw overloaded();
+    });
+    app.addHook('preParsing', async (request, reply) => {
+      if (request.routeOptions.config.scope !== 'sync:push') return;
+      const share = bodies.open(request.actor.tenantId);
+      request.bodyShare = share;
+      reply.raw.once('close', () => share.release());
+    });
+  },
+  { name: 'overload', dependencies: ['error-handler'] },
+);
+
+function watchDelay(app: FastifyInstance): () => number {
+  const delay = createLasting();
+  const timer = setInterval(() => delay.sample(app.memoryUsage().eventLoopDelay), sampleMs).unref();
+  app.addHook('onClose', async () => clearInterval(timer));
+  return () => delay.value();
+}
+
+/** Chance, so that a delay of twice the limit refuses every other request and not all of them. */
+function isPartOfExcess(value: number, limit: number): boolean {
+  return value > limit && Math.random() > limit / value;
+}

@@ -1,0 +1,23 @@
+import { expect, test } from 'vitest';
+import { createLasting } from '../../src/admission/lasting.ts';
+
+function after(...samples: readonly number[]): number {
+  const delay = createLasting();
+  for (const sample of samples) delay.sample(sample);
+  return delay.value();
+}
+
+test('a pause, however long, is over when it is seen', () => {
+  expect(after(0, 5_000)).toBe(0);
+  expect(after(0, 5_000, 3)).toBe(3);
+});
+
+test('what is there twice lasts, and is gone with the first sample without it', () => {
+  expect(after(0, 1_500, 2_000)).toBe(1_500);
+  expect(after(0, 1_500, 2_000, 1_200)).toBe(1_200);
+  expect(after(0, 1_500, 2_000, 0)).toBe(0);
+});
+
+test('a sample that is read twice is one sample', () => {
+  expect(after(0, 5_000, 5_000, 5_000)).toBe(0);
+});
