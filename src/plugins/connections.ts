@@ -58,8 +58,7 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
     if (refused.has(socket)) return;
     refused.add(socket);
     const isOfHttp = error.code?.startsWith('HPE_') || error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    // Who has said nothing, as browsers that connect ahead, is told nothing.
-    if (!isOfHttp || !socket.writable || socket.bytesRead === 0) return void socket.destroy();
+    if (!isOfHttp || !socket.writable) return void socket.destroy();
     refuse(socket, refusals.get(error.code) ?? 'MALFORMED_REQUEST', error.code);
   }
 
@@ -86,10 +85,11 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
       server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange));
       server.on('connect', (_request, socket: Socket) => {
         socket.on('error', () => {});
-        refuse(socket, 'METHOD_NOT_ALLOWED', 'CONNECT');
+        refuse(socket, 'MALFORMED_REQUEST', 'CONNECT');
       });
-      app.addHook('onRequest', async ({ raw }) => {
+      app.addHook('onRequest', async ({ raw }, reply) => {
         if (raw.httpVersion !== '1.0' && raw.headers.host === undefined) {
+          reply.header('connection', 'close');
           throw new RequestProblem('MALFORMED_REQUEST');
         }
       });
@@ -123,7 +123,6 @@ function refusalText(code: ProblemCode, reqId: string): string {
     'Cache-Control: no-store',
     'Connection: close',
     `X-Request-Id: ${reqId}`,
-    ...(status === 405 ? ['Allow: GET, HEAD, POST'] : []),
     '',
     body,
   ].join('\r\n');

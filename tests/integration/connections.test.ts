@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ProblemCode } from '../../src/errors.ts';
 import { put } from '../model/events.ts';
@@ -70,7 +71,7 @@ test.each<[string, () => string, ProblemCode]>([
   ['TLS', () => '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 'MALFORMED_REQUEST'],
   ['a header without a name', () => `GET / HTTP/1.1\r\n${host}: x\r\n\r\n`, 'MALFORMED_REQUEST'],
   ['a folded header', () => `GET / HTTP/1.1\r\n${host} x: y\r\n\r\n`, 'MALFORMED_REQUEST'],
-  ['no Host', () => 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n', 'MALFORMED_REQUEST'],
+  ['no Host', () => 'GET /livez HTTP/1.1\r\n\r\n', 'MALFORMED_REQUEST'],
   [
     'two lengths',
     () => `${post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`,
@@ -98,7 +99,7 @@ test.each<[string, () => string, ProblemCode]>([
     'HEADERS_TOO_LARGE',
   ],
   ['a long URL', () => `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n${host}\r\n`, 'HEADERS_TOO_LARGE'],
-  ['CONNECT', () => 'CONNECT db:5432 HTTP/1.1\r\nHost: db\r\n\r\n', 'METHOD_NOT_ALLOWED'],
+  ['CONNECT', () => 'CONNECT db:5432 HTTP/1.1\r\nHost: db\r\n\r\n', 'MALFORMED_REQUEST'],
 ])('%s is refused as a problem, in one answer, and closed', async (_what, text, code) => {
   const before = service.logLines.length;
   const answers = await exchange(text());
@@ -106,8 +107,6 @@ test.each<[string, () => string, ProblemCode]>([
   const [answer] = answers as [RawAnswer];
   expect(refusalOf(answer).code).toBe(code);
   expect(answer.headers.connection).toBe('close');
-  const allow = code === 'METHOD_NOT_ALLOWED' ? 'GET, HEAD, POST' : undefined;
-  expect(answer.headers.allow).toBe(allow);
   const lines = service.logLines
     .slice(before)
     .filter(({ reqId }) => reqId === answer.headers['x-request-id']);
@@ -116,6 +115,26 @@ test.each<[string, () => string, ProblemCode]>([
     event: expect.stringMatching(/^(connection\.refused|request)$/),
     code,
   });
+});
+
+test('who goes on sending still gets to read why he was refused', async () => {
+  const socket = connect({ port, host: '127.0.0.1' });
+  socket.pause();
+  const errors: Error[] = [];
+  socket.on('error', (error) => errors.push(error));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  for (let sent = 0; sent < 6; sent += 1) {
+    socket.write('NONSENSE\r\n'.repeat(1_000));
+    await sleep(30);
+  }
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  socket.resume();
+  await closed;
+  // A reset would have thrown away what some systems had not read yet.
+  expect(errors).toEqual([]);
+  const answers = parse(Buffer.concat(chunks).toString());
+  expect(answers).toMatchObject([{ status: 400, body: { code: 'MALFORMED_REQUEST' } }]);
 });
 
 test('the answer to a request is not lost to the nonsense behind it, and is the last', async () => {
@@ -174,7 +193,7 @@ test('HEAD is answered like GET without the body, and where there is no GET with
   expect([pushed.statusCode, pushed.headers.allow]).toEqual([405, 'POST']);
 });
 
-test('a connection on which nothing was said is closed without a word when it breaks', async () => {
+test('a connection that breaks is told nothing, and not logged', async () => {
   const before = service.logLines.length;
   const socket = connect({ port, host: '127.0.0.1' });
   await once(socket, 'connect');
