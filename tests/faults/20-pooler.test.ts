@@ -1,0 +1,171 @@
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createPool } from '../../src/storage/pool.ts';
+import { forOperator, forTenants, inOneTrip } from '../../src/storage/sql/transaction.ts';
+import { put } from '../model/events.ts';
+import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { createLogin, type TestLogin } from '../setup/logins.ts';
+import { type Pgbouncer, startPgbouncer } from '../setup/pgbouncer.ts';
+import { type Service, startService } from '../setup/service.ts';
+import { withClient } from '../setup/template.ts';
+
+/** Fewer than the tenants that are at work at once, so that each connection serves many of them. */
+const serverConnections = 2;
+const tenants = Array.from({ length: 12 }, (_, index) => `tenant-${index}`);
+const rounds = 8;
+
+let database: TestDatabase;
+/** A member of landfall_service and nothing else, as docs/operating.md has it. */
+let login: TestLogin;
+let pooler: Pgbouncer | undefined;
+beforeAll(async () => {
+  database = await createDatabase();
+  login = await createLogin(database.url, 'IN ROLE landfall_service');
+  pooler = await startPgbouncer(login.url, serverConnections);
+  const means = pooler
+    ? `pgbouncer ${pooler.version} in transaction mode, ${serverConnections} server connections`
+    : 'no pgbouncer on this machine (apt-get install pgbouncer): a pool of one connection stands in for it';
+  process.stderr.write(`fault 20: ${means}\n`);
+});
+afterAll(async () => {
+  await pooler?.stop();
+  await login.drop();
+  await database.drop();
+});
+
+/** The settings that a transaction makes, as the next user of its connection finds them. */
+const leftovers = `SELECT current_user = session_user AND coalesce(current_setting('landfall.tenants', true), '') = ''
+    AND current_setting('statement_timeout') = '0' AND current_setting('lock_timeout') = '0'
+    AND current_setting('idle_in_transaction_session_timeout') = '0'
+    AND current_setting('enable_seqscan') = 'on' AS none, pg_backend_pid() AS pid`;
+
+describe('fault 20: a transaction pooler between the service and the database', () => {
+  test('fault 20: no tenant sees what another wrote, whoever had its connection before', async () => {
+    const service = await startService({ dataDir: '/none', env: settings() });
+    try {
+      await Promise.all(tenants.map((tenant) => workAs(service, tenant)));
+      expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
+    } finally {
+      await service.stop();
+    }
+    const { rows } = await withClient(database.url, (client) =>
+      client.query(`SELECT tenant_id AS tenant, count(*)::int AS events, max(version)::int AS head
+        FROM events GROUP BY 1 ORDER BY 1`),
+    );
+    const each = tenants.map((tenant) => ({ tenant, events: rounds * 2, head: rounds * 2 }));
+    expect(rows).toEqual(each.toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1)));
+  });
+
+  test('fault 20: every connection of the pooler is as bare as it was once a transaction has ended', async () => {
+    const pool = createPool({
+      ...{ connectionString: poolerUrl(), max: pooler ? 8 : 1 },
+      ...{ preparedStatements: false, onIdleError: () => {} },
+    });
+    try {
+      const found = await Promise.all(
+        Array.from({ length: 60 }, async (_, index) => {
+          const seen = await seenBy(pool, tenants[index % tenants.length] ?? '');
+          const { rows } = await pool.query(leftovers);
+          return { ...seen, ...rows[0] };
+        }),
+      );
+      expect(found.every(({ none, foreign }) => none && foreign === 0)).toBe(true);
+      const backends = new Set(found.map(({ pid }) => pid));
+      expect(backends.size).toBeLessThanOrEqual(serverConnections);
+    } finally {
+      await pool.end();
+    }
+  });
+
+  test('fault 20: nor is anything left by one that fails, or that its client abandons', async () => {
+    const pool = createPool({
+      ...{ connectionString: poolerUrl(), max: 1, preparedStatements: false },
+      onIdleError: () => {},
+    });
+    try {
+      const failing = inOneTrip(pool, forTenants(['tenant-0']), (client) =>
+        client.query('SELECT 1 / 0'),
+      );
+      await expect(failing).rejects.toThrow('division by zero');
+      expect((await pool.query(leftovers)).rows[0].none).toBe(true);
+      const abandoned = new pg.Client(poolerUrl());
+      await abandoned.connect();
+      await abandoned.query('BEGIN');
+      await abandoned.query("SELECT set_config('landfall.tenants', '{tenant-0}', true)");
+      await abandoned.end();
+      for (let look = 0; look < 5; look += 1) {
+        expect((await pool.query(leftovers)).rows[0].none).toBe(true);
+      }
+    } finally {
+      await pool.end();
+    }
+  });
+
+  test('fault 20: two tenants that take turns on one connection see their own records only', async () => {
+    const pool = createPool({
+      ...{ connectionString: login.url, max: 1, onIdleError: () => {} },
+    });
+    try {
+      for (const index of Array.from({ length: 50 }).keys()) {
+        const { own, foreign, pid } = await seenBy(pool, tenants[index % 2] ?? '');
+        expect({ own, foreign }).toEqual({ own: rounds * 2, foreign: 0 });
+        const { rows } = await pool.query(leftovers);
+        expect(rows).toEqual([{ none: true, pid }]);
+      }
+      await expect(inOneTrip(pool, forOperator, async () => {})).rejects.toThrow(
+        /permission denied/,
+      );
+    } finally {
+      await pool.end();
+    }
+  });
+});
+
+const poolerUrl = () => pooler?.url ?? login.url;
+
+const settings = () => ({
+  ...{ DATABASE_URL: poolerUrl(), DIRECT_DATABASE_URL: database.url, PREPARED_STATEMENTS: 'off' },
+  // Without a pooler, all of the service's work is on one connection: nobody else's, but shared.
+  DATABASE_POOL_SIZE: pooler ? '10' : '1',
+});
+
+/** Pushes and pulls in turn; each page must hold what this tenant has pushed, and nothing else. */
+async function workAs(service: Service, tenant: string): Promise<void> {
+  const headers = {
+    authorization: `Bearer ${service.token({ tenant, scope: 'sync:push sync:pull' })}`,
+    'content-type': 'application/json',
+  };
+  const ids: string[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const batch = [`${tenant}-${round}-a`, `${tenant}-${round}-b`];
+    ids.push(...batch);
+    const events = batch.map((id) => put(id, { title: tenant }));
+    const pushed = await fetch(`${service.url}/api/sync/events`, {
+      ...{ method: 'POST', headers, body: JSON.stringify({ events }) },
+    });
+    expect(pushed.status).toBe(200);
+    const pulled = await fetch(`${service.url}/api/sync/changes?limit=1000`, { headers });
+    const { changes } = (await pulled.json()) as {
+      changes: { entityId: string; data: { title: string } }[];
+    };
+    expect(changes.map(({ entityId }) => entityId)).toEqual(ids);
+    expect(new Set(changes.map(({ data }) => data.title))).toEqual(new Set([tenant]));
+  }
+  const [key] = ids;
+  const history = await fetch(`${service.url}/api/sync/entities/note/${key}/events`, { headers });
+  expect(((await history.json()) as { events: unknown[] }).events).toHaveLength(1);
+}
+
+/** By a statement that forgets its tenant. */
+async function seenBy(pool: pg.Pool, tenant: string) {
+  const { rows } = await inOneTrip(pool, forTenants([tenant]), (client) =>
+    client.query({
+      name: 'seen',
+      text: `SELECT count(*) FILTER (WHERE tenant_id = $1)::int AS own,
+                    count(*) FILTER (WHERE tenant_id <> $1)::int AS foreign, pg_backend_pid() AS pid
+               FROM records`,
+      values: [tenant],
+    }),
+  );
+  return rows[0] as { readonly own: number; readonly foreign: number; readonly pid: number };
+}
