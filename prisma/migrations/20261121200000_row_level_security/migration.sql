@@ -3,6 +3,9 @@
 DO $$
 DECLARE
   name text;
+  is_16 constant boolean := current_setting('server_version_num')::int >= 160000;
+  -- A member that inherits sees by the operator's policy without asking. PostgreSQL 15 knows no other.
+  terms constant text := CASE WHEN is_16 THEN ' WITH INHERIT FALSE, SET TRUE' ELSE '' END;
 BEGIN
   FOREACH name IN ARRAY ARRAY['landfall_service', 'landfall_operator'] LOOP
     BEGIN
@@ -18,10 +21,8 @@ BEGIN
         name, name;
     END IF;
     BEGIN
-      IF NOT pg_has_role(current_user, name,
-        CASE WHEN current_setting('server_version_num')::int >= 160000 THEN 'SET' ELSE 'MEMBER' END
-      ) THEN
-        EXECUTE format('GRANT %I TO CURRENT_USER', name);
+      IF NOT pg_has_role(current_user, name, CASE WHEN is_16 THEN 'SET' ELSE 'MEMBER' END) THEN
+        EXECUTE format('GRANT %I TO CURRENT_USER', name) || terms;
       END IF;
     EXCEPTION
       WHEN duplicate_object OR unique_violation THEN NULL;
@@ -32,11 +33,12 @@ EXCEPTION
     RAISE EXCEPTION USING
       ERRCODE = 'insufficient_privilege',
       MESSAGE = format(
-        'the login %s may not create or join roles: an administrator has to run %s%sGRANT landfall_service, landfall_operator TO %I',
+        'the login %s may not create or join roles: an administrator has to run %s%sGRANT landfall_service, landfall_operator TO %I%s',
         current_user,
         CASE WHEN to_regrole('landfall_service') IS NULL THEN 'CREATE ROLE landfall_service NOLOGIN; ' END,
         CASE WHEN to_regrole('landfall_operator') IS NULL THEN 'CREATE ROLE landfall_operator NOLOGIN; ' END,
-        current_user);
+        current_user,
+        terms);
 END $$;
 
 -- FORCE binds the owner too. The sub-select is hashed once a statement; as an array, the planner would
