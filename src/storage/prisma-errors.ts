@@ -10,8 +10,8 @@ const metaSchema = z.object({
 /** As `toStorageError`, for errors that came by way of Prisma. */
 export function toPrismaStorageError(error: unknown): unknown {
   if (!(error instanceof Prisma.PrismaClientKnownRequestError)) return toStorageError(error);
-  // P1: Prisma could not reach the database, or not get in.
-  if (error.code.startsWith('P1')) return unavailable(error);
+  // P1: Prisma could not reach the database, or not get in. P2028: its transaction took too long.
+  if (error.code.startsWith('P1') || error.code === 'P2028') return unavailable(error);
   const meta = metaSchema.safeParse(error.meta);
   const isOfServer = meta.success && isServerSide(meta.data.driverAdapterError.cause.originalCode);
   return isOfServer ? unavailable(error) : error;

@@ -9,9 +9,15 @@ export type TenantPrisma = Pick<
   'tenant' | 'event' | 'record' | 'conflict' | 'effect' | 'replay'
 >;
 
+/** Longer than the pool waits, so that its errors are the ones to be met; less than a request may take. */
+const longestMs = 18_000;
+
 /** Prisma on the process's own pool, for every query that is not hot. */
 export function createPrisma(pool: Pool): PrismaClient {
-  return new PrismaClient({ adapter: new PrismaPg(pool) });
+  return new PrismaClient({
+    adapter: new PrismaPg(pool),
+    transactionOptions: { maxWait: longestMs, timeout: longestMs },
+  });
 }
 
 /** Each query in a transaction of its own, which sees this tenant and no other. */

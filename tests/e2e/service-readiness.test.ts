@@ -1,0 +1,210 @@
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { migrationNames } from '../../src/storage/migrate.ts';
+import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { type Service, startService } from '../setup/service.ts';
+import { withClient } from '../setup/template.ts';
+import { put } from '../model/events.ts';
+
+/** Between a service and its database: lets all through, or nothing in either direction. */
+interface Gate {
+  readonly url: string;
+  /** A black hole: connections stay, and new ones are taken. */
+  holding: boolean;
+  /** Every connection breaks, and no new one is taken. */
+  refusing: boolean;
+  readonly open: () => number;
+  close(): Promise<void>;
+}
+
+let database: TestDatabase;
+let gate: Gate;
+let service: Service;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(() => database.drop());
+beforeEach(async () => {
+  gate = await openGate(database.url);
+  const env = {
+    DATABASE_URL: gate.url,
+    DIRECT_DATABASE_URL: database.url,
+    DATABASE_POOL_SIZE: '3',
+  };
+  service = await startService({ dataDir: '/none', env });
+});
+afterEach(async () => {
+  await service.kill('SIGKILL');
+  await gate.close();
+});
+
+async function readyz(): Promise<{ status: number; checks: Record<string, boolean> }> {
+  // A bound for what hangs: it is to answer within four seconds, which a busy machine may stretch.
+  const signal = AbortSignal.timeout(20_000);
+  const answer = await fetch(`${service.url}/readyz`, { signal });
+  const { checks } = (await answer.json()) as { checks: Record<string, boolean> };
+  return { status: answer.status, checks };
+}
+
+const ready = { status: 200, checks: { database: true, migrations: true, accepting: true } };
+const away = { status: 503, checks: { database: false, migrations: false, accepting: true } };
+const unmigrated = { status: 503, checks: { database: true, migrations: false, accepting: true } };
+
+const sql = (text: string) => withClient(database.url, (client) => client.query(text));
+
+/** Those that wait for a lock. */
+const blocked = `SELECT FROM pg_stat_activity
+  WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+
+const authorization = () => `Bearer ${service.token({ tenant: 't1' })}`;
+const push = () =>
+  fetch(`${service.url}/api/sync/events`, {
+    method: 'POST',
+    headers: { authorization: authorization(), 'content-type': 'application/json' },
+    body: JSON.stringify({ events: [put('n1')] }),
+    signal: AbortSignal.timeout(40_000),
+  });
+const pull = () =>
+  fetch(`${service.url}/api/sync/changes`, {
+    headers: { authorization: authorization() },
+    signal: AbortSignal.timeout(40_000),
+  });
+const history = () =>
+  fetch(`${service.url}/api/sync/entities/note/n1/events`, {
+    headers: { authorization: authorization() },
+    signal: AbortSignal.timeout(40_000),
+  });
+
+describe('/readyz', () => {
+  test('is 503 where the database is away, and 200 once it is back', async () => {
+    expect(await readyz()).toEqual(ready);
+    gate.refusing = true;
+    expect(await readyz()).toEqual(away);
+    expect((await fetch(`${service.url}/livez`)).status).toBe(200);
+    gate.refusing = false;
+    expect(await readyz()).toEqual(ready);
+  });
+
+  test('answers 503 also where the database hangs, however many ask at once, and 200 once it goes on', async () => {
+    expect(await readyz()).toEqual(ready);
+    gate.holding = true;
+    const before = gate.open();
+    const answers = await Promise.all(Array.from({ length: 50 }, readyz));
+    expect(answers).toEqual(answers.map(() => away));
+    // One looks for all of them.
+    expect(gate.open() - before).toBeLessThanOrEqual(1);
+    gate.holding = false;
+    expect(await readyz()).toEqual(ready);
+  });
+
+  test('is 200 while all the connections that serve tenants are taken', async () => {
+    await pull();
+    const found = await withClient(database.url, async (client) => {
+      await client.query('BEGIN; LOCK TABLE tenants IN ACCESS EXCLUSIVE MODE');
+      const waiting = [pull(), pull(), pull(), pull()];
+      await expect.poll(async () => (await sql(blocked)).rows).toHaveLength(3);
+      const during = await readyz();
+      await client.query('COMMIT');
+      await Promise.all(waiting);
+      return during;
+    });
+    expect(found).toEqual(ready);
+  });
+
+  test('is 503 while a migration is missing or unfinished, and where there are none at all', async () => {
+    const [first = ''] = await migrationNames();
+    for (const [undo, redo] of [
+      [
+        `UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name = '${first}'`,
+        'UPDATE _prisma_migrations SET finished_at = now()',
+      ],
+      [
+        'UPDATE _prisma_migrations SET rolled_back_at = now()',
+        'UPDATE _prisma_migrations SET rolled_back_at = NULL',
+      ],
+      [
+        'ALTER TABLE _prisma_migrations RENAME TO elsewhere',
+        'ALTER TABLE elsewhere RENAME TO _prisma_migrations',
+      ],
+      [
+        'REVOKE SELECT ON _prisma_migrations FROM landfall_service',
+        'GRANT SELECT ON _prisma_migrations TO landfall_service',
+      ],
+    ] as const) {
+      await sql(undo);
+      expect(await readyz()).toEqual(unmigrated);
+      await sql(redo);
+      expect(await readyz()).toEqual(ready);
+    }
+  });
+});
+
+describe('a black hole between the service and the database', () => {
+  test.each([
+    ['a push', push],
+    ['a pull', pull],
+    ['a history', history],
+  ])('%s ends in a 503, and all connections serve again afterwards', async (_what, request) => {
+    expect((await request()).status).toBe(200);
+    gate.holding = true;
+    const answers = await Promise.all(Array.from({ length: 6 }, request));
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 503));
+    gate.holding = false;
+    const again = await Promise.all(Array.from({ length: 12 }, request));
+    expect(again.map(({ status }) => status)).toEqual(again.map(() => 200));
+    // Three that serve, and the one that looks.
+    expect(gate.open()).toBeLessThanOrEqual(4);
+  });
+});
+
+async function openGate(databaseUrl: string): Promise<Gate> {
+  const { hostname, port, searchParams } = new URL(databaseUrl);
+  const folder = searchParams.get('host');
+  const target = folder
+    ? { path: `${folder}/.s.PGSQL.${port || '5432'}` }
+    : { host: hostname, port: Number(port || '5432') };
+  const clients = new Set<Socket>();
+  const state = { holding: false, refusing: false };
+  const server: Server = createServer((client) => {
+    if (state.refusing) return void client.resetAndDestroy();
+    const upstream = connect(target);
+    clients.add(client);
+    for (const [from, to] of [[client, upstream] as const, [upstream, client] as const]) {
+      from.on('data', (chunk) => void (state.holding || to.write(chunk)));
+      from.on('error', () => {});
+      from.once('close', () => {
+        to.destroy();
+        clients.delete(client);
+      });
+    }
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = new URL(databaseUrl);
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  url.searchParams.delete('host');
+  return {
+    url: url.href,
+    get holding() {
+      return state.holding;
+    },
+    set holding(holding) {
+      state.holding = holding;
+      // What was lost in the hole is lost: its connections are of no more use to anybody.
+      if (!holding) for (const client of clients) client.resetAndDestroy();
+    },
+    get refusing() {
+      return state.refusing;
+    },
+    set refusing(refusing) {
+      state.refusing = refusing;
+      if (refusing) for (const client of clients) client.resetAndDestroy();
+    },
+    open: () => clients.size,
+    async close() {
+      for (const client of clients) client.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
