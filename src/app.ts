@@ -109,6 +109,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       maxBytes: maxBodies * config.limits.maxBodyBytes,
       maxTenantBytes: maxTenantBodies * config.limits.maxBodyBytes,
     }),
+    isBusy: (tenantId) => groupCommit.isBusy(tenantId),
     isFull: (scope) => (scope === 'sync:push' ? groupCommit : reads).isFull(),
   });
   await app.register(auth, { config: config.auth });

@@ -3,7 +3,7 @@ import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fast
 import plugin from 'fastify-plugin';
 import type { BodyBudget, BodyShare } from '../admission/body-budget.ts';
 import { createLasting } from '../admission/lasting.ts';
-import { overloaded } from '../admission/refusals.ts';
+import { overloaded, tenantBusy } from '../admission/refusals.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -18,6 +18,8 @@ export interface OverloadOptions {
   readonly maxHeapBytes: number;
   readonly maxBodyBytes: number;
   readonly bodies: BodyBudget;
+  /** Whether as many pushes of the tenant wait as may. */
+  readonly isBusy: (tenantId: string) => boolean;
   /** Whether what waits of this scope leaves no room for more. */
   readonly isFull: (scope: NonNullable<FastifyContextConfig['scope']>) => boolean;
 }
@@ -31,7 +33,7 @@ const sampleMs = 1_000;
  */
 export const overload = plugin<OverloadOptions>(
   async (app, options) => {
-    const { maxEventLoopDelayMs, maxHeapBytes, maxBodyBytes, bodies, isFull } = options;
+    const { maxEventLoopDelayMs, maxHeapBytes, maxBodyBytes, bodies, isBusy, isFull } = options;
     // It measures only: limits of its own would refuse all or nothing, and for a single pause too.
     await app.register(underPressure, { sampleInterval: sampleMs });
     const lastingDelay = watchDelay(app);
@@ -52,7 +54,10 @@ export const overload = plugin<OverloadOptions>(
     });
     app.addHook('preParsing', async (request, reply) => {
       if (request.routeOptions.config.scope !== 'sync:push') return;
-      const share = bodies.open(request.actor.tenantId);
+      const { tenantId } = request.actor;
+      // To read what is refused then would take longer than all the rest, from everybody else's time.
+      if (isBusy(tenantId)) throw tenantBusy();
+      const share = bodies.open(tenantId);
       request.bodyShare = share;
       reply.raw.once('close', () => share.release());
     });

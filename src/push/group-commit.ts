@@ -37,6 +37,8 @@ export interface GroupCommit<Decision> {
    * @throws RequestProblem TENANT_BUSY, OVERLOADED, UNAVAILABLE or COMMIT_UNKNOWN
    */
   submit(batch: Batch): Promise<Committed<Decision>>;
+  /** Whether the next batch of the tenant would be refused for those of it that wait. */
+  isBusy(tenantId: string): boolean;
   /** Whether the last batch that came was refused for all that waits, and still would be. */
   isFull(): boolean;
 }
@@ -72,8 +74,10 @@ export function createGroupCommit<Decision>(
   /** A batch was refused, and no room has been made since. */
   let isFull = false;
 
+  const isBusy = (tenantId: string) => waiting.sizeOf(tenantId) >= options.maxTenantBatches;
+
   function admit(batch: Batch): void {
-    if (waiting.sizeOf(batch.tenantId) >= options.maxTenantBatches) throw tenantBusy();
+    if (isBusy(batch.tenantId)) throw tenantBusy();
     if (queued.takes(batch, options.maxQueuedEvents, options.maxQueuedBytes)) return;
     isFull = true;
     throw overloaded();
@@ -205,6 +209,7 @@ export function createGroupCommit<Decision>(
       fillLanes();
       return promise.finally(() => clearTimeout(late));
     },
+    isBusy,
     isFull: () => isFull,
   };
 }

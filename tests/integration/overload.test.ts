@@ -87,6 +87,25 @@ test('an event loop that stays late refuses, and takes requests again when it ke
   await expect.poll(() => codeOf(push()), patient).toBe('ok');
 });
 
+test('a tenant of whom as much waits as may is refused before its body is read', async () => {
+  const hold = createHold();
+  service = await startApp({
+    env: { COMMIT_LANES: '1', MAX_TENANT_BATCHES: '1' },
+    through: (real) => ({ ...real, store: hold.before(real.store, 'ingest') }),
+  });
+  hold.close();
+  const held = push({}, 't1');
+  await expect.poll(() => hold.waiting).toBe(1);
+  const queued = push({}, 't1');
+  const unreadable = (tenant: string) =>
+    codeOf(service.request({ method: 'POST', url: pushUrl, body: '{', sender: { tenant } }));
+  await expect.poll(() => unreadable('t1')).toBe('TENANT_BUSY');
+  expect(await unreadable('t2')).toBe('INVALID_JSON');
+  hold.open();
+  expect([await codeOf(held), await codeOf(queued)]).toEqual(['ok', 'ok']);
+  expect(await unreadable('t1')).toBe('INVALID_JSON');
+});
+
 test('a queue of pushes that is full refuses pushes before they are read, and nothing else', async () => {
   const hold = createHold();
   service = await startApp({
