@@ -13,7 +13,7 @@ export interface Measured {
 export interface Finding {
   readonly name: string;
   readonly value: Spread;
-  readonly unit: '×' | 'ms' | 'MB' | 'events';
+  readonly unit: '×' | 'ms' | 's' | 'MB' | '%' | 'events';
   /** Undefined: for orientation. */
   readonly target?: { readonly atLeast: number } | { readonly atMost: number };
   readonly reached?: boolean;

@@ -11,6 +11,11 @@ export interface Sizes {
   readonly latencySeconds: number;
   readonly memorySeconds: number;
   readonly bootstrapRecords: number;
+  /** Of load beyond what the service can take. */
+  readonly floodSeconds: number;
+  readonly floodRounds: number;
+  /** Requests at once of one tenant. */
+  readonly crowd: number;
 }
 
 export const tenantCount = 50;
@@ -31,6 +36,9 @@ const full: Sizes = {
   latencySeconds: 30,
   memorySeconds: 300,
   bootstrapRecords: 1_000_000,
+  floodSeconds: 30,
+  floodRounds: 3,
+  crowd: 500,
 };
 
 /** Under two minutes: to see where a change goes. Its tables stay in memory, its spread is wide. */
@@ -44,6 +52,9 @@ const quick: Sizes = {
   latencySeconds: 2,
   memorySeconds: 5,
   bootstrapRecords: 20_000,
+  floodSeconds: 3,
+  floodRounds: 1,
+  crowd: 500,
 };
 
 /** That the program works, and no figure worth reading. */
@@ -57,6 +68,9 @@ const smoke: Sizes = {
   latencySeconds: 0.2,
   memorySeconds: 0.3,
   bootstrapRecords: 2_000,
+  floodSeconds: 0.5,
+  floodRounds: 1,
+  crowd: 20,
 };
 
 export const sizes = { full, quick, smoke };

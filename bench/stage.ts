@@ -7,7 +7,7 @@ import type { LoadOrder, LoadPlan } from './load/plan.ts';
 import type { Sample } from './load/sample.ts';
 import type { Sizes } from './sizes.ts';
 import type { Databases } from './systems/databases.ts';
-import { type Landfall, startLandfall } from './systems/landfall.ts';
+import { type Landfall, type LandfallOptions, startLandfall } from './systems/landfall.ts';
 
 export interface StageOptions {
   readonly sizes: Sizes;
@@ -30,7 +30,10 @@ export interface Stage {
   readonly secret: string;
   readonly tokens: (tenants: readonly string[]) => Readonly<Record<string, string>>;
   createDatabase(name: string): Promise<string>;
-  startLandfall(databaseUrl: string): Promise<Landfall>;
+  startLandfall(
+    databaseUrl: string,
+    changes?: Pick<LandfallOptions, 'env' | 'heapFile'>,
+  ): Promise<Landfall>;
   /** @param module from bench/ */
   startServer(module: string, settings: object): Promise<Child<{ readonly url: string }>>;
   startLoad(plan: LoadPlan): Promise<Load>;
@@ -78,9 +81,9 @@ function createStage(
     createDatabase: (name) => databases.create(name),
     startServer,
     newFolder: (name) => join(folder, name),
-    async startLandfall(databaseUrl) {
+    async startLandfall(databaseUrl, changes = {}) {
       const logFile = join(folder, `landfall-${stops.length}.log`);
-      return keep(await startLandfall({ databaseUrl, secret, logFile, profileFolder }));
+      return keep(await startLandfall({ databaseUrl, secret, logFile, profileFolder, ...changes }));
     },
     async startLoad(plan) {
       const child = await startServer<unknown>('load/process.ts', plan);

@@ -8,6 +8,7 @@ export interface LoadPlan {
   readonly tokens: Readonly<Record<string, string>>;
   readonly traffic:
     | { readonly kind: 'push'; readonly to: PushTarget; readonly work: Work }
+    | { readonly kind: 'flood'; readonly work: Work }
     | { readonly kind: 'pull'; readonly from: PullTarget; readonly walk: Walk }
     | {
         readonly kind: 'poll';
@@ -25,4 +26,10 @@ export type LoadOrder =
   | { readonly do: 'times'; readonly requestsALane: number }
   | { readonly do: 'open'; readonly seconds: number; readonly rate: number }
   /** The requests of the last order once more. */
-  | { readonly do: 'again' };
+  | { readonly do: 'again' }
+  | FloodOrder;
+
+/** What is asked of a flood, and of nothing else. */
+export type FloodOrder =
+  | { readonly do: 'offer'; readonly seconds: number; readonly rate: number }
+  | { readonly do: 'burst'; readonly requests: number };

@@ -3,8 +3,9 @@ import { createPouchPush } from './dialects/express-pouchdb.ts';
 import { createLandfallPush } from './dialects/landfall.ts';
 import { createBarePull, createLandfallPull, createPouchPull } from './dialects/pulls.ts';
 import { createRxdbPush } from './dialects/rxdb-server.ts';
+import { createFlood, type Flood } from './flood.ts';
 import { connect } from './http.ts';
-import type { LoadOrder, LoadPlan } from './plan.ts';
+import type { FloodOrder, LoadOrder, LoadPlan } from './plan.ts';
 import { createPollTraffic } from './poll-traffic.ts';
 import { createPullTraffic } from './pull-traffic.ts';
 import { createPushTraffic } from './push-traffic.ts';
@@ -13,10 +14,22 @@ import type { Sample } from './sample.ts';
 import type { Traffic } from './traffic.ts';
 
 serveParent<LoadPlan>(async (plan) => {
+  const { traffic } = plan;
+  if (traffic.kind === 'flood')
+    return { ready: {}, answer: answerOf(createFlood({ ...plan, ...traffic })) };
+  return serveTraffic(plan);
+});
+
+function answerOf(flood: Flood) {
+  return (order: FloodOrder) =>
+    order.do === 'offer' ? flood.offer(order.rate, order.seconds) : flood.burst(order.requests);
+}
+
+function serveTraffic(plan: LoadPlan) {
   const traffic = createTraffic(plan);
   const connections = Array.from({ length: plan.lanes }, () => connect(plan.url));
 
-  async function answer(order: LoadOrder): Promise<Sample> {
+  async function answer(order: Exclude<LoadOrder, FloodOrder>): Promise<Sample> {
     if (order.do === 'again') {
       const repeated = traffic.again?.();
       if (!repeated) throw new Error('this traffic cannot be sent again');
@@ -30,9 +43,11 @@ serveParent<LoadPlan>(async (plan) => {
   }
 
   return { ready: {}, answer };
-});
+}
 
 function createTraffic({ traffic, tokens }: LoadPlan): Traffic {
+  if (traffic.kind === 'flood')
+    throw new Error('a flood is no exchange of one answer for one request');
   if (traffic.kind === 'poll') return createPollTraffic(traffic.paths, tokens, traffic.expected);
   if (traffic.kind === 'pull') {
     const dialects = {

@@ -7,6 +7,21 @@ export interface Sample {
   readonly requests: number;
   readonly seconds: number;
   readonly latencyMs: Latency;
+  /** Of clients that take any answer: then all else is of the accepted alone. */
+  readonly answers?: Answers;
+}
+
+/** Requests, by what became of them. */
+export interface Answers {
+  /** All that were due. */
+  readonly offered: number;
+  /** 200, 503, 429, another status. */
+  readonly accepted: number;
+  readonly unavailable: number;
+  readonly limited: number;
+  readonly other: number;
+  /** No answer, or no free connection to ask on. */
+  readonly none: number;
 }
 
 export interface Latency {

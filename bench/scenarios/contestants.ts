@@ -39,6 +39,17 @@ export function startPushLoad(
   return stage.startLoad(plan);
 }
 
+/** The same work from clients that take any answer. */
+export function startFlood(stage: Stage, { url }: Place, work: Work): Promise<Load> {
+  const plan: LoadPlan = {
+    url,
+    lanes: 0,
+    tokens: stage.tokens(work.tenants),
+    traffic: { kind: 'flood', work },
+  };
+  return stage.startLoad(plan);
+}
+
 export function startPullLoad(
   stage: Stage,
   from: PullTarget,

@@ -11,6 +11,10 @@ export interface LandfallOptions {
   readonly logFile: string;
   /** Where to write a CPU profile of the service when it stops. */
   readonly profileFolder: string | undefined;
+  /** Settings that a scenario is about, over the benchmark's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Where the service's process writes the most that its heap has come to: see servers/heap-watch.ts. */
+  readonly heapFile?: string;
 }
 
 export interface Landfall {
@@ -20,14 +24,16 @@ export interface Landfall {
 }
 
 const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+const heapWatch = new URL('../servers/heap-watch.ts', import.meta.url).href;
 const startMs = 60_000;
 
 /** The service itself, with production's defaults. @throws Error with its log where it does not start */
 export async function startLandfall(options: LandfallOptions): Promise<Landfall> {
-  const { databaseUrl, secret, logFile, profileFolder } = options;
+  const { databaseUrl, secret, logFile, profileFolder, env, heapFile } = options;
   const log = await open(logFile, 'w');
   const profile = profileFolder ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : [];
-  const child = spawn(process.execPath, [...profile, program], {
+  const watch = heapFile === undefined ? [] : ['--import', heapWatch];
+  const child = spawn(process.execPath, [...profile, ...watch, program], {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'production',
@@ -41,6 +47,8 @@ export async function startLandfall(options: LandfallOptions): Promise<Landfall>
       SHUTDOWN_DELAY: '0s',
       // Under npm the service watches its parent and ends with it.
       npm_lifecycle_event: 'bench',
+      ...(heapFile !== undefined && { BENCH_HEAP_FILE: heapFile }),
+      ...env,
     },
     stdio: ['ignore', log.fd, log.fd],
     detached: true,

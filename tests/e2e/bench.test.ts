@@ -4,7 +4,7 @@ import { scenarios } from '../../bench/scenarios/list.ts';
 import { npmRun } from '../setup/command.ts';
 
 /** A dozen services are started; a bound for what hangs. */
-const limitMs = 180_000;
+const limitMs = 420_000;
 
 /** Tiny sizes, and only what needs no peers: that the program works, not what it finds. */
 const env = () => ({ BENCH_SIZES: 'smoke', BENCH_DATABASE_URL: inject('database').baseUrl });
