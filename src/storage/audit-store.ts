@@ -4,18 +4,30 @@ import type { AuditStore } from './audit.ts';
 import { findConflict, listConflicts } from './audit-conflicts.ts';
 import { findReceipts, readHistory } from './audit-history.ts';
 import { toStorageError } from './pg-errors.ts';
-import { prismaFor } from './prisma.ts';
+import { readAs, type TenantPrisma } from './prisma.ts';
 import { toPrismaStorageError } from './prisma-errors.ts';
 import { forTenants, inOneTrip } from './sql/transaction.ts';
 import { upsertReplays } from './sql/upsert-replays.ts';
 
 export function createAuditStore(pool: Pool, prisma: PrismaClient): AuditStore {
-  const as = (tenantId: string) => prismaFor(prisma, tenantId);
+  async function reading<Result>(
+    tenantId: string,
+    read: (tenant: TenantPrisma) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await readAs(prisma, tenantId, read);
+    } catch (error) {
+      throw toPrismaStorageError(error);
+    }
+  }
+
   return {
-    listConflicts: (filter) => reading(listConflicts(as(filter.tenantId), filter)),
-    findConflict: (tenantId, key) => reading(findConflict(as(tenantId), tenantId, key)),
-    readHistory: (query) => reading(readHistory(as(query.tenantId), query)),
-    findReceipts: (tenantId, keys) => reading(findReceipts(as(tenantId), tenantId, keys)),
+    listConflicts: (filter) => reading(filter.tenantId, (tenant) => listConflicts(tenant, filter)),
+    findConflict: (tenantId, key) =>
+      reading(tenantId, (tenant) => findConflict(tenant, tenantId, key)),
+    readHistory: (query) => reading(query.tenantId, (tenant) => readHistory(tenant, query)),
+    findReceipts: (tenantId, keys) =>
+      reading(tenantId, (tenant) => findReceipts(tenant, tenantId, keys)),
     async addReplays(counts) {
       const tenants = [...new Set(counts.map(({ tenantId }) => tenantId))];
       try {
@@ -25,12 +37,4 @@ export function createAuditStore(pool: Pool, prisma: PrismaClient): AuditStore {
       }
     },
   };
-}
-
-async function reading<Result>(query: Promise<Result>): Promise<Result> {
-  try {
-    return await query;
-  } catch (error) {
-    throw toPrismaStorageError(error);
-  }
 }

@@ -20,22 +20,18 @@ export function createPrisma(pool: Pool): PrismaClient {
   });
 }
 
-/** Each query in a transaction of its own, which sees this tenant and no other. */
-export function prismaFor(prisma: PrismaClient, tenantId: string): TenantPrisma {
-  const settings = settingsOf(forTenants([tenantId]));
-  const extended = prisma.$extends({
-    query: {
-      $allModels: {
-        async $allOperations({ args, query }) {
-          const [, result] = await prisma.$transaction([
-            prisma.$queryRawUnsafe(settingsText, ...settings),
-            query(args),
-          ]);
-          return result;
-        },
-      },
-    },
+/**
+ * Reads in one transaction, which sees this tenant and no other.
+ *
+ * @param read only reads: see docs/adr/0003 for how Prisma commits
+ */
+export function readAs<Result>(
+  prisma: PrismaClient,
+  tenantId: string,
+  read: (tenant: TenantPrisma) => Promise<Result>,
+): Promise<Result> {
+  return prisma.$transaction(async (transaction) => {
+    await transaction.$queryRawUnsafe(settingsText, ...settingsOf(forTenants([tenantId])));
+    return read(transaction);
   });
-  // Only what runs a query was changed, for which Prisma has no type.
-  return extended as unknown as TenantPrisma;
 }

@@ -7,7 +7,7 @@ import {
   inOneTrip,
   inTransaction,
 } from '../../src/storage/sql/transaction.ts';
-import { createPrisma, prismaFor } from '../../src/storage/prisma.ts';
+import { createPrisma, readAs } from '../../src/storage/prisma.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 
 const settings = [
@@ -105,7 +105,7 @@ describe('no setting survives the transaction on a pooled connection', () => {
 
   test("one of Prisma's", async () => {
     const prisma = createPrisma(pool);
-    expect(await prismaFor(prisma, 't1').tenant.findMany()).toEqual([]);
+    expect(await readAs(prisma, 't1', ({ tenant }) => tenant.findMany())).toEqual([]);
     expect(await outside()).toEqual(before);
   });
 });
@@ -123,7 +123,10 @@ test('where the role may not be taken nothing runs as the login, and the connect
 test('what is read by way of Prisma is read as the tenant, also where the query forgets it', async () => {
   await pool.query("INSERT INTO tenants (id) VALUES ('t1'), ('t2')");
   const prisma = createPrisma(pool);
-  const found = await prismaFor(prisma, 't1').tenant.findMany({ select: { id: true } });
-  expect(found).toEqual([{ id: 't1' }]);
-  expect(await prismaFor(prisma, 't1').tenant.findUnique({ where: { id: 't2' } })).toBeNull();
+  const found = await readAs(prisma, 't1', ({ tenant }) => tenant.findMany());
+  expect(found.map(({ id }) => id)).toEqual(['t1']);
+  const other = await readAs(prisma, 't1', ({ tenant }) =>
+    tenant.findUnique({ where: { id: 't2' } }),
+  );
+  expect(other).toBeNull();
 });
