@@ -108,3 +108,14 @@ test('it is full from the first batch that found no room until a group has made 
   await commits.next().commit();
   expect(commits.isFull()).toBe(false);
 });
+
+test('what a dissolved group puts back is counted among what waits, and taken off again', async () => {
+  const commits = driveCommits({ maxQueuedEvents: 2 });
+  await submitAll(commits, 'x0', 'a1', 'b1');
+  await ofNames(commits, 'x0')?.commit();
+  await ofNames(commits, 'a1')?.fail(lockTimeout);
+  await ofNames(commits, 'a1')?.commit();
+  await ofNames(commits, 'b1')?.commit();
+  await submitAll(commits, 'x1', 'c1', 'd1', 'e1');
+  expect(answerOf(commits, 'e1')).toBe('OVERLOADED');
+});
