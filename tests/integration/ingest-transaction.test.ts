@@ -76,6 +76,34 @@ describe('a push takes three round trips', () => {
   });
 });
 
+test('a page takes one round trip', async () => {
+  const sender = { tenant: 'reader' };
+  // The first use of a connection, and of a tenant, has work of its own.
+  await service.pull({}, sender);
+  const before = proxy.trips();
+  await service.pull({}, sender);
+  expect(proxy.trips() - before).toBe(1);
+});
+
+test.each([
+  ['25P04', 503, 'COMMIT_UNKNOWN'],
+  ['23514', 500, 'INTERNAL'],
+])('a COMMIT that is answered with %s is %i %s', async (sqlState, status, code) => {
+  await service.sql(`
+    CREATE FUNCTION refuse_late() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+      RAISE EXCEPTION 'refused by the test' USING ERRCODE = '${sqlState}';
+    END $$;
+    CREATE CONSTRAINT TRIGGER refuse_late AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
+      FOR EACH ROW EXECUTE FUNCTION refuse_late()`);
+  try {
+    expect(await pushed(batch('late', 1))).toMatchObject({ status, code });
+  } finally {
+    await service.sql('DROP TRIGGER refuse_late ON events; DROP FUNCTION refuse_late');
+  }
+  expect((await pushed(batch(`late-${sqlState}`, 1))).status).toBe(200);
+});
+
 test('a deadlock or a serialization failure is run again until it succeeds', async () => {
   await refuse('again-%', '40P01', 2);
   try {
