@@ -19,6 +19,8 @@ const frameworkErrors = new Map<string, ProblemCode>([
   ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', 'INVALID_BODY'],
   ['FST_CP_ERR_INVALID_CONTENT_ENCODING', 'UNSUPPORTED_ENCODING'],
   ['FST_CP_ERR_INVALID_CONTENT', 'INVALID_BODY'],
+  // A path below the API page that is no name of a file.
+  ['FST_STATIC_FORBIDDEN_PATH', 'NOT_FOUND'],
   // The client broke off its upload. The database's own resets arrive as RequestProblem.
   ['ECONNRESET', 'INVALID_BODY'],
 ]);
@@ -42,26 +44,39 @@ export const errorHandler = plugin<{ maxBodyBytes: number }>(
     });
 
     app.decorate('methodsOf', (url: string) => {
-      const [path = ''] = url.split('?', 1);
+      const path = pathOf(url);
       return routes.flatMap((route) => (route.path.test(path) ? route.methods : []));
     });
-    const answerNoRoute = (request: FastifyRequest, reply: FastifyReply) => {
-      const allow = app.methodsOf(request.url);
-      const problem =
-        allow.length > 0
-          ? new RequestProblem('METHOD_NOT_ALLOWED', undefined, { allow })
-          : new RequestProblem('NOT_FOUND');
-      return answer(problem, request, reply);
+    const noRoute = ({ url }: FastifyRequest) => {
+      const allow = app.methodsOf(url);
+      return allow.length > 0
+        ? new RequestProblem('METHOD_NOT_ALLOWED', undefined, { allow })
+        : new RequestProblem('NOT_FOUND');
     };
-    app.setNotFoundHandler(answerNoRoute);
+    // Before the body: nobody has to be known to send one to where nothing takes it.
+    app.addHook('preParsing', async (request) => {
+      if (request.is404) throw noRoute(request);
+    });
+    app.setNotFoundHandler((request, reply) => answer(noRoute(request), request, reply));
     app.setErrorHandler((error: FastifyError, request, reply) => {
       // The framework asks it of a QUERY, also where nothing takes that method.
-      if (error.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE') return answerNoRoute(request, reply);
-      return answer(toRequestProblem(error, maxBodyBytes), request, reply);
+      const isNoRoute = error.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE';
+      const problem = isNoRoute ? noRoute(request) : toRequestProblem(error, maxBodyBytes);
+      return answer(problem, request, reply);
     });
   },
   { name: 'error-handler', dependencies: ['observability'] },
 );
+
+/** As the router reads it: without scheme and host, and %63 is another way to write c. */
+function pathOf(url: string): string {
+  const [path = ''] = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1);
+  try {
+    return decodeURI(path);
+  } catch {
+    return path;
+  }
+}
 
 /** The paths that a route answers, such as `/entities/:type/:id`. */
 function pathPattern(url: string): RegExp {

@@ -8,6 +8,10 @@ import { parseJsonBody } from '../protocol/json.ts';
 /** Bodies are JSON, plain or compressed; the size limit counts what they decompress to. */
 export const jsonBody = plugin(
   async (app) => {
+    // What has no body has no encoding either, whatever its headers say.
+    app.addHook('onRoute', (route) => {
+      if (route.method === 'GET') route.decompress = false;
+    });
     await app.register(compress, { encodings: ['gzip', 'br', 'zstd', 'identity'] });
     app.removeAllContentTypeParsers();
     // Read here and not by the framework, which would keep to each body's limit and to none of all.
