@@ -3,6 +3,7 @@ import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fast
 import plugin from 'fastify-plugin';
 import type { BodyBudget, BodyShare } from '../admission/body-budget.ts';
 import { createLasting } from '../admission/lasting.ts';
+import { watchLiveHeap } from '../admission/live-heap.ts';
 import { overloaded, tenantBusy } from '../admission/refusals.ts';
 
 declare module 'fastify' {
@@ -15,6 +16,7 @@ declare module 'fastify' {
 export interface OverloadOptions {
   /** Milliseconds that a turn of the event loop may take, on average, for more than a second. */
   readonly maxEventLoopDelayMs: number;
+  /** Of what is left after a collection. */
   readonly maxHeapBytes: number;
   readonly maxBodyBytes: number;
   readonly bodies: BodyBudget;
@@ -37,11 +39,13 @@ export const overload = plugin<OverloadOptions>(
     // It measures only: limits of its own would refuse all or nothing, and for a single pause too.
     await app.register(underPressure, { sampleInterval: sampleMs });
     const lastingDelay = watchDelay(app);
+    const heap = watchLiveHeap();
+    app.addHook('onClose', async () => heap.close());
 
     function mustRefuse({ routeOptions, headers }: FastifyRequest): boolean {
       const { probe, scope } = routeOptions.config;
       if (probe === true) return false;
-      if (app.memoryUsage().heapUsed > maxHeapBytes) return true;
+      if (heap.bytes() > maxHeapBytes) return true;
       if (isPartOfExcess(lastingDelay(), maxEventLoopDelayMs)) return true;
       if (scope === undefined) return false;
       const announced = Number(headers['content-length'] ?? 0);
