@@ -25,6 +25,7 @@ const reads: readonly (readonly [string, TestRequest])[] = [
 const audited = ['listConflicts', 'findConflict', 'readHistory', 'findReceipts'] as const;
 
 const hold = createHold();
+const commits = createHold();
 let service: TestApp;
 let port: number;
 beforeAll(async () => {
@@ -32,7 +33,7 @@ beforeAll(async () => {
     env: { READ_LANES: '1', MAX_TENANT_READS: '1', MAX_QUEUED_READS: '2' },
     through: (real) => ({
       ...real,
-      store: hold.before(real.store, 'readPage'),
+      store: commits.before(hold.before(real.store, 'readPage'), 'ingest'),
       audit: hold.before(real.audit, ...audited),
     }),
   });
@@ -111,10 +112,15 @@ test('a resolution that was let in is not refused when it reads what it has done
   hold.close();
   const asked = ask(reads[5]?.[1] ?? { url: '' }, tenant.tenant);
   await expect.poll(() => hold.waiting).toBe(1);
-  const others = ['b', 'c'].map(pull);
-  await expect.poll(codeWithoutToken).toBe('OVERLOADED');
+  commits.close();
   hold.next();
-  await expect.poll(() => hold.waiting).toBe(1);
+  await expect.poll(() => commits.waiting).toBe(1);
+  const others = ['a', 'b', 'c'].map(pull);
+  await expect.poll(codeWithoutToken).toBe('OVERLOADED');
+  commits.open();
+  await expect
+    .poll(() => service.sql('SELECT 1 FROM conflicts WHERE resolved_version > 0'))
+    .toHaveLength(1);
   hold.open();
   expect(await asked).toMatchObject({ status: 200, body: { resolved: { resolution: 'discard' } } });
   for (const answer of others) expect((await answer).status).toBe(200);
