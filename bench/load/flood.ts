@@ -21,7 +21,7 @@ export interface Flood {
 /**
  * Where all are at work, what is due is not sent: a generator that keeps it would measure itself.
  */
-const connectionCount = 600;
+const connectionCount = 2_000;
 
 export function createFlood({ url, tokens, work }: FloodPlan): Flood {
   const next = createRequests(work, tokens);
