@@ -24,7 +24,7 @@ beforeAll(async () => {
   pooler = await startPgbouncer(login.url, serverConnections);
   const means = pooler
     ? `pgbouncer ${pooler.version} in transaction mode, ${serverConnections} server connections`
-    : 'no pgbouncer on this machine (apt-get install pgbouncer): a pool of one connection stands in for it';
+    : 'no pgbouncer on this machine (apt-get install pgbouncer): a pool of few connections stands in for it';
   process.stderr.write(`fault 20: ${means}\n`);
 });
 afterAll(async () => {
@@ -125,8 +125,8 @@ const poolerUrl = () => pooler?.url ?? login.url;
 
 const settings = () => ({
   ...{ DATABASE_URL: poolerUrl(), DIRECT_DATABASE_URL: database.url, PREPARED_STATEMENTS: 'off' },
-  // Without a pooler, all of the service's work is on one connection: nobody else's, but shared.
-  DATABASE_POOL_SIZE: pooler ? '10' : '1',
+  // Without a pooler, all of the service's work is on as few connections as it starts with.
+  ...(!pooler && { DATABASE_POOL_SIZE: '3', COMMIT_LANES: '1', READ_LANES: '1' }),
 });
 
 /** Pushes and pulls in turn; each page must hold what this tenant has pushed, and nothing else. */
