@@ -1,34 +1,23 @@
-import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrationNames } from '../../src/storage/migrate.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { type Service, startService } from '../setup/service.ts';
+import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
 import { withClient } from '../setup/template.ts';
 import { put } from '../model/events.ts';
 
-/** Between a service and its database: lets all through, or nothing in either direction. */
-interface Gate {
-  readonly url: string;
-  /** A black hole: connections stay, and new ones are taken. */
-  holding: boolean;
-  /** Every connection breaks, and no new one is taken. */
-  refusing: boolean;
-  readonly open: () => number;
-  close(): Promise<void>;
-}
-
 let database: TestDatabase;
-let gate: Gate;
+/** Between the service and its database. */
+let proxy: TcpProxy;
 let service: Service;
 beforeAll(async () => {
   database = await createDatabase();
 });
 afterAll(() => database.drop());
 beforeEach(async () => {
-  gate = await openGate(database.url);
+  proxy = await startTcpProxy(database.url);
   const env = {
-    DATABASE_URL: gate.url,
+    DATABASE_URL: proxy.url,
     DIRECT_DATABASE_URL: database.url,
     ...{ DATABASE_POOL_SIZE: '5', COMMIT_LANES: '1', READ_LANES: '3' },
   };
@@ -36,7 +25,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await service.kill('SIGKILL');
-  await gate.close();
+  await proxy.close();
 });
 
 async function readyz(): Promise<{ status: number; checks: Record<string, boolean> }> {
@@ -76,25 +65,31 @@ const history = () =>
     signal: AbortSignal.timeout(40_000),
   });
 
+/** What was lost in the hole is lost: its connections are of no more use to anybody. */
+function endBlackHole(): void {
+  proxy.cut();
+  proxy.release();
+}
+
 describe('/readyz', () => {
   test('is 503 where the database is away, and 200 once it is back', async () => {
     expect(await readyz()).toEqual(ready);
-    gate.refusing = true;
+    proxy.refuse();
     expect(await readyz()).toEqual(away);
     expect((await fetch(`${service.url}/livez`)).status).toBe(200);
-    gate.refusing = false;
+    proxy.accept();
     expect(await readyz()).toEqual(ready);
   });
 
   test('answers 503 also where the database hangs, however many ask at once, and 200 once it goes on', async () => {
     expect(await readyz()).toEqual(ready);
-    gate.holding = true;
-    const before = gate.open();
+    proxy.hold();
+    const before = proxy.connections();
     const answers = await Promise.all(Array.from({ length: 50 }, readyz));
     expect(answers).toEqual(answers.map(() => away));
     // One looks for all of them.
-    expect(gate.open() - before).toBeLessThanOrEqual(1);
-    gate.holding = false;
+    expect(proxy.connections() - before).toBeLessThanOrEqual(1);
+    endBlackHole();
     expect(await readyz()).toEqual(ready);
   });
 
@@ -147,64 +142,13 @@ describe('a black hole between the service and the database', () => {
     ['a history', history],
   ])('%s ends in a 503, and all connections serve again afterwards', async (_what, request) => {
     expect((await request()).status).toBe(200);
-    gate.holding = true;
+    proxy.hold();
     const answers = await Promise.all(Array.from({ length: 6 }, request));
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 503));
-    gate.holding = false;
+    endBlackHole();
     const again = await Promise.all(Array.from({ length: 12 }, request));
     expect(again.map(({ status }) => status)).toEqual(again.map(() => 200));
     // Three that serve, and the one that looks.
-    expect(gate.open()).toBeLessThanOrEqual(4);
+    expect(proxy.connections()).toBeLessThanOrEqual(4);
   });
 });
-
-async function openGate(databaseUrl: string): Promise<Gate> {
-  const { hostname, port, searchParams } = new URL(databaseUrl);
-  const folder = searchParams.get('host');
-  const target = folder
-    ? { path: `${folder}/.s.PGSQL.${port || '5432'}` }
-    : { host: hostname, port: Number(port || '5432') };
-  const clients = new Set<Socket>();
-  const state = { holding: false, refusing: false };
-  const server: Server = createServer((client) => {
-    if (state.refusing) return void client.resetAndDestroy();
-    const upstream = connect(target);
-    clients.add(client);
-    for (const [from, to] of [[client, upstream] as const, [upstream, client] as const]) {
-      from.on('data', (chunk) => void (state.holding || to.write(chunk)));
-      from.on('error', () => {});
-      from.once('close', () => {
-        to.destroy();
-        clients.delete(client);
-      });
-    }
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = new URL(databaseUrl);
-  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  url.searchParams.delete('host');
-  return {
-    url: url.href,
-    get holding() {
-      return state.holding;
-    },
-    set holding(holding) {
-      state.holding = holding;
-      // What was lost in the hole is lost: its connections are of no more use to anybody.
-      if (!holding) for (const client of clients) client.resetAndDestroy();
-    },
-    get refusing() {
-      return state.refusing;
-    },
-    set refusing(refusing) {
-      state.refusing = refusing;
-      if (refusing) for (const client of clients) client.resetAndDestroy();
-    },
-    open: () => clients.size,
-    async close() {
-      for (const client of clients) client.destroy();
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
