@@ -82,7 +82,7 @@ const variablesSchema = databaseVariablesSchema.extend({
   READ_LANES: wholeNumber.optional(),
   MAX_TENANT_READS: count(100),
   MAX_QUEUED_READS: count(1_000),
-  MAX_EVENT_LOOP_DELAY: duration.prefault('1s'),
+  MAX_EVENT_LOOP_DELAY: duration.prefault('500ms'),
   MAX_HEAP_BYTES: wholeNumber.optional(),
   TRUST_PROXY: trustProxySchema.optional(),
   CORS_ORIGINS: originsSchema.optional(),

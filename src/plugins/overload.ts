@@ -14,7 +14,7 @@ declare module 'fastify' {
 }
 
 export interface OverloadOptions {
-  /** Milliseconds that a turn of the event loop may take, on average, for more than a second. */
+  /** Milliseconds that a turn of the event loop may take, on average, for a second on end. */
   readonly maxEventLoopDelayMs: number;
   /** Of what is left after a collection. */
   readonly maxHeapBytes: number;
@@ -26,7 +26,9 @@ export interface OverloadOptions {
   readonly isFull: (scope: NonNullable<FastifyContextConfig['scope']>) => boolean;
 }
 
-const sampleMs = 1_000;
+const sampleMs = 500;
+/** How fast refusals grow with the excess: at one and a half times the limit it is four of five. */
+const steepness = 4;
 
 /**
  * Refuses what there is no room for, before its token is checked and its body is read: a refusal must
@@ -76,7 +78,7 @@ function watchDelay(app: FastifyInstance): () => number {
   return () => delay.value();
 }
 
-/** Chance, so that a delay of twice the limit refuses every other request and not all of them. */
+/** Chance, so that part of the requests is refused, and not all of them and then none. */
 function isPartOfExcess(value: number, limit: number): boolean {
-  return value > limit && Math.random() > limit / value;
+  return value > limit && Math.random() > (limit / value) ** steepness;
 }

@@ -73,9 +73,17 @@ export interface PullQuery {
 
 const secret = 'a secret for tests, at least 32 bytes';
 
+const defaults = {
+  NODE_ENV: 'test',
+  JWT_SECRET: secret,
+  // The test's own work is done in the same event loop.
+  MAX_EVENT_LOOP_DELAY: '1h',
+};
+
 export async function startApp(options: AppOptions = {}): Promise<TestApp> {
   const database = options.database ?? (await createDatabase());
-  const config = loadConfig({ NODE_ENV: 'test', JWT_SECRET: secret, ...options.env }, () => secret);
+  const env = { ...defaults, ...options.env };
+  const config = loadConfig(env, () => secret);
   const logLines: Record<string, unknown>[] = [];
   const destination = { write: (line: string) => void logLines.push(JSON.parse(line)) };
   const logger = createLogger({ level: 'debug', pretty: false, destination });
