@@ -23,10 +23,12 @@ export interface Flood {
  */
 const connectionCount = 2_000;
 
-export function createFlood({ url, tokens, work }: FloodPlan): Flood {
+export async function createFlood({ url, tokens, work }: FloodPlan): Promise<Flood> {
   const next = createRequests(work, tokens);
   /** The one that was used last is used first, so that no more are opened than it takes. */
   const idle: Client[] = Array.from({ length: connectionCount }, () => connect(url));
+
+  await openAll(idle);
 
   async function offer(rate: number, seconds: number): Promise<Sample> {
     const tally = new Tally(work.batch);
@@ -49,6 +51,7 @@ export function createFlood({ url, tokens, work }: FloodPlan): Flood {
   }
 
   async function sendDue(tally: Tally, dueAt: number): Promise<void> {
+    tally.sent(dueAt);
     const client = idle.pop();
     if (!client) return tally.unsent();
     try {
@@ -64,14 +67,33 @@ export function createFlood({ url, tokens, work }: FloodPlan): Flood {
   return { offer, burst };
 }
 
+/**
+ * Before anything is measured: a process takes one new connection a turn of its event loop, so a flood of
+ * them waits in the kernel and never reaches it.
+ */
+async function openAll(clients: readonly Client[]): Promise<void> {
+  const asking = clients.values();
+  const askOn = async () => {
+    for (const client of asking) {
+      await send(client, { method: 'GET', path: '/livez', headers: {} });
+    }
+  };
+  await Promise.all(Array.from({ length: 50 }, askOn));
+}
+
 class Tally {
   readonly startedAt = performance.now();
   readonly #accepted = new Recorder();
+  readonly #late = new Recorder();
   readonly #counts = { offered: 0, accepted: 0, unavailable: 0, limited: 0, other: 0, none: 0 };
   readonly #units: number;
 
   constructor(units: number) {
     this.#units = units;
+  }
+
+  sent(dueAt: number): void {
+    this.#late.add(performance.now() - dueAt, 0);
   }
 
   answered(status: number, dueAt: number): void {
@@ -96,7 +118,10 @@ class Tally {
   }
 
   finish(): Sample & { readonly answers: Answers } {
-    return { ...this.#accepted.finish(), answers: { ...this.#counts } };
+    return {
+      ...this.#accepted.finish(),
+      answers: { ...this.#counts, lateP99Ms: this.#late.finish().latencyMs.p99 },
+    };
   }
 }
 

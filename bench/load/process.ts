@@ -16,7 +16,7 @@ import type { Traffic } from './traffic.ts';
 serveParent<LoadPlan>(async (plan) => {
   const { traffic } = plan;
   if (traffic.kind === 'flood')
-    return { ready: {}, answer: answerOf(createFlood({ ...plan, ...traffic })) };
+    return { ready: {}, answer: answerOf(await createFlood({ ...plan, ...traffic })) };
   return serveTraffic(plan);
 });
 

@@ -22,6 +22,8 @@ export interface Answers {
   readonly other: number;
   /** No answer, or no free connection to ask on. */
   readonly none: number;
+  /** How long after it was due the last hundredth was sent: much of it, and the generator is what was measured. */
+  readonly lateP99Ms: number;
 }
 
 export interface Latency {

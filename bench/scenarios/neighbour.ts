@@ -57,6 +57,6 @@ async function burstFor(others: Load, crowd: number, seconds: number): Promise<r
   return answers;
 }
 
-function sum(answers: readonly Answers[], name: keyof Answers): number {
+function sum(answers: readonly Answers[], name: 'offered' | 'unavailable'): number {
   return answers.reduce((total, one) => total + one[name], 0);
 }

@@ -115,6 +115,11 @@ function toFindings(rounds: readonly Round[]): readonly Finding[] {
       share(({ none }) => none),
     ),
     finding(
+      'sent late, p99',
+      'ms',
+      flooded.map((sample) => mustHaveAnswers(sample).lateP99Ms),
+    ),
+    finding(
       'p50 without load',
       'ms',
       rounds.map(({ quietP50 }) => quietP50),
