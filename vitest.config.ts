@@ -11,6 +11,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 120_000,
     teardownTimeout: 60_000,
+    // Half of what the tests do is to wait, for locks and processes: two at a time also on a small machine.
+    maxWorkers: 2,
     projects: [
       {
         extends: true,
