@@ -8,7 +8,7 @@ const publicMaterial = /-----BEGIN |"kty"\s*:/;
 /** What remains of a shutdown's 30 seconds must do for the requests under way. */
 const maxShutdownDelayMs = 10_000;
 
-/** For a tenant that goes apart from the others, and for the check of readiness. */
+/** For a tenant that goes apart from the others. */
 export const spareConnections = 1;
 
 const wholeNumber = z.coerce.number().int().min(1);

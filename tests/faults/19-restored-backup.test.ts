@@ -61,13 +61,16 @@ test('fault 19: after a restore the checkpoints of the lost tail expire, devices
 
   const ofLaptop = [patch('n1', { body: 'lost' }), put('n4'), remove('n2'), put('n5')];
   const ofPhone = [put('n2', { title: 'lost' }), patch('n4', { title: 'lost' }), remove('n5')];
-  for (const [one, events] of [
-    [laptop, ofLaptop],
-    [phone, ofPhone],
-  ] as const) {
-    await one.push(events);
-    expect(await one.drain()).toEqual([]);
-  }
+  const pushAll = async () => {
+    for (const [one, events] of [
+      [laptop, ofLaptop],
+      [phone, ofPhone],
+    ] as const) {
+      await one.push(events);
+      expect(await one.drain()).toEqual([]);
+    }
+  };
+  await pushAll();
   const lost = ['up to date', 'late', 'later'].map((name, at) => device(name, at === 1 ? 1 : 0));
   for (const puller of lost) await puller.catchUp();
   const halfWay = device('half way');
@@ -83,13 +86,7 @@ test('fault 19: after a restore the checkpoints of the lost tail expire, devices
   expect(await answeredPage(behind)).toBe('ok');
 
   // The same events once more, at the same versions: still another history.
-  for (const [one, events] of [
-    [laptop, ofLaptop],
-    [phone, ofPhone],
-  ] as const) {
-    await one.push(events);
-    expect(await one.drain()).toEqual([]);
-  }
+  await pushAll();
   const again = await readStored(postgres.url, tenant.id);
   expect(again.log.slice(head).map(({ identityKey }) => identityKey)).toEqual(
     [...ofLaptop, ...ofPhone].map(({ identityKey }) => identityKey),

@@ -1,6 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig, loadDatabaseConfig } from '../../src/config.ts';
+import { refusal } from './support/config-refusal.ts';
 
 const secret = 's'.repeat(32);
 const jwks = {
@@ -10,16 +11,6 @@ const jwks = {
 };
 
 const load = (environment: NodeJS.ProcessEnv) => loadConfig(environment, (dir) => `made in ${dir}`);
-
-function refusal(environment: NodeJS.ProcessEnv): string {
-  try {
-    load(environment);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error('the environment was taken');
-}
 
 describe('an environment with nothing set', () => {
   test('is a development service on this machine only, with a database and a secret of its own', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config.ts';
+import { refusal } from './support/config-refusal.ts';
 
 const load = (environment: NodeJS.ProcessEnv) =>
   loadConfig(environment, () => 'a secret of thirty-two characters');
@@ -8,16 +9,6 @@ const production = {
   DATABASE_URL: 'postgresql://db/landfall',
   JWT_SECRET: 'a secret of thirty-two characters',
 };
-
-function refusal(environment: NodeJS.ProcessEnv): string {
-  try {
-    load(environment);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error('the environment was taken');
-}
 
 describe('with nothing set', () => {
   test('no proxy is believed, no page may read, and the limits are high', () => {
