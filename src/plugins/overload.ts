@@ -1,9 +1,8 @@
-import underPressure from '@fastify/under-pressure';
-import type { FastifyContextConfig, FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyContextConfig, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import type { BodyBudget, BodyShare } from '../admission/body-budget.ts';
-import { createLasting } from '../admission/lasting.ts';
 import { watchLiveHeap } from '../admission/live-heap.ts';
+import { watchLoopDelay } from '../admission/loop-delay.ts';
 import { overloaded, tenantBusy } from '../admission/refusals.ts';
 
 declare module 'fastify' {
@@ -26,7 +25,6 @@ export interface OverloadOptions {
   readonly isFull: (scope: NonNullable<FastifyContextConfig['scope']>) => boolean;
 }
 
-const sampleMs = 500;
 /** How fast refusals grow with the excess: at one and a half times the limit it is four of five. */
 const steepness = 4;
 
@@ -38,17 +36,18 @@ const steepness = 4;
 export const overload = plugin<OverloadOptions>(
   async (app, options) => {
     const { maxEventLoopDelayMs, maxHeapBytes, maxBodyBytes, bodies, isBusy, isFull } = options;
-    // It measures only: limits of its own would refuse all or nothing, and for a single pause too.
-    await app.register(underPressure, { sampleInterval: sampleMs });
-    const lastingDelay = watchDelay(app);
+    const delay = watchLoopDelay();
     const heap = watchLiveHeap();
-    app.addHook('onClose', async () => heap.close());
+    app.addHook('onClose', async () => {
+      delay.close();
+      heap.close();
+    });
 
     function mustRefuse({ routeOptions, headers }: FastifyRequest): boolean {
       const { probe, scope } = routeOptions.config;
       if (probe === true) return false;
       if (heap.bytes() > maxHeapBytes) return true;
-      if (isPartOfExcess(lastingDelay(), maxEventLoopDelayMs)) return true;
+      if (isPartOfExcess(delay.ms(), maxEventLoopDelayMs)) return true;
       if (scope === undefined) return false;
       const announced = Number(headers['content-length'] ?? 0);
       return isFull(scope) || bodies.isFull(Math.min(announced, maxBodyBytes));
@@ -70,13 +69,6 @@ export const overload = plugin<OverloadOptions>(
   },
   { name: 'overload', dependencies: ['error-handler'] },
 );
-
-function watchDelay(app: FastifyInstance): () => number {
-  const delay = createLasting();
-  const timer = setInterval(() => delay.sample(app.memoryUsage().eventLoopDelay), sampleMs).unref();
-  app.addHook('onClose', async () => clearInterval(timer));
-  return () => delay.value();
-}
 
 /** Chance, so that part of the requests is refused, and not all of them and then none. */
 function isPartOfExcess(value: number, limit: number): boolean {

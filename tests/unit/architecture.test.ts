@@ -75,7 +75,7 @@ const bad: readonly (readonly [rule: string, path: string, source: string])[] = 
   ...[
     `import type { Batch } from '../push/batch.ts';`,
     `import type { SyncStore } from '../storage/store.ts';`,
-    `import underPressure from '@fastify/under-pressure';`,
+    `import rateLimit from '@fastify/rate-limit';`,
   ].map(
     (source) =>
       ['admission imports errors.ts, node and itself', 'admission/turns.ts', source] as const,

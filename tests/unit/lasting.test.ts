@@ -17,7 +17,3 @@ test('what is there twice lasts, and is gone with the first sample without it', 
   expect(after(0, 1_500, 2_000, 1_200)).toBe(1_200);
   expect(after(0, 1_500, 2_000, 0)).toBe(0);
 });
-
-test('a sample that is read twice is one sample', () => {
-  expect(after(0, 5_000, 5_000, 5_000)).toBe(0);
-});
