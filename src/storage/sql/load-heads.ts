@@ -1,12 +1,13 @@
 import type { ClientBase } from 'pg';
 import type { EventProof } from '../store.ts';
+import { micros } from './micros.ts';
 
 /** clock_timestamp() and not now(): the transaction began before it waited for the lock. */
 const text = `
 SELECT wanted.tenant_id,
        event.fingerprint,
-       (extract(epoch FROM event.received_at) * 1000000)::bigint AS received_at,
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS clock
+       ${micros('event.received_at')} AS received_at,
+       ${micros('clock_timestamp()')} AS clock
 FROM unnest($1::text[], $2::bigint[]) AS wanted (tenant_id, version)
 LEFT JOIN events AS event
        ON event.tenant_id = wanted.tenant_id AND event.version = wanted.version`;

@@ -2,6 +2,7 @@ import type { ClientBase } from 'pg';
 import type { StoredOutcome } from '../../protocol/push.ts';
 import type { KnownEvent, OfTenant } from '../store.ts';
 import { toProof } from './load-heads.ts';
+import { micros } from './micros.ts';
 
 /**
  * The version before is computed behind a fence: row level security lets no arithmetic on a row into
@@ -18,7 +19,7 @@ WITH event AS MATERIALIZED (
 SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint,
        event.entity_type, event.entity_id, event.outcome,
        previous.fingerprint AS previous_fingerprint,
-       (extract(epoch FROM previous.received_at) * 1000000)::bigint AS previous_received_at
+       ${micros('previous.received_at')} AS previous_received_at
 FROM event
 LEFT JOIN events AS previous
        ON previous.tenant_id = event.tenant_id AND previous.version = event.version_before`;

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { FeedPage, FeedQuery } from '../store.ts';
 import { toProof } from './load-heads.ts';
+import { micros } from './micros.ts';
 import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
 
 /**
@@ -39,10 +40,10 @@ WITH page AS MATERIALIZED (
 )
 SELECT tenant.head, tenant.horizon, tenant.epoch, more.has_more,
        anchor.fingerprint AS anchor_fingerprint,
-       (extract(epoch FROM anchor.received_at) * 1000000)::bigint AS anchor_received_at,
+       ${micros('anchor.received_at')} AS anchor_received_at,
        next_anchor.fingerprint AS next_fingerprint,
-       (extract(epoch FROM next_anchor.received_at) * 1000000)::bigint AS next_received_at,
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS read_at,
+       ${micros('next_anchor.received_at')} AS next_received_at,
+       ${micros('clock_timestamp()')} AS read_at,
        ${recordColumns('page')}
 FROM tenants AS tenant
 CROSS JOIN more

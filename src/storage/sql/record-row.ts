@@ -1,12 +1,12 @@
 import type { StoredRecord } from '../../protocol/record.ts';
+import { micros } from './micros.ts';
 
 /** A record's columns under the names of RecordRow. @param alias of the table records */
 export function recordColumns(alias: string): string {
-  const micros = (column: string) =>
-    `(extract(epoch FROM ${alias}.${column}) * 1000000)::bigint AS ${column}`;
+  const time = (column: string) => `${micros(`${alias}.${column}`)} AS ${column}`;
   return `${alias}.entity_type, ${alias}.entity_id, ${alias}.version, ${alias}.deleted,
        ${alias}.data, ${alias}.origin_key, ${alias}.origin_kind, ${alias}.origin_device,
-       ${micros('origin_at')}, ${micros('created_at')}, ${micros('updated_at')}`;
+       ${time('origin_at')}, ${time('created_at')}, ${time('updated_at')}`;
 }
 
 export interface RecordRow {
