@@ -1,19 +1,24 @@
 import type { ClientBase } from 'pg';
+import { int8, text } from './binary-array.ts';
+import { column, defineRowSet } from './row-set.ts';
 
-const text = `
+interface Moved {
+  readonly id: string;
+  readonly head: number;
+}
+
+const moved = defineRowSet<Moved>({
+  id: column(text, ({ id }) => id),
+  head: column(int8, ({ head }) => head),
+});
+
+const updateText = `
 UPDATE tenants AS tenant
 SET head = moved.head
-FROM unnest($1::text[], $2::bigint[]) AS moved (id, head)
+FROM ${moved.unnest('moved')}
 WHERE tenant.id = moved.id`;
 
 /** Moves heads past the events just appended. */
-export async function advanceHeads(
-  client: ClientBase,
-  tenants: readonly { readonly id: string; readonly head: number }[],
-): Promise<void> {
-  await client.query({
-    name: 'advance-heads',
-    text,
-    values: [tenants.map(({ id }) => id), tenants.map(({ head }) => head)],
-  });
+export async function advanceHeads(client: ClientBase, tenants: readonly Moved[]): Promise<void> {
+  await client.query({ name: 'advance-heads', text: updateText, values: moved.values(tenants) });
 }

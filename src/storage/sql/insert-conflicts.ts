@@ -1,25 +1,28 @@
 import type { ClientBase } from 'pg';
 import type { EventRow, OfTenant } from '../store.ts';
+import { int8, text } from './binary-array.ts';
+import { column, defineRowSet } from './row-set.ts';
 
-const text = `
-INSERT INTO conflicts (tenant_id, version, entity_type, entity_id)
-SELECT tenant_id, version, entity_type, entity_id
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[])
-  AS conflict (tenant_id, version, entity_type, entity_id)`;
+const conflicts = defineRowSet<OfTenant<EventRow>>({
+  tenant_id: column(text, (event) => event.tenantId),
+  version: column(int8, (event) => event.version),
+  entity_type: column(text, (event) => event.entityType),
+  entity_id: column(text, (event) => event.entityId),
+});
+
+const insertText = `
+INSERT INTO conflicts (${conflicts.columns})
+SELECT ${conflicts.columns}
+FROM ${conflicts.unnest('conflict')}`;
 
 /** Opens a conflict for each of these events, for a person to settle. */
 export async function insertConflicts(
   client: ClientBase,
-  events: readonly OfTenant<EventRow>[],
+  rows: readonly OfTenant<EventRow>[],
 ): Promise<void> {
   await client.query({
     name: 'insert-conflicts',
-    text,
-    values: [
-      events.map((event) => event.tenantId),
-      events.map((event) => event.version),
-      events.map((event) => event.entityType),
-      events.map((event) => event.entityId),
-    ],
+    text: insertText,
+    values: conflicts.values(rows),
   });
 }

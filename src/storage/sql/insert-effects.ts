@@ -1,27 +1,26 @@
 import type { ClientBase } from 'pg';
 import type { EffectRow, OfTenant } from '../store.ts';
+import { int8, text } from './binary-array.ts';
+import { column, defineRowSet } from './row-set.ts';
 
-const text = `
-INSERT INTO effects (tenant_id, entity_type, entity_id, version, record_before, record_after)
-SELECT tenant_id, entity_type, entity_id, version, record_before, record_after
-FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[])
-  AS effect (tenant_id, entity_type, entity_id, version, record_before, record_after)`;
+const effects = defineRowSet<OfTenant<EffectRow>>({
+  tenant_id: column(text, (effect) => effect.tenantId),
+  entity_type: column(text, (effect) => effect.entityType),
+  entity_id: column(text, (effect) => effect.entityId),
+  version: column(int8, (effect) => effect.version),
+  record_before: column(int8, (effect) => effect.recordBefore),
+  record_after: column(int8, (effect) => effect.recordAfter),
+});
+
+const insertText = `
+INSERT INTO effects (${effects.columns})
+SELECT ${effects.columns}
+FROM ${effects.unnest('effect')}`;
 
 /** Notes which records beside its own an event wrote. */
 export async function insertEffects(
   client: ClientBase,
-  effects: readonly OfTenant<EffectRow>[],
+  rows: readonly OfTenant<EffectRow>[],
 ): Promise<void> {
-  await client.query({
-    name: 'insert-effects',
-    text,
-    values: [
-      effects.map((effect) => effect.tenantId),
-      effects.map((effect) => effect.entityType),
-      effects.map((effect) => effect.entityId),
-      effects.map((effect) => effect.version),
-      effects.map((effect) => effect.recordBefore),
-      effects.map((effect) => effect.recordAfter),
-    ],
-  });
+  await client.query({ name: 'insert-effects', text: insertText, values: effects.values(rows) });
 }

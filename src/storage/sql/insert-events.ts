@@ -1,56 +1,41 @@
 import type { ClientBase } from 'pg';
 import type { EventRow, OfTenant } from '../store.ts';
+import { bool, bytea, int4, int8, json, text, timestamptz } from './binary-array.ts';
+import { column, defineRowSet } from './row-set.ts';
 
-const text = `
-INSERT INTO events (
-  tenant_id, version, identity_key, fingerprint, kind, kind_version, entity_type, entity_id,
-  outcome, device_id, subject, occurred_at, effective_at, received_at, clock_adjusted,
-  base_version, base_key, sequence, payload, record_before, record_after)
-SELECT tenant_id, version, identity_key, fingerprint, kind, kind_version, entity_type, entity_id,
-       outcome, device_id, subject,
-       timestamptz 'epoch' + occurred_at * interval '1 microsecond',
-       timestamptz 'epoch' + effective_at * interval '1 microsecond',
-       timestamptz 'epoch' + received_at * interval '1 microsecond',
-       clock_adjusted, base_version, base_key, sequence, payload::json, record_before, record_after
-FROM unnest(
-  $1::text[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $6::int[], $7::text[], $8::text[],
-  $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bool[],
-  $16::bigint[], $17::text[], $18::bigint[], $19::text[], $20::bigint[], $21::bigint[]
-) AS event (
-  tenant_id, version, identity_key, fingerprint, kind, kind_version, entity_type, entity_id,
-  outcome, device_id, subject, occurred_at, effective_at, received_at, clock_adjusted,
-  base_version, base_key, sequence, payload, record_before, record_after)`;
+const events = defineRowSet<OfTenant<EventRow>>({
+  tenant_id: column(text, (event) => event.tenantId),
+  version: column(int8, (event) => event.version),
+  identity_key: column(text, (event) => event.identityKey),
+  fingerprint: column(bytea, (event) => event.fingerprint),
+  kind: column(text, (event) => event.kind),
+  kind_version: column(int4, (event) => event.kindVersion),
+  entity_type: column(text, (event) => event.entityType),
+  entity_id: column(text, (event) => event.entityId),
+  outcome: column(text, (event) => event.outcome),
+  device_id: column(text, (event) => event.deviceId),
+  subject: column(text, (event) => event.subject),
+  occurred_at: column(timestamptz, (event) => event.occurredAt),
+  effective_at: column(timestamptz, (event) => event.effectiveAt),
+  received_at: column(timestamptz, (event) => event.receivedAt),
+  clock_adjusted: column(bool, (event) => event.clockAdjusted),
+  base_version: column(int8, (event) => event.baseVersion),
+  base_key: column(text, (event) => event.baseKey),
+  sequence: column(int8, (event) => event.sequence),
+  payload: column(json, (event) => event.payload),
+  record_before: column(int8, (event) => event.recordBefore),
+  record_after: column(int8, (event) => event.recordAfter),
+});
+
+const insertText = `
+INSERT INTO events (${events.columns})
+SELECT ${events.columns}
+FROM ${events.unnest('event')}`;
 
 /** Appends to the log. */
 export async function insertEvents(
   client: ClientBase,
-  events: readonly OfTenant<EventRow>[],
+  rows: readonly OfTenant<EventRow>[],
 ): Promise<void> {
-  await client.query({
-    name: 'insert-events',
-    text,
-    values: [
-      events.map((event) => event.tenantId),
-      events.map((event) => event.version),
-      events.map((event) => event.identityKey),
-      events.map((event) => event.fingerprint),
-      events.map((event) => event.kind),
-      events.map((event) => event.kindVersion),
-      events.map((event) => event.entityType),
-      events.map((event) => event.entityId),
-      events.map((event) => event.outcome),
-      events.map((event) => event.deviceId),
-      events.map((event) => event.subject),
-      events.map((event) => event.occurredAt),
-      events.map((event) => event.effectiveAt),
-      events.map((event) => event.receivedAt),
-      events.map((event) => event.clockAdjusted),
-      events.map((event) => event.baseVersion),
-      events.map((event) => event.baseKey),
-      events.map((event) => event.sequence),
-      events.map((event) => event.payload),
-      events.map((event) => event.recordBefore),
-      events.map((event) => event.recordAfter),
-    ],
-  });
+  await client.query({ name: 'insert-events', text: insertText, values: events.values(rows) });
 }

@@ -1,14 +1,26 @@
 import type { ClientBase } from 'pg';
 import type { EventProof } from '../store.ts';
+import { int8, text } from './binary-array.ts';
 import { micros } from './micros.ts';
+import { column, defineRowSet } from './row-set.ts';
+
+interface Wanted {
+  readonly id: string;
+  readonly head: number;
+}
+
+const wanted = defineRowSet<Wanted>({
+  tenant_id: column(text, ({ id }) => id),
+  version: column(int8, ({ head }) => head),
+});
 
 /** clock_timestamp() and not now(): the transaction began before it waited for the lock. */
-const text = `
+const loadText = `
 SELECT wanted.tenant_id,
        event.fingerprint,
        ${micros('event.received_at')} AS received_at,
        ${micros('clock_timestamp()')} AS clock
-FROM unnest($1::text[], $2::bigint[]) AS wanted (tenant_id, version)
+FROM ${wanted.unnest('wanted')}
 LEFT JOIN events AS event
        ON event.tenant_id = wanted.tenant_id AND event.version = wanted.version`;
 
@@ -30,12 +42,12 @@ export interface Head {
 /** The database's time and each tenant's newest event. Call it under the tenants' locks. */
 export async function loadHeads(
   client: ClientBase,
-  tenants: readonly { readonly id: string; readonly head: number }[],
+  tenants: readonly Wanted[],
 ): Promise<readonly Head[]> {
   const { rows } = await client.query<Row>({
     name: 'load-heads',
-    text,
-    values: [tenants.map(({ id }) => id), tenants.map(({ head }) => head)],
+    text: loadText,
+    values: wanted.values(tenants),
   });
   return rows.map((row) => ({
     tenantId: row.tenant_id,

@@ -1,18 +1,30 @@
 import type { ClientBase } from 'pg';
 import type { StoredOutcome } from '../../protocol/push.ts';
 import type { KnownEvent, OfTenant } from '../store.ts';
+import { text } from './binary-array.ts';
 import { toProof } from './load-heads.ts';
 import { micros } from './micros.ts';
+import { column, defineRowSet } from './row-set.ts';
+
+interface Wanted {
+  readonly tenantId: string;
+  readonly identityKey: string;
+}
+
+const wanted = defineRowSet<Wanted>({
+  tenant_id: column(text, ({ tenantId }) => tenantId),
+  identity_key: column(text, ({ identityKey }) => identityKey),
+});
 
 /**
  * The version before is computed behind a fence: row level security lets no arithmetic on a row into
  * an index condition, and each look-up would read the whole tenant.
  */
-export const text = `
+const loadText = `
 WITH event AS MATERIALIZED (
   SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint,
          event.entity_type, event.entity_id, event.outcome, event.version - 1 AS version_before
-  FROM unnest($1::text[], $2::text[]) AS wanted (tenant_id, identity_key)
+  FROM ${wanted.unnest('wanted')}
   JOIN events AS event
     ON event.tenant_id = wanted.tenant_id AND event.identity_key = wanted.identity_key
 )
@@ -39,12 +51,12 @@ interface Row {
 /** Those of the keys that are stored already, each with its tenant. */
 export async function loadKnownEvents(
   client: ClientBase,
-  wanted: readonly { readonly tenantId: string; readonly identityKey: string }[],
+  keys: readonly Wanted[],
 ): Promise<readonly OfTenant<KnownEvent>[]> {
   const { rows } = await client.query<Row>({
     name: 'load-known-events',
-    text,
-    values: [wanted.map(({ tenantId }) => tenantId), wanted.map(({ identityKey }) => identityKey)],
+    text: loadText,
+    values: wanted.values(keys),
   });
   return rows.map((row) => ({
     tenantId: row.tenant_id,

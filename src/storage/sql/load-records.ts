@@ -1,11 +1,19 @@
 import type { ClientBase } from 'pg';
 import type { EntityRef } from '../../protocol/record.ts';
 import type { OfTenant, RecordState } from '../store.ts';
+import { text } from './binary-array.ts';
 import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
+import { column, defineRowSet } from './row-set.ts';
+
+const wanted = defineRowSet<OfTenant<EntityRef>>({
+  tenant_id: column(text, ({ tenantId }) => tenantId),
+  entity_type: column(text, ({ entityType }) => entityType),
+  entity_id: column(text, ({ entityId }) => entityId),
+});
 
 const keptText = `
 SELECT record.tenant_id, ${recordColumns('record')}, record.clock, record.sequence
-FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant_id, entity_type, entity_id)
+FROM ${wanted.unnest('wanted')}
 JOIN records AS record
   ON record.tenant_id = wanted.tenant_id
  AND record.entity_type = wanted.entity_type
@@ -13,7 +21,7 @@ JOIN records AS record
 
 const purgedText = `
 SELECT record.tenant_id, ${recordColumns('record')}, record.clock, record.sequence
-FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (tenant_id, entity_type, entity_id)
+FROM ${wanted.unnest('wanted')}
 JOIN (SELECT *, true AS deleted, NULL::json AS data FROM purged_records) AS record
   ON record.tenant_id = wanted.tenant_id
  AND record.entity_type = wanted.entity_type
@@ -28,34 +36,30 @@ interface Row extends RecordRow {
 /** Those of the entities that have a record, each with its tenant. */
 export function loadRecords(
   client: ClientBase,
-  wanted: readonly OfTenant<EntityRef>[],
+  entities: readonly OfTenant<EntityRef>[],
 ): Promise<readonly OfTenant<RecordState>[]> {
-  return load(client, 'load-records', keptText, wanted);
+  return load(client, 'load-records', keptText, entities);
 }
 
 /** What remains of those whose tombstones were purged: deleted, and without data. */
 export async function loadPurgedRecords(
   client: ClientBase,
-  wanted: readonly OfTenant<EntityRef>[],
+  entities: readonly OfTenant<EntityRef>[],
 ): Promise<readonly OfTenant<RecordState>[]> {
-  const records = await load(client, 'load-purged-records', purgedText, wanted);
+  const records = await load(client, 'load-purged-records', purgedText, entities);
   return records.map((record) => ({ ...record, purged: 'hidden' }));
 }
 
 async function load(
   client: ClientBase,
   name: string,
-  text: string,
-  wanted: readonly OfTenant<EntityRef>[],
+  loadText: string,
+  entities: readonly OfTenant<EntityRef>[],
 ): Promise<readonly OfTenant<RecordState>[]> {
   const { rows } = await client.query<Row>({
     name,
-    text,
-    values: [
-      wanted.map(({ tenantId }) => tenantId),
-      wanted.map(({ entityType }) => entityType),
-      wanted.map(({ entityId }) => entityId),
-    ],
+    text: loadText,
+    values: wanted.values(entities),
   });
   return rows.map((row) => ({
     ...toStoredRecord(row),

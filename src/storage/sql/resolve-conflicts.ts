@@ -1,26 +1,29 @@
 import type { ClientBase } from 'pg';
 import type { EventRow, OfTenant } from '../store.ts';
+import { int8, text } from './binary-array.ts';
+import { column, defineRowSet } from './row-set.ts';
 
-const text = `
+const resolved = defineRowSet<OfTenant<EventRow>>({
+  tenant_id: column(text, (event) => event.tenantId),
+  version: column(int8, (event) => event.resolves?.version),
+  resolution: column(text, (event) => event.resolves?.resolution),
+  resolved_version: column(int8, (event) => event.version),
+});
+
+const updateText = `
 UPDATE conflicts AS conflict
 SET resolution = resolved.resolution, resolved_version = resolved.resolved_version
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[])
-  AS resolved (tenant_id, version, resolution, resolved_version)
+FROM ${resolved.unnest('resolved')}
 WHERE conflict.tenant_id = resolved.tenant_id AND conflict.version = resolved.version`;
 
 /** Closes the conflicts that these events resolve. */
 export async function resolveConflicts(
   client: ClientBase,
-  events: readonly OfTenant<EventRow>[],
+  rows: readonly OfTenant<EventRow>[],
 ): Promise<void> {
   await client.query({
     name: 'resolve-conflicts',
-    text,
-    values: [
-      events.map((event) => event.tenantId),
-      events.map((event) => event.resolves?.version),
-      events.map((event) => event.resolves?.resolution),
-      events.map((event) => event.version),
-    ],
+    text: updateText,
+    values: resolved.values(rows),
   });
 }

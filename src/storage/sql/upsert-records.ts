@@ -1,21 +1,29 @@
 import type { ClientBase } from 'pg';
 import type { OfTenant, RecordState } from '../store.ts';
+import { bool, int8, json, text, timestamptz } from './binary-array.ts';
+import { column, defineRowSet } from './row-set.ts';
 
-const text = `
-INSERT INTO records AS record (
-  tenant_id, entity_type, entity_id, version, deleted, data, clock, sequence,
-  origin_key, origin_kind, origin_device, origin_at, created_at, updated_at)
-SELECT tenant_id, entity_type, entity_id, version, deleted, data::json, clock::json, sequence,
-       origin_key, origin_kind, origin_device,
-       timestamptz 'epoch' + origin_at * interval '1 microsecond',
-       timestamptz 'epoch' + created_at * interval '1 microsecond',
-       timestamptz 'epoch' + updated_at * interval '1 microsecond'
-FROM unnest(
-  $1::text[], $2::text[], $3::text[], $4::bigint[], $5::bool[], $6::text[], $7::text[],
-  $8::bigint[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[]
-) AS changed (
-  tenant_id, entity_type, entity_id, version, deleted, data, clock, sequence,
-  origin_key, origin_kind, origin_device, origin_at, created_at, updated_at)
+const records = defineRowSet<OfTenant<RecordState>>({
+  tenant_id: column(text, (record) => record.tenantId),
+  entity_type: column(text, (record) => record.entityType),
+  entity_id: column(text, (record) => record.entityId),
+  version: column(int8, (record) => record.version),
+  deleted: column(bool, (record) => record.deleted),
+  data: column(json, (record) => record.data),
+  clock: column(json, (record) => JSON.stringify(record.clock)),
+  sequence: column(int8, (record) => record.sequence),
+  origin_key: column(text, (record) => record.originKey),
+  origin_kind: column(text, (record) => record.originKind),
+  origin_device: column(text, (record) => record.originDevice),
+  origin_at: column(timestamptz, (record) => record.originAt),
+  created_at: column(timestamptz, (record) => record.createdAt),
+  updated_at: column(timestamptz, (record) => record.updatedAt),
+});
+
+const upsertText = `
+INSERT INTO records (${records.columns})
+SELECT ${records.columns}
+FROM ${records.unnest('changed')}
 ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE SET
   version = excluded.version,
   deleted = excluded.deleted,
@@ -31,26 +39,7 @@ ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE SET
 /** Replaces whole records. Each entity at most once; call it under their tenants' locks. */
 export async function upsertRecords(
   client: ClientBase,
-  records: readonly OfTenant<RecordState>[],
+  rows: readonly OfTenant<RecordState>[],
 ): Promise<void> {
-  await client.query({
-    name: 'upsert-records',
-    text,
-    values: [
-      records.map((record) => record.tenantId),
-      records.map((record) => record.entityType),
-      records.map((record) => record.entityId),
-      records.map((record) => record.version),
-      records.map((record) => record.deleted),
-      records.map((record) => record.data),
-      records.map((record) => JSON.stringify(record.clock)),
-      records.map((record) => record.sequence),
-      records.map((record) => record.originKey),
-      records.map((record) => record.originKind),
-      records.map((record) => record.originDevice),
-      records.map((record) => record.originAt),
-      records.map((record) => record.createdAt),
-      records.map((record) => record.updatedAt),
-    ],
-  });
+  await client.query({ name: 'upsert-records', text: upsertText, values: records.values(rows) });
 }

@@ -1,5 +1,14 @@
 import type { ClientBase } from 'pg';
 import type { ReplayCount } from '../audit.ts';
+import { int8, text, timestamptz } from './binary-array.ts';
+import { column, defineRowSet } from './row-set.ts';
+
+const counted = defineRowSet<ReplayCount>({
+  tenant_id: column(text, ({ tenantId }) => tenantId),
+  version: column(int8, ({ version }) => version),
+  count: column(int8, ({ count }) => count),
+  last_at: column(timestamptz, ({ lastAt }) => lastAt),
+});
 
 /**
  * In key order, so that two processes that count the same events wait for each other instead of
@@ -7,15 +16,13 @@ import type { ReplayCount } from '../audit.ts';
  * written, and the count of an event that it has removed is not written. What was received after the
  * last replay is not what was replayed, but has its version in the tenant's next life.
  */
-const text = `
+const upsertText = `
 INSERT INTO replays AS replay (tenant_id, version, count, last_at)
-SELECT counted.tenant_id, counted.version, counted.count,
-       timestamptz 'epoch' + counted.last_at * interval '1 microsecond'
-FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[])
-  AS counted (tenant_id, version, count, last_at)
+SELECT counted.tenant_id, counted.version, counted.count, counted.last_at
+FROM ${counted.unnest('counted')}
 JOIN events AS event
   ON event.tenant_id = counted.tenant_id AND event.version = counted.version
- AND event.received_at <= timestamptz 'epoch' + counted.last_at * interval '1 microsecond'
+ AND event.received_at <= counted.last_at
 ORDER BY counted.tenant_id COLLATE "C", counted.version
 FOR KEY SHARE OF event
 ON CONFLICT (tenant_id, version) DO UPDATE SET
@@ -27,14 +34,5 @@ export async function upsertReplays(
   client: ClientBase,
   counts: readonly ReplayCount[],
 ): Promise<void> {
-  await client.query({
-    name: 'upsert-replays',
-    text,
-    values: [
-      counts.map(({ tenantId }) => tenantId),
-      counts.map(({ version }) => version),
-      counts.map(({ count }) => count),
-      counts.map(({ lastAt }) => lastAt),
-    ],
-  });
+  await client.query({ name: 'upsert-replays', text: upsertText, values: counted.values(counts) });
 }

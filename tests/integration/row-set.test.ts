@@ -1,0 +1,84 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import {
+  bool,
+  bytea,
+  int4,
+  int8,
+  json,
+  text,
+  timestamptz,
+} from '../../src/storage/sql/binary-array.ts';
+import { column, defineRowSet } from '../../src/storage/sql/row-set.ts';
+import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { withClient } from '../setup/template.ts';
+
+const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
+
+interface Row {
+  readonly text: string | null;
+  readonly json: string | null;
+  readonly bytea: Buffer | null;
+  readonly bool: boolean | null;
+  readonly int4: number | null;
+  readonly int8: number | null;
+  readonly timestamptz: number | null;
+}
+
+const set = defineRowSet<Row>({
+  text: column(text, (row) => row.text),
+  json: column(json, (row) => row.json),
+  bytea: column(bytea, (row) => row.bytea),
+  bool: column(bool, (row) => row.bool),
+  int4: column(int4, (row) => row.int4),
+  int8: column(int8, (row) => row.int8),
+  timestamptz: column(timestamptz, (row) => row.timestamptz),
+});
+
+/** As they are stored, but for what `pg` would parse its own way. */
+const readBack = `
+SELECT sent.text, sent.json::text, sent.bytea, sent.bool, sent.int4, sent.int8::text,
+       (extract(epoch FROM sent.timestamptz) * 1000000)::bigint::text AS timestamptz
+FROM ${set.unnest('sent')}`;
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createDatabase();
+});
+afterAll(() => database.drop());
+
+/** PostgreSQL's text holds every character but NUL. */
+const storable = fc.string({ unit: 'grapheme' }).map((value) => value.replaceAll('\0', ''));
+const orNull = <Value>(values: fc.Arbitrary<Value>) => fc.option(values, { nil: null });
+const rows: fc.Arbitrary<Row[]> = fc.array(
+  fc.record({
+    text: orNull(fc.oneof(storable, fc.constantFrom('', 'NULL', '{}', '"', '\\', 'a,b', '€🎈'))),
+    json: orNull(fc.json()),
+    bytea: orNull(fc.uint8Array().map((bytes) => Buffer.from(bytes))),
+    bool: orNull(fc.boolean()),
+    int4: orNull(fc.integer()),
+    int8: orNull(fc.maxSafeInteger()),
+    timestamptz: orNull(
+      fc.integer({ min: Date.UTC(1900, 0, 1) * 1000, max: Date.UTC(2200, 0, 1) * 1000 }),
+    ),
+  }),
+);
+
+test(`a set of rows arrives as it was sent (SEED=${seed})`, async () => {
+  await withClient(database.url, (client) =>
+    fc.assert(
+      fc.asyncProperty(rows, async (sent) => {
+        const { rows: read } = await client.query(readBack, set.values(sent));
+        const numberOf = (value: string | null) => (value === null ? null : Number(value));
+        expect(
+          read.map((row) => ({
+            ...row,
+            int8: numberOf(row.int8),
+            timestamptz: numberOf(row.timestamptz),
+          })),
+        ).toEqual(sent);
+      }),
+      { seed, numRuns: 300 },
+    ),
+  );
+});
