@@ -24,13 +24,13 @@ export function column<Row, Value>(
   return { type: type.name, encode: (rows) => encodeArray(type, rows.map(of)) };
 }
 
+/** In a select list the arrays are walked side by side; each function of a FROM clause would first fill a store. */
 export function defineRowSet<Row>(columns: { readonly [name: string]: Column<Row> }): RowSet<Row> {
-  const names = Object.keys(columns).join(', ');
-  const all = Object.values(columns);
-  const arrays = all.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ');
+  const all = Object.entries(columns);
+  const list = all.map(([name, { type }], index) => `unnest($${index + 1}::${type}[]) AS ${name}`);
   return {
-    columns: names,
-    unnest: (alias) => `unnest(${arrays}) AS ${alias} (${names})`,
-    values: (rows) => all.map((each) => each.encode(rows)),
+    columns: Object.keys(columns).join(', '),
+    unnest: (alias) => `(SELECT ${list.join(', ')}) AS ${alias}`,
+    values: (rows) => all.map(([, each]) => each.encode(rows)),
   };
 }
