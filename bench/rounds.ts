@@ -1,5 +1,5 @@
 import type { Sample } from './load/sample.ts';
-import type { Sizes } from './sizes.ts';
+import type { Stage } from './stage.ts';
 
 /** Puts one system under load for so many seconds. */
 export type Contestant = (seconds: number) => Promise<Sample>;
@@ -9,7 +9,7 @@ export type Contestant = (seconds: number) => Promise<Sample>;
  * machine does meanwhile, it does to all.
  */
 export async function alternate<Name extends string>(
-  { rounds, warmUpSeconds, seconds }: Sizes,
+  { sizes: { rounds, warmUpSeconds, seconds }, settle }: Stage,
   contestants: Readonly<Record<Name, Contestant>>,
 ): Promise<Record<Name, readonly Sample[]>> {
   const names = Object.keys(contestants) as Name[];
@@ -18,6 +18,7 @@ export async function alternate<Name extends string>(
     Sample[]
   >;
   for (const name of names) await contestants[name](warmUpSeconds);
+  await settle();
   for (let round = 0; round < rounds; round += 1) {
     for (let turn = 0; turn < names.length; turn += 1) {
       const name = names[(round + turn) % names.length];

@@ -30,6 +30,11 @@ export interface Stage {
   readonly secret: string;
   readonly tokens: (tenants: readonly string[]) => Readonly<Record<string, string>>;
   createDatabase(name: string): Promise<string>;
+  /**
+   * Gathers the statistics of all its databases, as autovacuum does within a minute of the first rows.
+   * Until then PostgreSQL keeps the plans that it made for empty tables.
+   */
+  readonly settle: () => Promise<void>;
   startLandfall(
     databaseUrl: string,
     changes?: Pick<LandfallOptions, 'env' | 'heapFile'>,
@@ -79,6 +84,7 @@ function createStage(
     tokens: (tenants) =>
       Object.fromEntries(tenants.map((tenant) => [tenant, sign(secret, tenant)])),
     createDatabase: (name) => databases.create(name),
+    settle: () => databases.analyze(),
     startServer,
     newFolder: (name) => join(folder, name),
     async startLandfall(databaseUrl, changes = {}) {

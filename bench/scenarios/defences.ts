@@ -25,10 +25,7 @@ export const defences: Scenario = {
       limited: await start(stage, await stage.createDatabase('limited'), limits),
       ...(hadRowSecurity && { bare: await start(stage, bareUrl) }),
     };
-    const samples: Record<string, readonly Sample[]> = await alternate<string>(
-      stage.sizes,
-      contestants,
-    );
+    const samples: Record<string, readonly Sample[]> = await alternate<string>(stage, contestants);
     const rates = (name: string) => (samples[name] ?? []).map(rateOf);
     const findings: Finding[] = [
       ratio('with rate limits / without', rates('limited'), rates('plain')),

@@ -27,8 +27,8 @@ export const growth: Scenario = {
       startWith(stage, sizes.few, entities),
       startWith(stage, sizes.many, entities),
     ]);
-    const pushes = await alternate(stage.sizes, { few: few.push, many: many.push });
-    const pulls = await alternate(stage.sizes, { few: few.pull, many: many.pull });
+    const pushes = await alternate(stage, { few: few.push, many: many.push });
+    const pulls = await alternate(stage, { few: few.pull, many: many.pull });
     return {
       findings: [
         compareP50('push p50, many / few', pushes),

@@ -11,7 +11,7 @@ export const hotTenant: Scenario = {
     const landfall = await stage.startLandfall(await stage.createDatabase('landfall'));
     const start = async (work = createWork()) =>
       closedLoop(await startPushLoad(stage, 'landfall', landfall, work));
-    const samples = await alternate(stage.sizes, {
+    const samples = await alternate(stage, {
       hot: await start(createWork({ tenants: ['hot'] })),
       spread: await start(),
     });

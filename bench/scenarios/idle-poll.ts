@@ -26,7 +26,7 @@ export const idlePoll: Scenario = {
       const traffic = { kind: 'poll', paths, expected: '"changes":[]' } as const;
       return closedLoop(await stage.startLoad({ url, lanes, tokens, traffic }));
     };
-    const samples = await alternate(stage.sizes, {
+    const samples = await alternate(stage, {
       landfall: await start(landfall.url, await findPaths(landfall.url, tokens)),
       bare: await start(bare.url, Object.fromEntries(tenants.map((tenant) => [tenant, '/']))),
     });

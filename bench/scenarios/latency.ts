@@ -15,6 +15,7 @@ export const latency: Scenario = {
     const load = await startPushLoad(stage, 'landfall', landfall, createWork());
     const { rounds, warmUpSeconds, latencySeconds } = stage.sizes;
     await load.order({ do: 'closed', seconds: warmUpSeconds });
+    await stage.settle();
     const samples: Sample[] = [];
     for (let round = 0; round < rounds; round += 1) {
       samples.push(await load.order({ do: 'open', rate, seconds: latencySeconds }));

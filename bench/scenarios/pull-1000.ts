@@ -28,7 +28,7 @@ export const pull1000: Scenario = {
     await fillStock(databaseUrl, { tenants, events: records, entities: records });
     const landfall = await stage.startLandfall(databaseUrl);
     const { ready: bare } = await stage.startServer('servers/bare-page.ts', { databaseUrl });
-    const samples = await alternate<string>(stage.sizes, {
+    const samples = await alternate<string>(stage, {
       landfall: closedLoop(await startPullLoad(stage, 'landfall', landfall, walk)),
       'bare-page': closedLoop(await startPullLoad(stage, 'bare-page', bare, walk)),
       ...(stage.withPeers && { 'express-pouchdb': await startPouchPull(stage, walk) }),

@@ -14,11 +14,11 @@ export const push1: Scenario = {
     const landfall = await stage.startLandfall(await stage.createDatabase('landfall'));
     const own = closedLoop(await startPushLoad(stage, 'landfall', landfall, work));
     if (!stage.withPeers) {
-      const samples = await alternate(stage.sizes, { landfall: own });
+      const samples = await alternate(stage, { landfall: own });
       return { findings: [], systems: { landfall: measure(samples.landfall) } };
     }
     const pouch = await startPouch(stage, work.tenants);
-    const samples = await alternate(stage.sizes, {
+    const samples = await alternate(stage, {
       landfall: own,
       pouch: closedLoop(await startPushLoad(stage, 'express-pouchdb', pouch, work)),
     });

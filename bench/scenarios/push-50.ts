@@ -27,7 +27,7 @@ export const push50: Scenario = {
       stage.withPeers ? startPeers(stage) : {},
     ]);
     let sent = 0;
-    const samples = await alternate<string>(stage.sizes, {
+    const samples = await alternate<string>(stage, {
       landfall: async (seconds) => {
         const sample = await load.order({ do: 'closed', seconds });
         sent += sample.units;

@@ -15,6 +15,7 @@ export const replay: Scenario = {
     const { rounds, warmUpSeconds, seconds } = stage.sizes;
     await load.order({ do: 'closed', seconds: warmUpSeconds });
     await load.order({ do: 'again' });
+    await stage.settle();
     const first: Sample[] = [];
     const again: Sample[] = [];
     const written: number[] = [];

@@ -4,6 +4,8 @@ import { migrate } from '../../src/storage/migrate.ts';
 export interface Databases {
   /** A new, migrated database of this cluster; its connection string. */
   create(name: string): Promise<string>;
+  /** Gathers the planner's statistics of all that were made. */
+  analyze(): Promise<void>;
   /** Such as `18.4`. */
   readonly version: string;
   drop(): Promise<void>;
@@ -25,25 +27,29 @@ export async function openDatabases(clusterUrl: string): Promise<Databases> {
     const { rows } = await client.query<{ server_version: string }>('SHOW server_version');
     return rows[0]?.server_version ?? '';
   });
-  const names: string[] = [];
+  const urls = new Map<string, string>();
   return {
     version,
     async create(name) {
-      const own = `landfall_bench_${process.pid}_${names.length}_${name.replaceAll('-', '_')}`;
-      names.push(own);
+      const own = `landfall_bench_${process.pid}_${urls.size}_${name.replaceAll('-', '_')}`;
+      const url = new URL(clusterUrl);
+      url.pathname = `/${own}`;
+      urls.set(own, url.href);
       await withClient(clusterUrl, (client) =>
         client.query(`CREATE DATABASE "${own}" TEMPLATE template0`),
       );
-      const url = new URL(clusterUrl);
-      url.pathname = `/${own}`;
       await migrate(url.href);
       return url.href;
     },
+    async analyze() {
+      for (const url of urls.values()) await withClient(url, (client) => client.query('ANALYZE'));
+    },
     drop: () =>
       withClient(clusterUrl, async (client) => {
-        for (const name of names.splice(0)) {
+        for (const name of urls.keys()) {
           await client.query(`DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`);
         }
+        urls.clear();
       }),
   };
 }
