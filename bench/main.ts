@@ -1,12 +1,12 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startChild } from './child.ts';
 import type { ScenarioResult } from './findings.ts';
 import { describeMachine } from './machine.ts';
 import { type Options, readOptions, usage } from './options.ts';
 import { printReport, type Report } from './report.ts';
 import { onStage } from './stage.ts';
+import { openCluster } from './systems/cluster.ts';
 import { openDatabases } from './systems/databases.ts';
 import { installPeers } from './systems/peers.ts';
 
@@ -18,14 +18,9 @@ async function main(options: Options): Promise<void> {
   await mkdir(folder, { recursive: true });
   await sweep();
   if (options.withPeers) await installPeers(say);
-  const { clusterUrl } = options;
-  const cluster = clusterUrl
-    ? { ready: { url: clusterUrl }, stop: async () => {} }
-    : await startChild<{ url: string }>(new URL('servers/postgres.ts', import.meta.url), {
-        folder: join(folder, 'cluster'),
-      });
+  const cluster = await openCluster(join(folder, 'cluster'), process.env);
   try {
-    const report = await runAll(options, cluster.ready.url);
+    const report = await runAll(options, cluster.url);
     process.stdout.write(
       options.json ? `${JSON.stringify(report, null, 2)}\n` : printReport(report),
     );

@@ -9,8 +9,6 @@ export interface Options {
   readonly json: boolean;
   readonly withPeers: boolean;
   readonly profileFolder: string | undefined;
-  /** Undefined: the embedded PostgreSQL. */
-  readonly clusterUrl: string | undefined;
 }
 
 export const usage = `usage: npm run --silent bench -- [--quick] [--json] [--only NAME[,NAME]] [--without-peers] [--profile FOLDER]
@@ -36,7 +34,6 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
     json: values.json,
     withPeers: !values['without-peers'],
     profileFolder: values.profile,
-    clusterUrl: env.BENCH_DATABASE_URL || undefined,
   };
 }
 

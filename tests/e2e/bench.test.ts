@@ -1,6 +1,7 @@
 import { expect, inject, test } from 'vitest';
 import type { Finding } from '../../bench/findings.ts';
 import { scenarios } from '../../bench/scenarios/list.ts';
+import { tables } from '../../bench/statements/variants.ts';
 import { npmRun } from '../setup/command.ts';
 
 /** A dozen services are started; a bound for what hangs. */
@@ -36,6 +37,14 @@ test(
   },
   limitMs,
 );
+
+test('npm run bench:statements writes the same rows in every way, and prints what each costs', async () => {
+  const { code, stdout } = await npmRun('bench:statements', [], env());
+  expect(code).toBe(0);
+  const variants = tables.flatMap((table) => table.variants.map(({ name }) => name));
+  const figures = stdout.matchAll(/^\| (.+) \| [\d.]+ \([\d.]+ – [\d.]+\) \| (?:[\d.]+|NaN) \|$/gm);
+  expect([...figures].map(([, name]) => name)).toEqual(variants);
+});
 
 test('a scenario that does not exist is named', async () => {
   const { code, stderr } = await npmRun('bench', ['--only', 'push-7'], env());

@@ -27,7 +27,7 @@ const events = defineRowSet<OfTenant<EventRow>>({
   record_after: column(int8, (event) => event.recordAfter),
 });
 
-const insertText = `
+export const insertText = `
 INSERT INTO events (${events.columns})
 SELECT ${events.columns}
 FROM ${events.unnest('event')}`;

@@ -20,7 +20,7 @@ const records = defineRowSet<OfTenant<RecordState>>({
   updated_at: column(timestamptz, (record) => record.updatedAt),
 });
 
-const upsertText = `
+export const upsertText = `
 INSERT INTO records (${records.columns})
 SELECT ${records.columns}
 FROM ${records.unnest('changed')}

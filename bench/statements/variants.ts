@@ -1,0 +1,137 @@
+import { insertText } from '../../src/storage/sql/insert-events.ts';
+import { upsertText } from '../../src/storage/sql/upsert-records.ts';
+import { binary, eventColumns, recordColumns, type Row, type TableColumn } from './rows.ts';
+
+/** One way to write the rows of a group. */
+export interface Variant {
+  readonly name: string;
+  readonly text: string;
+  values(rows: readonly Row[]): readonly unknown[];
+  /** Changes to the schema, before the first row. */
+  readonly schema?: readonly string[];
+}
+
+/** The same table: its first variant is what the service does. */
+export interface Table {
+  readonly name: string;
+  readonly variants: readonly [Variant, ...Variant[]];
+}
+
+const namesOf = (columns: readonly TableColumn[]) => columns.map(({ name }) => name).join(', ');
+const valuesAsBinary = (columns: readonly TableColumn[]) => (rows: readonly Row[]) =>
+  columns.map((each) => binary(each).encode(rows));
+const valuesAsText = (columns: readonly TableColumn[]) => (rows: readonly Row[]) =>
+  columns.map(({ of }) => rows.map(of));
+
+/** Each array a function of the FROM clause, with PostgreSQL's conversions where text needs them. */
+function fromClause(columns: readonly TableColumn[], asText: boolean): string {
+  const sent = { timestamptz: 'int8', json: 'text' } as const;
+  const typeOf = ({ type }: TableColumn) =>
+    asText && (type === 'timestamptz' || type === 'json') ? sent[type] : type;
+  const arrays = columns.map((each, index) => `$${index + 1}::${typeOf(each)}[]`).join(', ');
+  const selected = columns.map(({ name, type }) => {
+    if (asText && type === 'timestamptz')
+      return `timestamptz 'epoch' + ${name} * interval '1 microsecond'`;
+    return asText && type === 'json' ? `${name}::json` : name;
+  });
+  return `SELECT ${selected.join(', ')} FROM unnest(${arrays}) AS sent (${namesOf(columns)})`;
+}
+
+const insertInto = (table: string, columns: readonly TableColumn[], select: string) =>
+  `INSERT INTO ${table} (${namesOf(columns)}) ${select}`;
+const onConflict = upsertText.slice(upsertText.indexOf('ON CONFLICT'));
+
+const ofEvents = { text: insertText, values: valuesAsBinary(eventColumns) };
+const ofRecords = { text: upsertText, values: valuesAsBinary(recordColumns) };
+const asJsonb = insertText.replace(/unnest\((\$\d+)::json\[\]\)/, 'unnest($1::text[])::jsonb');
+const payloadAsText: readonly TableColumn[] = eventColumns.map((each) =>
+  each.type === 'json' ? { ...each, type: 'text' } : each,
+);
+
+export const tables: readonly Table[] = [
+  {
+    name: 'a row of the log',
+    variants: [
+      { name: 'as it is', ...ofEvents },
+      {
+        name: 'arrays as text, in the FROM clause',
+        text: insertInto('events', eventColumns, fromClause(eventColumns, true)),
+        values: valuesAsText(eventColumns),
+      },
+      {
+        name: 'arrays in the FROM clause',
+        ...ofEvents,
+        text: insertInto('events', eventColumns, fromClause(eventColumns, false)),
+      },
+      {
+        name: 'payload as jsonb',
+        text: asJsonb,
+        values: valuesAsBinary(payloadAsText),
+        schema: ['ALTER TABLE events ALTER payload TYPE jsonb'],
+      },
+      {
+        name: 'payload as text',
+        text: insertText.replace('::json[]', '::text[]'),
+        values: valuesAsBinary(payloadAsText),
+        schema: ['ALTER TABLE events ALTER payload TYPE text'],
+      },
+      {
+        name: 'identity index as a hash',
+        ...ofEvents,
+        schema: [
+          'DROP INDEX events_tenant_id_identity_key_key',
+          'CREATE INDEX ON events USING hash (identity_key)',
+        ],
+      },
+      {
+        name: 'no index for the history',
+        ...ofEvents,
+        schema: ['DROP INDEX events_tenant_id_entity_type_entity_id_version_idx'],
+      },
+      {
+        name: 'no row level security',
+        ...ofEvents,
+        schema: ['ALTER TABLE events DISABLE ROW LEVEL SECURITY'],
+      },
+    ],
+  },
+  {
+    name: 'a record',
+    variants: [
+      { name: 'as it is', ...ofRecords },
+      {
+        name: 'arrays as text, in the FROM clause',
+        text: `${insertInto('records', recordColumns, fromClause(recordColumns, true))} ${onConflict}`,
+        values: valuesAsText(recordColumns),
+      },
+      {
+        name: 'arrays in the FROM clause',
+        ...ofRecords,
+        text: `${insertInto('records', recordColumns, fromClause(recordColumns, false))} ${onConflict}`,
+      },
+      {
+        name: 'no index for the feed, so that updates stay HOT',
+        ...ofRecords,
+        schema: ['DROP INDEX records_tenant_id_version_idx'],
+      },
+      {
+        name: 'no index for the feed, fillfactor 80',
+        ...ofRecords,
+        schema: [
+          'DROP INDEX records_tenant_id_version_idx',
+          'ALTER TABLE records SET (fillfactor = 80)',
+        ],
+      },
+      {
+        name: 'fillfactor 80',
+        ...ofRecords,
+        schema: ['ALTER TABLE records SET (fillfactor = 80)'],
+      },
+      {
+        name: 'no row level security',
+        ...ofRecords,
+        schema: ['ALTER TABLE records DISABLE ROW LEVEL SECURITY'],
+      },
+    ],
+  },
+];
