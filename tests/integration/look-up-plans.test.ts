@@ -1,12 +1,13 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { forOperator, forTenants, inTransaction } from '../../src/storage/sql/transaction.ts';
+import { inTransaction, type Scope } from '../../src/storage/sql/transaction.ts';
 import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
 import { put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
 import { auditOf } from '../model/audit.ts';
 import { noteKinds } from '../model/audit-kinds.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
+import { createDatabase } from '../setup/database.ts';
 import { createCleaner, letDaysPass } from '../setup/retention.ts';
 import { withClient } from '../setup/template.ts';
 
@@ -21,14 +22,15 @@ const appends = /^\s*INSERT INTO (events|effects|conflicts) /;
 interface Statement {
   readonly text: string;
   readonly values: unknown[];
-  /** The role that its transaction took; undefined where it ran as the login. */
-  readonly role: unknown;
+  /** What its transaction was set to; undefined where it ran as the login. */
+  readonly scope: Scope | undefined;
 }
 
 interface PlanNode {
   readonly 'Node Type': string;
   readonly 'Relation Name'?: string;
   readonly 'Index Name'?: string;
+  readonly 'Index Cond'?: string;
   readonly 'Actual Loops': number;
   readonly 'Actual Rows': number;
   readonly 'Rows Removed by Filter'?: number;
@@ -69,10 +71,20 @@ async function fill(id: string): Promise<void> {
   }
 }
 
+/** Of the values of the settings' statement. */
+function toScope([role, tenants, bitmaps]: unknown[]): Scope {
+  return { role, tenants, combines: bitmaps === 'on' } as Scope;
+}
+
+function mustHaveScope({ scope, text }: Statement): Scope {
+  if (!scope) throw new Error(`sent without a scope: ${text}`);
+  return scope;
+}
+
 /** Every statement that the service sends to a tenant's table meanwhile, with its values. */
 async function statementsOf(work: () => Promise<unknown>): Promise<readonly Statement[]> {
   const found: Statement[] = [];
-  const roleOf = new WeakMap<object, unknown>();
+  const scopeOf = new WeakMap<object, Scope | undefined>();
   // oxlint-disable-next-line typescript/unbound-method -- called with the client it was called on
   const { query } = pg.Client.prototype;
   const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
@@ -81,12 +93,12 @@ async function statementsOf(work: () => Promise<unknown>): Promise<readonly Stat
   ) {
     const [config] = args as [{ text?: string; values?: unknown[] } | string];
     const { text = '', values = [] } = typeof config === 'string' ? {} : config;
-    if (text.includes("'landfall.tenants'")) roleOf.set(this, values[0]);
-    // Its words come as text or as a statement; what comes after them has no role until it takes one.
+    if (text.includes("'landfall.tenants'")) scopeOf.set(this, toScope(values));
+    // Its words come as text or as a statement; what comes after them has no scope until it takes one.
     else if (/^(COMMIT|ROLLBACK)$/.test(typeof config === 'string' ? config : text)) {
-      roleOf.set(this, undefined);
-    } else if (roleOf.has(this) && names.some((name) => text.includes(name))) {
-      found.push({ text, values, role: roleOf.get(this) });
+      scopeOf.set(this, undefined);
+    } else if (scopeOf.has(this) && names.some((name) => text.includes(name))) {
+      found.push({ text, values, scope: scopeOf.get(this) });
     }
     return Reflect.apply(query, this, args);
   });
@@ -105,9 +117,9 @@ const flatten = (node: PlanNode): readonly PlanNode[] => [
 
 /** Runs each statement once more, with the settings it had, and undoes it. */
 async function planOf(statement: Statement): Promise<readonly PlanNode[]> {
-  const { text, values, role } = statement;
+  const { text, values } = statement;
   let plan: PlanNode | undefined;
-  const scope = role === forOperator.role ? forOperator : forTenants([tenant.id]);
+  const scope = mustHaveScope(statement);
   const undone = withClient(service.database.url, (client) =>
     inTransaction(client, scope, async () => {
       const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values);
@@ -156,7 +168,9 @@ const works: readonly (readonly [string, number, () => Promise<unknown>])[] = [
 test.each(works)('%s reads by index, and no more than it asks for', async (_what, least, work) => {
   const statements = await statementsOf(work);
   expect(statements.length).toBeGreaterThanOrEqual(least);
-  expect(new Set(statements.map(({ role }) => role))).toEqual(new Set(['landfall_service']));
+  expect(new Set(statements.map(({ scope }) => scope?.role))).toEqual(
+    new Set(['landfall_service']),
+  );
   const found: object[] = [];
   for (const statement of statements.filter(({ text }) => !appends.test(text))) {
     const nodes = await planOf(statement);
@@ -169,11 +183,44 @@ test.each(works)('%s reads by index, and no more than it asks for', async (_what
   expect(found).toEqual([]);
 });
 
+/** How a prepared statement reads the tables: its plan is the same whatever its values, and is kept. */
+async function preparedReadsOf(statement: Statement, databaseUrl: string) {
+  const { text, values } = statement;
+  const { rows } = await withClient(databaseUrl, (client) =>
+    inTransaction(client, mustHaveScope(statement), async () => {
+      await client.query(`PREPARE kept AS ${text}`);
+      const unknown = values.map(() => 'NULL').join(', ');
+      return client.query(`EXPLAIN (FORMAT JSON) EXECUTE kept (${unknown})`);
+    }),
+  );
+  const plan: PlanNode = rows[0]['QUERY PLAN'][0].Plan;
+  return flatten(plan).filter((node) => node['Node Type'].endsWith(' Scan'));
+}
+
+test.each(works.slice(0, 1))(
+  '%s: prepared while the tables were empty, none looks up a tenant where it asks for a row',
+  async (_what, _least, work) => {
+    const empty = await createDatabase();
+    for (const statement of await statementsOf(work)) {
+      for (const node of await preparedReadsOf(statement, empty.url)) {
+        if (node['Relation Name'] === undefined) continue;
+        const condition = node['Relation Name'] === 'tenants' ? / = / : / AND /;
+        expect({ text: statement.text, node }).toMatchObject({
+          node: { 'Node Type': 'Index Scan', 'Index Cond': expect.stringMatching(condition) },
+        });
+      }
+    }
+    await empty.drop();
+  },
+);
+
 test('the clean-up looks for what is old by index, as the operator', async () => {
   await letDaysPass(tenant, 200, 1);
   const cleaner = createCleaner(service, { batchRows: 50, eventMs: 86_400_000 });
   const statements = await statementsOf(cleaner);
-  expect(new Set(statements.map(({ role }) => role))).toEqual(new Set(['landfall_operator']));
+  expect(new Set(statements.map(({ scope }) => scope?.role))).toEqual(
+    new Set(['landfall_operator']),
+  );
   const aged = statements.find(({ text }) => text.includes('RECURSIVE search'));
   if (!aged) throw new Error('it looked for nothing');
   for (const node of await planOf(aged)) {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPool } from '../../src/storage/pool.ts';
 import {
   forOperator,
+  forReader,
   forTenants,
   inOneTrip,
   inTransaction,
@@ -18,6 +19,10 @@ const settings = [
   'idle_in_transaction_session_timeout',
   'transaction_timeout',
   'enable_seqscan',
+  'enable_bitmapscan',
+  'enable_hashjoin',
+  'enable_mergejoin',
+  'plan_cache_mode',
 ];
 const read = `SELECT name, current_setting(name, true) AS value
   FROM unnest('{${settings.join(',')}}'::text[]) AS name`;
@@ -68,6 +73,13 @@ test('a transaction works as its role, and for its tenants', async () => {
     role: 'landfall_service',
     'landfall.tenants': '{t1,"a \\"b\\", {c}"}',
     enable_seqscan: 'off',
+    enable_bitmapscan: 'off',
+    plan_cache_mode: 'force_generic_plan',
+  });
+  expect(await inside(forReader('t1'))).toMatchObject({
+    role: 'landfall_service',
+    'landfall.tenants': '{t1}',
+    enable_bitmapscan: 'on',
   });
   expect(await inside(forOperator)).toMatchObject({
     role: 'landfall_operator',
@@ -111,7 +123,7 @@ describe('no setting survives the transaction on a pooled connection', () => {
 });
 
 test('where the role may not be taken nothing runs as the login, and the connection is clean', async () => {
-  const scope = { role: 'landfall_nobody', tenants: ['t1'] } as unknown as typeof forOperator;
+  const scope = { ...forTenants(['t1']), role: 'landfall_nobody' } as unknown as typeof forOperator;
   const failing = inOneTrip(pool, scope, (client) =>
     client.query("INSERT INTO tenants (id) VALUES ('by the login')"),
   );

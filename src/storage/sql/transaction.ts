@@ -5,15 +5,22 @@ export interface Scope {
   /** Of the migrations. The service's role is bound by row level security, the operator's is not. */
   readonly role: 'landfall_service' | 'landfall_operator';
   readonly tenants: readonly string[];
+  /** Whether a statement may take several indexes together, as what a person looks up does. */
+  readonly combines: boolean;
 }
 
 /** For the tenants' own work: no row of another tenant is seen or written. */
 export function forTenants(tenants: readonly string[]): Scope {
-  return { role: 'landfall_service', tenants };
+  return { role: 'landfall_service', tenants, combines: false };
+}
+
+/** For what a person looks up of a tenant. */
+export function forReader(tenantId: string): Scope {
+  return { role: 'landfall_service', tenants: [tenantId], combines: true };
 }
 
 /** For what tidies the database. */
-export const forOperator: Scope = { role: 'landfall_operator', tenants: [] };
+export const forOperator: Scope = { role: 'landfall_operator', tenants: [], combines: true };
 
 /**
  * All that a transaction needs, and gone with it: nothing is left to the session, which behind a
@@ -21,8 +28,10 @@ export const forOperator: Scope = { role: 'landfall_operator', tenants: [] };
  *
  * - Timeouts, each shorter than the next, so that the innermost wait is the one that gives up first.
  *   PostgreSQL has the last one from 17 on.
- * - Every statement is a probe of an index. Plans made while the tables were still empty would read
- *   them whole, and a prepared statement keeps its plan until the first autoanalyze.
+ * - Every statement is a set of probes of an index. Plans made while the tables were still empty would
+ *   read them whole, and a prepared statement keeps its plan until the first autoanalyze.
+ * - The plan is the same whatever the values: to look for a better one each time costs more than the
+ *   probes. That each takes the right index is for the schema to see to.
  *
  * One number comes back: the settings themselves would send the tenants' names.
  */
@@ -35,11 +44,15 @@ SELECT num_nonnulls(
   set_config('idle_in_transaction_session_timeout', '5s', true),
   CASE WHEN current_setting('server_version_num')::int >= 170000
        THEN set_config('transaction_timeout', '10s', true) END,
-  set_config('enable_seqscan', 'off', true))`;
+  set_config('enable_seqscan', 'off', true),
+  set_config('enable_bitmapscan', $3, true),
+  set_config('enable_hashjoin', 'off', true),
+  set_config('enable_mergejoin', 'off', true),
+  set_config('plan_cache_mode', 'force_generic_plan', true))`;
 
 /** Their values, in order. */
-export function settingsOf({ role, tenants }: Scope): [string, readonly string[]] {
-  return [role, tenants];
+export function settingsOf(scope: Scope): [string, readonly string[], 'on' | 'off'] {
+  return [scope.role, scope.tenants, scope.combines ? 'on' : 'off'];
 }
 
 /** What is sent right behind it shares its round trip. */
