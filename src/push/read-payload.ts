@@ -49,7 +49,7 @@ function checkNames(kind: Kind, { entityId, intent }: Meaning): PayloadReading |
 }
 
 function checkBase({ baseVersion }: Meaning): PayloadReading | undefined {
-  if (versionSchema.optional().safeParse(baseVersion).success) return undefined;
+  if (baseVersion === undefined || versionSchema.safeParse(baseVersion).success) return undefined;
   const message = 'the version that it was made on must be an integer, 0 or more';
   return invalid({ message, path: 'payload' });
 }
