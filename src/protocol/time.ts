@@ -16,6 +16,8 @@ export const timestampSchema = z.iso
 
 /** Microseconds since 1970 of a valid timestamp; digits beyond the sixth are cut off. */
 export function toMicros(timestamp: string): number {
+  // No room for a fourth digit behind the seconds.
+  if (timestamp.length <= '2026-11-21T10:00:00.000Z'.length) return Date.parse(timestamp) * 1000;
   const fraction = /\.(\d+)/.exec(timestamp)?.[1] ?? '';
   const belowMillisecond = Number(fraction.slice(3, 6).padEnd(3, '0'));
   return Date.parse(timestamp) * 1000 + belowMillisecond;
