@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { type EventFailure, RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { ResolutionRequest } from '../protocol/conflict.ts';
 import { findUnstorable } from '../protocol/json.ts';
+import { sha256 } from '../protocol/sha-256.ts';
 import { canonicalJson } from '../push/canonical-json.ts';
 import { type DecodedEvent, reservedKeyPrefix } from '../push/decode.ts';
 import { readStored, type StoredPayload } from './stored-meaning.ts';
@@ -33,7 +33,7 @@ export function fingerprintOf(
   request: ResolutionRequest,
 ): Buffer {
   const canonical = canonicalJson({ conflict: version, ...request });
-  return createHash('sha256').update(canonical).digest();
+  return sha256(canonical);
 }
 
 /**

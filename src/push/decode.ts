@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { z } from 'zod';
 import type { EventFailure } from '../errors.ts';
 import type { Kind, Meaning } from '../kinds/define-kind.ts';
@@ -7,6 +6,7 @@ import type { KindRegistry } from '../kinds/registry.ts';
 import { type Event, eventSchema } from '../protocol/event.ts';
 import { describeFirst } from '../protocol/issue.ts';
 import { findUnstorable } from '../protocol/json.ts';
+import { sha256 } from '../protocol/sha-256.ts';
 import { readIdentifier } from '../protocol/text.ts';
 import { toMicros } from '../protocol/time.ts';
 import type { EventRow } from '../storage/store.ts';
@@ -90,7 +90,7 @@ export function decodeEvent(
   const base = readBase(event, kind, read.meaning);
   if (!base.ok) return fail(base.failure);
 
-  const fingerprint = createHash('sha256').update(canonical).digest();
+  const fingerprint = sha256(canonical);
   return {
     ok: true,
     event: { ...toDecoded(event, kind, read.meaning, fingerprint), ...base.of },

@@ -45,6 +45,21 @@ describe('a checkpoint', () => {
     expect(codec.encode(checkpoint, scope)).toBe(token);
   });
 
+  test.each<[string, Checkpoint, CheckpointScope]>([
+    [
+      'AQAAAAAAAAAqAAAAAAAAAGQBmfOgERFCIoMzq83vq83vASNFZ4mrze-IpfGeUGTDTgw8b1gxrZJu',
+      checkpoint,
+      scope,
+    ],
+    [
+      'AQAf________AAABAAAAAAMBmfOgERFCIoMzq83vq83vASNFZ4mrze_6lZPcJM773E56AICtw0KJ',
+      { ...checkpoint, version: Number.MAX_SAFE_INTEGER, bootstrapHead: 2 ** 40 + 3 },
+      { tenantId: 'eé "7', entityTypes: [] },
+    ],
+  ])('%s is the one that clients already hold', (held, given, of) => {
+    expect(codec.encode(given, of)).toBe(held);
+  });
+
   test('does not show its tenant or its filter', () => {
     const bytes = Buffer.from(token, 'base64url').toString('latin1');
     for (const secret of ['empire7', 'note', 'ticket']) expect(bytes).not.toContain(secret);
@@ -124,6 +139,11 @@ describe('refused is', () => {
 
 describe('the mark of an event', () => {
   const event = { fingerprint: Buffer.alloc(32, 1), receivedAt: 1_800_000_000_000_000 };
+
+  test('is the one that checkpoints already hold', () => {
+    expect(markOf(event).toString('hex')).toBe('893c2e70866b7d77');
+    expect(markOf(undefined).toString('hex')).toBe('0000000000000000');
+  });
 
   test('is the same for the same event and fits into a checkpoint', () => {
     expect(markOf({ ...event, fingerprint: Buffer.alloc(32, 1) })).toEqual(markOf(event));

@@ -208,6 +208,22 @@ describe('the fingerprint, by which a resent event is known', () => {
     ];
     expect(new Set(others.map(fingerprint)).size).toBe(others.length);
   });
+
+  test.each([
+    ['every member', note, 'a11f2a6a13de466b9447efd3f7b73a82b8f4d1f08d0f63bb0f17121121eadfed'],
+    [
+      'as few as may be, and text that JSON escapes',
+      {
+        identityKey: 'device1-7',
+        kind: 'note.put',
+        baseKey: 'device1-6',
+        payload: { title: 'é " \\ \u2028 😀', body: '\u007f\n', noteId: 'ü' },
+      },
+      'a014a9d88b7e3c21c9568a7fe820595053405386f6a5d4f6aa7e1ad190b6d617',
+    ],
+  ])('of an event with %s is the one that older versions stored', (_what, raw, stored) => {
+    expect(fingerprint(raw)).toBe(stored);
+  });
 });
 
 describe('an older payload version', () => {
