@@ -99,9 +99,8 @@ export function keepConflict(occurrence: Occurrence, record: RecordState | undef
 }
 
 function outcomeOf(writes: readonly SettledWrite[]): Settled['outcome'] {
-  const outcomes = new Set(writes.map(({ settled }) => settled.outcome));
-  if (outcomes.has('applied')) return 'applied';
-  return outcomes.has('superseded') ? 'superseded' : 'noop';
+  if (writes.some(({ settled }) => settled.outcome === 'applied')) return 'applied';
+  return writes.some(({ settled }) => settled.outcome === 'superseded') ? 'superseded' : 'noop';
 }
 
 function keep(
@@ -110,15 +109,29 @@ function keep(
   recordBefore: number,
   recordAfter: number,
 ): KnownEvent & EventRow {
-  const { definition: _kind, intent: _intent, resolve: _hook, ...row } = event;
+  // Member by member: an object spread that leaves some out is the dearest step of deciding.
   return draft.append({
-    ...row,
-    ...time,
+    version: draft.head + 1,
+    identityKey: event.identityKey,
+    fingerprint: event.fingerprint,
+    kind: event.kind,
+    kindVersion: event.kindVersion,
+    entityType: event.entityType,
+    entityId: event.entityId,
     outcome,
     deviceId: batch.deviceId,
     subject: batch.subject,
+    occurredAt: event.occurredAt,
+    effectiveAt: time.effectiveAt,
+    receivedAt: draft.receivedAt,
+    clockAdjusted: time.clockAdjusted,
+    baseVersion: event.baseVersion,
+    baseKey: event.baseKey,
+    sequence: event.sequence,
+    payload: event.payload,
     recordBefore,
     recordAfter,
+    resolves: event.resolves,
   });
 }
 
@@ -128,7 +141,11 @@ function keepRecord(
   settledWrite: SettledWrite,
 ): void {
   const { write, record, settled } = settledWrite;
+  const { entityType, entityId } = write;
   const { receivedAt, version } = known;
+  const isShown = shows(settledWrite);
+  const isOwn = isSameEntity(write, event);
+  const { deleted, data, clock } = settled.record;
   const changed = {
     version,
     originKey: event.identityKey,
@@ -137,20 +154,26 @@ function keepRecord(
     originAt: time.effectiveAt,
     updatedAt: receivedAt,
   };
-  const { entityType, entityId } = write;
-  const fresh = { entityType, entityId, createdAt: receivedAt, sequence: null, ...changed };
-  const { purged, ...kept } = { ...fresh, ...record };
-  const isOwn = isSameEntity(write, event);
+  const last = isShown || !record ? changed : record;
   // Also where nothing shows: the stamps decide what later events win against.
   draft.putRecord({
-    ...kept,
-    ...settled.record,
-    ...(shows(settledWrite) && changed),
-    ...(isOwn && event.definition.ordered && { sequence: event.sequence }),
-    ...(purged && settled.record.clock.put === undefined && { purged: 'shown' as const }),
+    entityType,
+    entityId,
+    version: last.version,
+    deleted,
+    data,
+    originKey: last.originKey,
+    originKind: last.originKind,
+    originDevice: last.originDevice,
+    originAt: last.originAt,
+    createdAt: record?.createdAt ?? receivedAt,
+    updatedAt: last.updatedAt,
+    clock,
+    sequence: isOwn && event.definition.ordered ? event.sequence : (record?.sequence ?? null),
+    ...(record?.purged && clock.put === undefined && { purged: 'shown' as const }),
   });
   if (isOwn) return;
   const recordBefore = record?.version ?? 0;
-  const recordAfter = shows(settledWrite) ? version : recordBefore;
+  const recordAfter = isShown ? version : recordBefore;
   draft.effects.push({ entityType, entityId, version, recordBefore, recordAfter });
 }

@@ -71,16 +71,15 @@ export class Draft {
   }
 
   findRecord(entity: EntityRef): RecordState | undefined {
-    return this.#records.get(entityKey(entity)) ?? this.#parent?.findRecord(entity);
+    return this.#findByKey(entityKey(entity));
   }
 
   putRecord(record: RecordState): void {
     this.#records.set(entityKey(record), record);
   }
 
-  /** Appends an event at head + 1. */
-  append(row: Omit<EventRow, 'version' | 'receivedAt'>): KnownEvent & EventRow {
-    const event: EventRow = { ...row, version: this.head + 1, receivedAt: this.receivedAt };
+  /** Appends an event that has the next version and the next receipt. */
+  append(event: EventRow): KnownEvent & EventRow {
     const known = { ...event, previous: this.headProof };
     this.events.push(event);
     this.#known.set(event.identityKey, known);
@@ -88,5 +87,10 @@ export class Draft {
     this.headProof = event;
     this.receivedAt += 1;
     return known;
+  }
+
+  #findByKey(key: string): RecordState | undefined {
+    const parent = this.#parent;
+    return this.#records.get(key) ?? (parent && parent.#findByKey(key));
   }
 }

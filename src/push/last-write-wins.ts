@@ -154,8 +154,11 @@ function patchOf({ fields }: RecordClock, name: string): Stamp | undefined {
 }
 
 function withFields(
-  { fields: _replaced, ...clock }: RecordClock,
+  clock: RecordClock,
   fields: readonly (readonly [string, Stamp])[],
 ): RecordClock {
-  return fields.length > 0 ? { ...clock, fields: Object.fromEntries(fields) } : clock;
+  if (fields.length > 0) return { ...clock, fields: Object.fromEntries(fields) };
+  if (!clock.fields) return clock;
+  const { fields: _replaced, ...rest } = clock;
+  return rest;
 }
