@@ -1,6 +1,7 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
+import { LruMap } from 'toad-cache';
 import { isForLackOfRoom } from '../admission/refusals.ts';
 import type { Dialect } from '../dialects/dialect.ts';
 import type { ProblemCode } from '../errors.ts';
@@ -29,18 +30,22 @@ declare module 'fastify' {
   }
 }
 
+/** Tenants whose hash is remembered: the latest. */
+const maxTenants = 10_000;
+
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** One line a request, when its answer has left. */
 export const observability = plugin<{ logHashKey: KeyObject }>(
   async (app, { logHashKey }) => {
+    const hashTenant = createTenantHash(logHashKey);
     app.decorateRequest('logFields');
     app.addHook('onRequest', async (request, reply) => {
       request.logFields = {};
       reply.header('x-request-id', request.id);
     });
     app.addHook('onResponse', async (request, reply) => {
-      const line = requestLine(request, reply, logHashKey);
+      const line = requestLine(request, reply, hashTenant);
       request.log[levelOf(request, reply)](line, 'request');
     });
   },
@@ -54,7 +59,7 @@ function levelOf({ routeOptions, logFields }: FastifyRequest, reply: FastifyRepl
 }
 
 /** The route's pattern, not the URL: a URL holds checkpoints, and whatever a scanner puts there. */
-function requestLine(request: FastifyRequest, reply: FastifyReply, logHashKey: KeyObject) {
+function requestLine(request: FastifyRequest, reply: FastifyReply, hashTenant: TenantHash) {
   const { traceparent } = request.headers;
   const { actor } = request;
   const { queueWaitMs, transactionMs, ...fields } = request.logFields;
@@ -64,7 +69,7 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, logHashKey: K
     route: request.routeOptions.url ?? null,
     status: reply.statusCode,
     ...(typeof traceparent === 'string' && traceparentPattern.test(traceparent) && { traceparent }),
-    ...(actor && { tenant: hashTenant(actor.tenantId, logHashKey), device: actor.deviceId }),
+    ...(actor && { tenant: hashTenant(actor.tenantId), device: actor.deviceId }),
     ...fields,
     ...(queueWaitMs !== undefined && { queueWaitMs: round(queueWaitMs) }),
     ...(transactionMs !== undefined && { transactionMs: round(transactionMs) }),
@@ -73,8 +78,17 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, logHashKey: K
 }
 
 /** Enough to follow one tenant through the log, on every process; not enough to name it. */
-function hashTenant(tenantId: string, logHashKey: KeyObject): string {
-  return createHmac('sha256', logHashKey).update(tenantId).digest('hex').slice(0, 16);
+type TenantHash = (tenantId: string) => string;
+
+function createTenantHash(logHashKey: KeyObject): TenantHash {
+  const known = new LruMap<string>(maxTenants);
+  return (tenantId) => {
+    const found = known.get(tenantId);
+    if (found !== undefined) return found;
+    const hash = createHmac('sha256', logHashKey).update(tenantId).digest('hex').slice(0, 16);
+    known.set(tenantId, hash);
+    return hash;
+  };
 }
 
 function round(milliseconds: number): number {
