@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { AuthConfig } from '../config.ts';
 import { RequestProblem } from '../errors.ts';
 import { createIssuerKeys, issuerAlgorithms } from '../issuer-keys.ts';
+import { rememberTokens, type Verified } from '../known-tokens.ts';
 import { identifierSchema } from '../protocol/text.ts';
 
 export type Scope = 'sync:push' | 'sync:pull';
@@ -55,6 +56,8 @@ const claimsSchema = z.object({
     .number()
     .refine((seconds) => seconds * 1000 <= Date.now() + clockToleranceMs)
     .optional(),
+  /** Checked with the signature. */
+  nbf: z.number().optional().catch(undefined),
   sub: identifierSchema.nullish().transform((sub) => sub ?? null),
   device: identifierSchema.nullish().transform((device) => device ?? null),
   scope: z
@@ -68,32 +71,40 @@ export const auth = plugin<{ config: AuthConfig }>(
   async (app, { config }) => {
     await app.register(jwt, jwtOptions(config, app.log));
     app.decorateRequest('actor');
+    const verify = (request: FastifyRequest) => verifyToken(request, config.tenantClaim);
+    // Of published keys one may be withdrawn: it is asked for each time.
+    const identify = config.mode === 'secret' ? rememberTokens(verify) : verify;
     app.addHook('onRequest', async (request) => {
       const { scope } = request.routeOptions.config;
-      if (scope !== undefined) request.actor = await authenticate(request, scope, config);
+      if (scope === undefined) return;
+      const { actor } = await identify(request);
+      if (!actor.scopes.includes(scope)) {
+        throw new RequestProblem('FORBIDDEN', `This call needs the scope ${scope}.`);
+      }
+      request.actor = actor;
     });
   },
   { name: 'auth' },
 );
 
-async function authenticate(
+async function verifyToken(
   request: FastifyRequest,
-  scope: Scope,
-  config: AuthConfig,
-): Promise<Actor> {
+  tenantClaim: string,
+): Promise<Verified & { readonly actor: Actor }> {
   const verified = await request.jwtVerify<object>().catch((error) => {
     throw toProblem(error);
   });
   const token = tokenSchema.safeParse(verified);
   const claims = claimsSchema.safeParse(token.data?.payload);
   if (!token.success || !claims.success) throw new RequestProblem('TOKEN_INVALID');
-  const tenant = identifierSchema.safeParse(token.data.payload[config.tenantClaim]);
+  const tenant = identifierSchema.safeParse(token.data.payload[tenantClaim]);
   if (!tenant.success) throw new RequestProblem('TENANT_REQUIRED');
-  if (!claims.data.scope.includes(scope)) {
-    throw new RequestProblem('FORBIDDEN', `This call needs the scope ${scope}.`);
-  }
-  const { sub, device, scope: scopes } = claims.data;
-  return { tenantId: tenant.data, subject: sub, deviceId: device, scopes };
+  const { sub, device, scope: scopes, exp, iat = 0, nbf = 0 } = claims.data;
+  return {
+    actor: { tenantId: tenant.data, subject: sub, deviceId: device, scopes },
+    from: Math.max(iat, nbf) * 1000 - clockToleranceMs,
+    until: exp * 1000 + clockToleranceMs,
+  };
 }
 
 const missing = new Set(['FST_JWT_NO_AUTHORIZATION_IN_HEADER', 'FST_JWT_BAD_REQUEST']);
