@@ -1,14 +1,16 @@
-import helmet from '@fastify/helmet';
 import plugin from 'fastify-plugin';
+import helmet from 'helmet';
 
 /**
  * What makes sense for answers that are JSON: nothing in them is to be run, framed or guessed at. The
  * API page brings a policy of its own. Strict-Transport-Security is left to whoever ends TLS, who alone
  * knows what else that host serves.
+ *
+ * Set up once: the framework's plugin for it does so for each request.
  */
 export const securityHeaders = plugin(
   async (app) => {
-    await app.register(helmet, {
+    const setHeaders = helmet({
       contentSecurityPolicy: {
         useDefaults: false,
         directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
@@ -22,6 +24,7 @@ export const securityHeaders = plugin(
       xPermittedCrossDomainPolicies: false,
       xXssProtection: false,
     });
+    app.addHook('onRequest', ({ raw }, reply, done) => setHeaders(raw, reply.raw, () => done()));
   },
   { name: 'security-headers' },
 );
