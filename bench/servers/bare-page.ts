@@ -8,8 +8,6 @@ import { serveParent } from '../serve-parent.ts';
 const asText = { getTypeParser: () => (value: string) => value };
 /** As Landfall has by default. */
 const connections = 10;
-/** A record's own columns follow those that tell of the page. */
-const columnsOfPage = 9;
 const noTombstones = Number.MAX_SAFE_INTEGER;
 
 /** What can be read at all: Landfall's SELECT, read as text, written as JSON rows without names. */
@@ -30,17 +28,16 @@ serveParent<{ readonly databaseUrl: string }>(async ({ databaseUrl }) => {
       null,
       query.get('limit'),
     ];
-    const { rows, fields } = await pool.query<string[]>({
+    const { rows } = await pool.query<string[]>({
       name: 'bare-page',
       text,
       values,
       rowMode: 'array',
     });
-    const column = (name: string) => fields.findIndex((field) => field.name === name);
-    const hasMore = rows[0]?.[column('has_more')] === 't';
-    const last = rows.at(-1)?.[column('version')];
-    const page = JSON.stringify(rows.map((row) => row.slice(columnsOfPage)));
-    return `{"rows":${page},"last":${last},"hasMore":${hasMore}}`;
+    // The first row tells of the page, and so does the first column of each: the version is the third.
+    const { hasMore } = JSON.parse(rows[0]?.[0] ?? '{}');
+    const last = rows.at(-1)?.[3];
+    return `{"rows":${JSON.stringify(rows.slice(1))},"last":${last},"hasMore":${hasMore}}`;
   }
 
   async function answer(url: string, response: ServerResponse): Promise<void> {

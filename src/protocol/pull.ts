@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { versionSchema } from './event.ts';
-import { entityTypeSchema, recordSchema } from './record.ts';
+import { entityTypeSchema, printRecord, recordSchema, type StoredRecord } from './record.ts';
 
 const maxPageSize = 1000;
 const defaultPageSize = 500;
@@ -35,3 +35,18 @@ export const pullAnswerSchema = z.object({
 });
 
 export type PullAnswer = z.infer<typeof pullAnswerSchema>;
+
+/** The answer before it is printed. */
+export interface PullPage extends Omit<PullAnswer, 'changes'> {
+  readonly records: readonly StoredRecord[];
+}
+
+/** @returns the JSON of a PullAnswer */
+export function printPullAnswer(page: PullPage): string {
+  let changes = '';
+  for (const record of page.records) changes += `${changes && ','}${printRecord(record)}`;
+  return (
+    `{"changes":[${changes}],"checkpoint":"${page.checkpoint}","position":${page.position},` +
+    `"hasMore":${page.hasMore},"serverTime":"${page.serverTime}"}`
+  );
+}

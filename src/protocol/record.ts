@@ -60,20 +60,22 @@ export interface StoredRecord extends EntityRef {
   readonly updatedAt: number;
 }
 
+/**
+ * The one place that knows what a record looks like in an answer. As text, as its data is text already:
+ * a page of a thousand would parse it only to print it again.
+ */
+export function printRecord(stored: StoredRecord): string {
+  const text = JSON.stringify;
+  return (
+    `{"entityType":${text(stored.entityType)},"entityId":${text(stored.entityId)},` +
+    `"version":${stored.version},"deleted":${stored.deleted},"data":${stored.data},` +
+    `"createdAt":"${formatMicros(stored.createdAt)}","updatedAt":"${formatMicros(stored.updatedAt)}",` +
+    `"origin":{"identityKey":${text(stored.originKey)},"kind":${text(stored.originKind)},` +
+    `"deviceId":${text(stored.originDevice)},"effectiveAt":"${formatMicros(stored.originAt)}"}}`
+  );
+}
+
+/** For answers that hold few records among other things. */
 export function toRecord(stored: StoredRecord): Record {
-  return {
-    entityType: stored.entityType,
-    entityId: stored.entityId,
-    version: stored.version,
-    deleted: stored.deleted,
-    data: stored.data === null ? null : JSON.parse(stored.data),
-    createdAt: formatMicros(stored.createdAt),
-    updatedAt: formatMicros(stored.updatedAt),
-    origin: {
-      identityKey: stored.originKey,
-      kind: stored.originKind,
-      deviceId: stored.originDevice,
-      effectiveAt: formatMicros(stored.originAt),
-    },
-  };
+  return JSON.parse(printRecord(stored));
 }

@@ -6,8 +6,7 @@ import {
   type CheckpointScope,
   markOf,
 } from '../protocol/checkpoint.ts';
-import type { PullAnswer } from '../protocol/pull.ts';
-import { toRecord } from '../protocol/record.ts';
+import type { PullPage } from '../protocol/pull.ts';
 import { formatMicros } from '../protocol/time.ts';
 import type { FeedPage, FeedQuery } from '../storage/store.ts';
 
@@ -42,11 +41,11 @@ export function toFeedQuery({ scope, since, limit }: FeedRequest): FeedQuery {
 }
 
 /** @throws RequestProblem CHECKPOINT_EXPIRED where the history behind `since` is gone */
-export function toPullAnswer(
+export function toPullPage(
   { scope, since }: FeedRequest,
   page: FeedPage,
   checkpoints: CheckpointCodec,
-): PullAnswer {
+): PullPage {
   if (since && !stillStands(since, page)) throw new RequestProblem('CHECKPOINT_EXPIRED');
   const last = page.records.at(-1);
   const version = page.hasMore && last ? last.version : page.head;
@@ -58,7 +57,7 @@ export function toPullAnswer(
     mark: markOf(page.nextAnchor),
   };
   return {
-    changes: page.records.map(toRecord),
+    records: page.records,
     checkpoint: checkpoints.encode(next, scope),
     position: version,
     hasMore: page.hasMore,

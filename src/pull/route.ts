@@ -1,10 +1,10 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ReadGate } from '../admission/read-gate.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
-import { pullQuerySchema } from '../protocol/pull.ts';
+import { printPullAnswer, pullQuerySchema } from '../protocol/pull.ts';
 import { parseQuery } from '../protocol/request.ts';
 import type { SyncStore } from '../storage/store.ts';
-import { readSince, toFeedQuery, toPullAnswer } from './feed.ts';
+import { readSince, toFeedQuery, toPullPage } from './feed.ts';
 
 export interface PullDeps {
   readonly store: Pick<SyncStore, 'readPage'>;
@@ -25,14 +25,14 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
     const since = readSince(query.since, scope, checkpoints);
     const feedRequest = { scope, since, limit: query.limit };
     const reader = { tenantId: scope.tenantId, answer: reply.raw };
-    const page = await reads.run(reader, () => store.readPage(toFeedQuery(feedRequest)));
-    const answer = toPullAnswer(feedRequest, page, checkpoints);
-    request.logFields.records = answer.changes.length;
+    const read = await reads.run(reader, () => store.readPage(toFeedQuery(feedRequest)));
+    const page = toPullPage(feedRequest, read, checkpoints);
+    request.logFields.records = page.records.length;
 
-    const etag = `"${answer.checkpoint}"`;
+    const etag = `"${page.checkpoint}"`;
     reply.header('etag', etag).header('cache-control', 'private, no-cache');
     if (names(request.headers['if-none-match'], etag)) return reply.code(304).send();
-    return answer;
+    return reply.type('application/json; charset=utf-8').send(printPullAnswer(page));
   });
 };
 

@@ -1,13 +1,14 @@
 import type { ClientBase } from 'pg';
+import type { StoredRecord } from '../../protocol/record.ts';
 import type { FeedPage, FeedQuery } from '../store.ts';
 import { toProof } from './load-heads.ts';
 import { micros } from './micros.ts';
-import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
+import { recordColumns } from './record-row.ts';
 
 /**
  * One statement, so one snapshot: the head that it sees is the head of the records that it sees.
- * WITH TIES keeps the records of one event on one page. The tenant's row comes first and the page
- * is joined to it, so that an empty page still tells head, horizon and anchors.
+ * WITH TIES keeps the records of one event on one page. What is told of the page comes once, in a row
+ * before the records, which have no version to stand behind it.
  *
  * What comes after the page is looked up once, in version order: inlined it would be asked for every
  * row, and as an EXISTS it may be answered by reading other tenants' records.
@@ -37,38 +38,64 @@ WITH page AS MATERIALIZED (
     LIMIT 1
   ), false) AS has_more
   FROM fill
+), about AS (
+  SELECT json_build_object(
+    'head', tenant.head,
+    'horizon', tenant.horizon,
+    'epoch', tenant.epoch,
+    'hasMore', more.has_more,
+    'fingerprint', encode(anchor.fingerprint, 'hex'),
+    'receivedAt', ${micros('anchor.received_at')},
+    'nextFingerprint', encode(next_anchor.fingerprint, 'hex'),
+    'nextReceivedAt', ${micros('next_anchor.received_at')},
+    'readAt', ${micros('clock_timestamp()')}) AS page
+  FROM tenants AS tenant
+  CROSS JOIN more
+  LEFT JOIN events AS anchor
+         ON anchor.tenant_id = tenant.id AND anchor.version = greatest($2, $3)
+  LEFT JOIN events AS next_anchor
+         ON next_anchor.tenant_id = tenant.id
+        AND next_anchor.version =
+            greatest(CASE WHEN more.has_more THEN more.last_version ELSE tenant.head END,
+                     least($3, tenant.head))
+  WHERE tenant.id = $1
 )
-SELECT tenant.head, tenant.horizon, tenant.epoch, more.has_more,
-       anchor.fingerprint AS anchor_fingerprint,
-       ${micros('anchor.received_at')} AS anchor_received_at,
-       next_anchor.fingerprint AS next_fingerprint,
-       ${micros('next_anchor.received_at')} AS next_received_at,
-       ${micros('clock_timestamp()')} AS read_at,
-       ${recordColumns('page')}
-FROM tenants AS tenant
-CROSS JOIN more
-LEFT JOIN events AS anchor
-       ON anchor.tenant_id = tenant.id AND anchor.version = greatest($2, $3)
-LEFT JOIN events AS next_anchor
-       ON next_anchor.tenant_id = tenant.id
-      AND next_anchor.version =
-          greatest(CASE WHEN more.has_more THEN more.last_version ELSE tenant.head END,
-                   least($3, tenant.head))
-LEFT JOIN page ON true
-WHERE tenant.id = $1
-ORDER BY page.version, page.entity_type, page.entity_id`;
+SELECT about.page AS about, NULL AS entity_type, NULL AS entity_id, NULL AS version,
+       NULL AS deleted, NULL AS data, NULL AS origin_key, NULL AS origin_kind, NULL AS origin_device,
+       NULL AS origin_at, NULL AS created_at, NULL AS updated_at
+FROM about
+UNION ALL
+SELECT NULL, ${recordColumns('page')}
+FROM page
+ORDER BY version NULLS FIRST, entity_type, entity_id`;
 
-interface Row extends RecordRow {
+interface About {
   readonly head: number;
   readonly horizon: number;
   readonly epoch: string;
-  readonly has_more: boolean;
-  readonly anchor_fingerprint: Buffer | null;
-  readonly anchor_received_at: number | null;
-  readonly next_fingerprint: Buffer | null;
-  readonly next_received_at: number | null;
-  readonly read_at: number;
+  readonly hasMore: boolean;
+  readonly fingerprint: string | null;
+  readonly receivedAt: number | null;
+  readonly nextFingerprint: string | null;
+  readonly nextReceivedAt: number | null;
+  readonly readAt: number;
 }
+
+/** As an array, which is read in less time than an object with a name for each column. */
+type Row = [
+  about: string | null,
+  entityType: string,
+  entityId: string,
+  version: number,
+  deleted: boolean,
+  data: string | null,
+  originKey: string,
+  originKind: string,
+  originDevice: string | null,
+  originAt: number,
+  createdAt: number,
+  updatedAt: number,
+];
 
 /** Undefined where the tenant has no row yet. */
 export async function readPage(
@@ -80,18 +107,37 @@ export async function readPage(
     name: 'read-page',
     text,
     values: [query.tenantId, query.after, query.bootstrapHead, types, query.limit],
+    rowMode: 'array',
   });
-  const first = rows[0];
-  if (!first) return undefined;
+  const [first, ...records] = rows;
+  if (!first?.[0]) return undefined;
+  const about: About = JSON.parse(first[0]);
   return {
-    // A page without records still has one row, whose record columns are null.
-    records: rows.filter((row) => row.version !== null).map(toStoredRecord),
-    hasMore: first.has_more,
-    head: first.head,
-    horizon: first.horizon,
-    epoch: first.epoch,
-    anchor: toProof(first.anchor_fingerprint, first.anchor_received_at),
-    nextAnchor: toProof(first.next_fingerprint, first.next_received_at),
-    readAt: first.read_at,
+    records: records.map(toStoredRecord),
+    hasMore: about.hasMore,
+    head: about.head,
+    horizon: about.horizon,
+    epoch: about.epoch,
+    anchor: toProof(fromHex(about.fingerprint), about.receivedAt),
+    nextAnchor: toProof(fromHex(about.nextFingerprint), about.nextReceivedAt),
+    readAt: about.readAt,
+  };
+}
+
+const fromHex = (hex: string | null) => (hex === null ? null : Buffer.from(hex, 'hex'));
+
+function toStoredRecord(row: Row): StoredRecord {
+  return {
+    entityType: row[1],
+    entityId: row[2],
+    version: row[3],
+    deleted: row[4],
+    data: row[5],
+    originKey: row[6],
+    originKind: row[7],
+    originDevice: row[8],
+    originAt: row[9],
+    createdAt: row[10],
+    updatedAt: row[11],
   };
 }
