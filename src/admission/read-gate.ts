@@ -25,58 +25,77 @@ export interface ReadGate {
    * @throws RequestProblem TENANT_BUSY or OVERLOADED with nothing read; whatever `read` throws
    */
   run<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
-  /** The same, whatever waits: for the last read of a request that has already changed something. */
+  /** The same, whatever waits: for the last read of a request that was let in before. */
   finish<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
+  /**
+   * For what one read can ask for many. While one is under way, later readers wait, and when it ends
+   * all that wait go together into the next: it takes one lane, and nobody waits where none is under way.
+   *
+   * @param read answers in the order asked; where it fails, it fails for all of them
+   * @returns as `run`, for one of them
+   */
+  together<Asked, Found>(
+    read: (asked: readonly Asked[]) => Promise<readonly Found[]>,
+  ): (reader: Reader, asked: Asked) => Promise<Found>;
   /** Whether the next read would be refused, whoever asks. */
   isFull(): boolean;
 }
 
 type Start = () => void;
 
+/** One of many that a read answers together. */
+interface Gathered<Asked, Found> {
+  readonly asked: Asked;
+  readonly resolve: (found: Found) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Readers that one read answers: a bound for its statement, and for how long its lane is taken. */
+const maxTogether = 200;
+
 /**
  * Bounds the reads before they ask for a connection, as group commit does with pushes: the pool's own
- * queue knows no tenants, and no end. Tenants take turns.
+ * queue knows no tenants, and no end. Tenants take turns. A read that answers many goes before them, and
+ * not twice in a row while somebody waits for the same lane.
  */
 export function createReadGate(options: ReadGateOptions): ReadGate {
   const waiting = new Turns<Start>();
+  /** All that waits, for a lane or for the next read together: both have the same bounds. */
+  const queues: Pick<Turns<unknown>, 'size' | 'sizeOf'>[] = [waiting];
+  const groups: Start[] = [];
   let busyLanes = 0;
-  const isFull = () => waiting.size >= options.maxQueuedReads;
+  const sum = (sizeOf: (queue: (typeof queues)[number]) => number) =>
+    queues.reduce((total, queue) => total + sizeOf(queue), 0);
+  const isFull = () => sum(({ size }) => size) >= options.maxQueuedReads;
 
   function admit(tenantId: string): void {
-    if (busyLanes < options.lanes) return;
-    if (waiting.sizeOf(tenantId) >= options.maxTenantReads) throw tenantBusy();
+    if (sum((queue) => queue.sizeOf(tenantId)) >= options.maxTenantReads) throw tenantBusy();
     if (isFull()) throw overloaded();
   }
 
-  function takeLane({ tenantId, answer }: Reader): Promise<void> {
-    if (busyLanes < options.lanes) {
-      busyLanes += 1;
-      return Promise.resolve();
-    }
-    return new Promise((resolve, reject) => {
-      const start = () => {
-        answer.off('close', leave);
-        resolve();
-      };
-      const leave = () => {
-        waiting.remove(tenantId, start);
-        // Ends a request whose client has left. One that was answered meanwhile, as by a timeout, has ended.
-        if (!answer.writableEnded) reject(overloaded());
-      };
-      waiting.add(tenantId, start);
-      answer.once('close', leave);
-    });
+  /** @param wait for the lane that is left next, where none is free */
+  async function takeLane(wait: () => Promise<void>): Promise<void> {
+    if (busyLanes >= options.lanes) return wait();
+    busyLanes += 1;
   }
+
+  function waitForTurn(reader: Reader): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const stay = enter(waiting, reader, resolve, reject);
+    return promise.finally(stay);
+  }
+
+  const waitForGroup = () => new Promise<void>((start) => groups.push(start));
 
   /** To whoever is next, so that none who comes in between is faster. */
   function leaveLane(): void {
-    const start = waiting.next();
+    const start = groups.shift() ?? waiting.next();
     if (start) start();
     else busyLanes -= 1;
   }
 
   async function finish<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result> {
-    await takeLane(reader);
+    await takeLane(() => waitForTurn(reader));
     try {
       return await read();
     } finally {
@@ -86,10 +105,67 @@ export function createReadGate(options: ReadGateOptions): ReadGate {
 
   return {
     async run(reader, read) {
-      admit(reader.tenantId);
+      if (busyLanes >= options.lanes) admit(reader.tenantId);
       return finish(reader, read);
     },
     finish,
+    together<Asked, Found>(read: (asked: readonly Asked[]) => Promise<readonly Found[]>) {
+      const gathering = new Turns<Gathered<Asked, Found>>();
+      queues.push(gathering);
+      let isUnderWay = false;
+
+      async function readNext(): Promise<void> {
+        isUnderWay = true;
+        await takeLane(waitForGroup);
+        let room = maxTogether;
+        const group = gathering.takeRounds(
+          () => true,
+          () => room-- > 0,
+        );
+        if (group.length > 0) await readFor(group, read);
+        leaveLane();
+        isUnderWay = false;
+        if (gathering.size > 0) void readNext();
+      }
+
+      return async (reader: Reader, asked: Asked) => {
+        if (isUnderWay || busyLanes >= options.lanes) admit(reader.tenantId);
+        const { promise, resolve, reject } = Promise.withResolvers<Found>();
+        const stay = enter(gathering, reader, { asked, resolve, reject }, reject);
+        if (!isUnderWay) void readNext();
+        return promise.finally(stay);
+      };
+    },
     isFull,
   };
+}
+
+/** Never throws: whoever asked is told. */
+async function readFor<Asked, Found>(
+  group: readonly Gathered<Asked, Found>[],
+  read: (asked: readonly Asked[]) => Promise<readonly Found[]>,
+): Promise<void> {
+  try {
+    const found = await read(group.map(({ asked }) => asked));
+    for (const [index, one] of found.entries()) group[index]?.resolve(one);
+  } catch (error) {
+    for (const { reject } of group) reject(error);
+  }
+}
+
+/** @returns what ends the watch for a reader who leaves, and gives up its place by that */
+function enter<Item>(
+  queue: Turns<Item>,
+  { tenantId, answer }: Reader,
+  item: Item,
+  reject: (error: unknown) => void,
+): () => void {
+  const leave = () => {
+    if (!queue.remove(tenantId, item)) return;
+    // Ends a request whose client has left. One that was answered meanwhile, as by a timeout, has ended.
+    if (!answer.writableEnded) reject(overloaded());
+  };
+  queue.add(tenantId, item);
+  answer.once('close', leave);
+  return () => answer.off('close', leave);
 }

@@ -8,7 +8,7 @@ import {
 } from '../protocol/checkpoint.ts';
 import type { PullPage } from '../protocol/pull.ts';
 import { formatMicros } from '../protocol/time.ts';
-import type { FeedPage, FeedQuery } from '../storage/store.ts';
+import type { FeedHead, FeedPage, FeedQuery, HeadQuery } from '../storage/store.ts';
 
 /** What a pull asks for, once its checkpoint is known to be this server's and this scope's. */
 export interface FeedRequest {
@@ -27,6 +27,21 @@ export function readSince(
   const since = checkpoints.decode(token, scope);
   if (!since) throw new RequestProblem('INVALID_CHECKPOINT');
   return since;
+}
+
+/** Undefined where a page is wanted whatever the head: a bootstrap, until it has come to its end. */
+export function toHeadQuery({ scope, since }: FeedRequest): HeadQuery | undefined {
+  if (!since || since.bootstrapHead > 0) return undefined;
+  return { tenantId: scope.tenantId, anchor: anchorOf(since) };
+}
+
+/** The page that a pull from the head would read; undefined where something came since. */
+export function toEmptyPage(
+  { since }: FeedRequest,
+  found: FeedHead | undefined,
+): FeedPage | undefined {
+  if (!found || found.head !== since?.version) return undefined;
+  return { ...found, records: [], hasMore: false, nextAnchor: found.anchor };
 }
 
 /** A bootstrap's first page wants no tombstone at all: each is older than the page. */
@@ -66,7 +81,7 @@ export function toPullPage(
 }
 
 /** Kept tombstones reach back to it, and the event it stands on is still the same one. */
-function stillStands(since: Checkpoint, page: FeedPage): boolean {
+function stillStands(since: Checkpoint, page: FeedHead): boolean {
   const anchor = anchorOf(since);
   return (
     since.epoch === page.epoch &&

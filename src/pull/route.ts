@@ -1,20 +1,37 @@
 import type { FastifyPluginAsync } from 'fastify';
-import type { ReadGate } from '../admission/read-gate.ts';
+import type { Reader, ReadGate } from '../admission/read-gate.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
 import { printPullAnswer, pullQuerySchema } from '../protocol/pull.ts';
 import { parseQuery } from '../protocol/request.ts';
-import type { SyncStore } from '../storage/store.ts';
-import { readSince, toFeedQuery, toPullPage } from './feed.ts';
+import type { FeedPage, HeadQuery, SyncStore } from '../storage/store.ts';
+import {
+  type FeedRequest,
+  readSince,
+  toEmptyPage,
+  toFeedQuery,
+  toHeadQuery,
+  toPullPage,
+} from './feed.ts';
 
 export interface PullDeps {
-  readonly store: Pick<SyncStore, 'readPage'>;
-  readonly reads: Pick<ReadGate, 'run'>;
+  readonly store: Pick<SyncStore, 'readHeads' | 'readPage'>;
+  readonly reads: Pick<ReadGate, 'run' | 'finish' | 'together'>;
   readonly checkpoints: CheckpointCodec;
 }
 
 /** `GET /api/sync/changes`: what changed since a checkpoint, page by page. */
 export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
   const { store, reads, checkpoints } = deps;
+  const readHead = reads.together((queries: readonly HeadQuery[]) => store.readHeads(queries));
+
+  /** Most pulls find nothing, and one statement tells all of them so who ask meanwhile. */
+  async function readPage(feedRequest: FeedRequest, reader: Reader): Promise<FeedPage> {
+    const read = () => store.readPage(toFeedQuery(feedRequest));
+    const headQuery = toHeadQuery(feedRequest);
+    if (!headQuery) return reads.run(reader, read);
+    const found = await readHead(reader, headQuery);
+    return toEmptyPage(feedRequest, found) ?? reads.finish(reader, read);
+  }
 
   app.get('/api/sync/changes', { config: { scope: 'sync:pull' } }, async (request, reply) => {
     const query = parseQuery(pullQuerySchema, request.query);
@@ -25,8 +42,8 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
     const since = readSince(query.since, scope, checkpoints);
     const feedRequest = { scope, since, limit: query.limit };
     const reader = { tenantId: scope.tenantId, answer: reply.raw };
-    const read = await reads.run(reader, () => store.readPage(toFeedQuery(feedRequest)));
-    const page = toPullPage(feedRequest, read, checkpoints);
+    const found = await readPage(feedRequest, reader);
+    const page = toPullPage(feedRequest, found, checkpoints);
     request.logFields.records = page.records.length;
 
     const etag = `"${page.checkpoint}"`;

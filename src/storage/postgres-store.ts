@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import { runIngest } from './ingest-transaction.ts';
 import { isTransient, maxAttempts, toStorageError } from './pg-errors.ts';
 import { ensureTenants } from './sql/ensure-tenants.ts';
+import { readHeads } from './sql/read-heads.ts';
 import { readPage } from './sql/read-page.ts';
 import { forTenants, inOneTrip } from './sql/transaction.ts';
 import type { FeedPage, FeedQuery, SyncStore } from './store.ts';
@@ -26,6 +27,15 @@ export function createPostgresStore(pool: Pool, { onRetry }: StoreHooks): SyncSt
           // Apart from each other, so that two that met once do not meet again.
           await sleep(Math.random() * 20 * 2 ** attempt);
         }
+      }
+    },
+
+    async readHeads(queries) {
+      try {
+        const scope = forTenants([...new Set(queries.map(({ tenantId }) => tenantId))]);
+        return await inOneTrip(pool, scope, (client) => readHeads(client, queries));
+      } catch (error) {
+        throw toStorageError(error);
       }
     },
 

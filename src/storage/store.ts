@@ -128,18 +128,28 @@ export interface FeedQuery {
   readonly limit: number;
 }
 
-/** One page, all of it read in one snapshot. */
-export interface FeedPage {
-  readonly records: readonly StoredRecord[];
-  readonly hasMore: boolean;
+export interface HeadQuery {
+  readonly tenantId: string;
+  /** The version of the event to hold the caller's checkpoint against. */
+  readonly anchor: number;
+}
+
+/** Where a tenant's feed ends. */
+export interface FeedHead {
   readonly head: number;
   readonly horizon: number;
   readonly epoch: string;
-  /** The event at max(after, bootstrapHead), to hold the caller's checkpoint against. */
+  /** The event to hold the caller's checkpoint against. */
   readonly anchor: EventProof | undefined;
+  readonly readAt: number;
+}
+
+/** One page, all of it read in one snapshot; its anchor is the event at max(after, bootstrapHead). */
+export interface FeedPage extends FeedHead {
+  readonly records: readonly StoredRecord[];
+  readonly hasMore: boolean;
   /** The event at the position after this page, for the next checkpoint. */
   readonly nextAnchor: EventProof | undefined;
-  readonly readAt: number;
 }
 
 export interface SyncStore {
@@ -154,6 +164,14 @@ export interface SyncStore {
     batches: readonly Batch[],
     decide: DecideTenant<Batch, Decision>,
   ): Promise<readonly Decision[]>;
+
+  /**
+   * Looks at the heads of many tenants in one statement.
+   *
+   * @returns one for each query, in the order given; undefined where the tenant was never seen
+   * @throws RequestProblem UNAVAILABLE
+   */
+  readHeads(queries: readonly HeadQuery[]): Promise<readonly (FeedHead | undefined)[]>;
 
   /** @throws RequestProblem UNAVAILABLE */
   readPage(query: FeedQuery): Promise<FeedPage>;

@@ -41,6 +41,8 @@ const names = [...tenantTables, 'tenants'];
 
 let service: TestApp;
 let tenant: Tenant;
+/** A checkpoint at the head. */
+let newest: string;
 beforeAll(async () => {
   service = await startApp({ kinds: noteKinds });
   tenant = await createTenant(service);
@@ -48,6 +50,8 @@ beforeAll(async () => {
   const neighbour = await createTenant(service);
   await neighbour.push([put('first')]);
   for (const { id } of [tenant, neighbour]) await fill(id);
+  const { checkpoint: since } = await tenant.push([put('last')]);
+  ({ checkpoint: newest } = await tenant.pull({ since }));
   await service.sql('ANALYZE');
 });
 afterAll(() => service.close());
@@ -141,6 +145,11 @@ const hasCounted = async () => {
   return counted.length > 0;
 };
 const works: readonly (readonly [string, number, () => Promise<unknown>])[] = [
+  [
+    'a poll that finds nothing',
+    1,
+    async () => expect((await tenant.pull({ since: newest })).changes).toEqual([]),
+  ],
   [
     'a push of new events, duplicates, edits and conflicts',
     12,

@@ -1,0 +1,70 @@
+import type { ClientBase } from 'pg';
+import type { FeedHead, HeadQuery } from '../store.ts';
+import { toProof } from './load-heads.ts';
+import { micros } from './micros.ts';
+
+/**
+ * No lock: a poll wants to know what is committed, not what will be.
+ *
+ * LIMIT lets each look-up only be a probe of an index. The sub-selects hide from the planner how many
+ * are asked for: it would make a new plan for each group, which takes longer than the look.
+ */
+const text = `
+SELECT wanted.tenant_id, wanted.version, tenant.head, tenant.horizon, tenant.epoch,
+       anchor.fingerprint, anchor.received_at,
+       ${micros('clock_timestamp()')} AS read_at
+FROM unnest((SELECT $1::text[]), (SELECT $2::bigint[])) AS wanted (tenant_id, version)
+CROSS JOIN LATERAL (
+  SELECT head, horizon, epoch
+  FROM tenants
+  WHERE id = wanted.tenant_id
+  LIMIT 1
+) AS tenant
+LEFT JOIN LATERAL (
+  SELECT fingerprint, ${micros('received_at')} AS received_at
+  FROM events
+  WHERE tenant_id = wanted.tenant_id AND version = wanted.version
+  LIMIT 1
+) AS anchor ON true`;
+
+interface Row {
+  readonly tenant_id: string;
+  readonly version: number;
+  readonly head: number;
+  readonly horizon: number;
+  readonly epoch: string;
+  readonly fingerprint: Buffer | null;
+  readonly received_at: number | null;
+  readonly read_at: number;
+}
+
+/** One for each query, in the order given; undefined where the tenant has no row. */
+export async function readHeads(
+  client: ClientBase,
+  queries: readonly HeadQuery[],
+): Promise<readonly (FeedHead | undefined)[]> {
+  // Devices of one tenant that have all seen the same ask the same.
+  const wanted = new Map(queries.map((query) => [keyOf(query.tenantId, query.anchor), query]));
+  const sorted = [...wanted.keys()].sort().flatMap((key) => wanted.get(key) ?? []);
+  const { rows } = await client.query<Row>({
+    name: 'read-heads',
+    text,
+    values: [sorted.map(({ tenantId }) => tenantId), sorted.map(({ anchor }) => anchor)],
+  });
+  const found = new Map(
+    rows.map((row) => [keyOf(row.tenant_id, row.version), toFeedHead(row)] as const),
+  );
+  return queries.map(({ tenantId, anchor }) => found.get(keyOf(tenantId, anchor)));
+}
+
+const keyOf = (tenantId: string, version: number) => `${tenantId}\n${version}`;
+
+function toFeedHead(row: Row): FeedHead {
+  return {
+    head: row.head,
+    horizon: row.horizon,
+    epoch: row.epoch,
+    anchor: toProof(row.fingerprint, row.received_at),
+    readAt: row.read_at,
+  };
+}
