@@ -12,7 +12,8 @@ const crowdSize = 500;
 const quietRequests = 5;
 /** Events a push of the crowd. */
 const batchSize = 3;
-const pageSize = 100;
+/** Large, so that the crowd comes faster than its pages. */
+const pageSize = 400;
 /** For what hangs. */
 const patient = { timeout: 60_000 };
 
