@@ -14,6 +14,8 @@ import type { FeedHead, FeedPage, FeedQuery, HeadQuery } from '../storage/store.
 export interface FeedRequest {
   readonly scope: CheckpointScope;
   readonly since: Checkpoint | undefined;
+  /** What `since` was read from. */
+  readonly token: string | undefined;
   readonly limit: number;
 }
 
@@ -57,26 +59,31 @@ export function toFeedQuery({ scope, since, limit }: FeedRequest): FeedQuery {
 
 /** @throws RequestProblem CHECKPOINT_EXPIRED where the history behind `since` is gone */
 export function toPullPage(
-  { scope, since }: FeedRequest,
+  { scope, since, token }: FeedRequest,
   page: FeedPage,
   checkpoints: CheckpointCodec,
 ): PullPage {
   if (since && !stillStands(since, page)) throw new RequestProblem('CHECKPOINT_EXPIRED');
   const last = page.records.at(-1);
-  const version = page.hasMore && last ? last.version : page.head;
+  const position = page.hasMore && last ? last.version : page.head;
+  const next = () => checkpoints.encode(toCheckpoint(position, since, page), scope);
+  return {
+    records: page.records,
+    // At the same place it is the same one, and need not be sealed again.
+    checkpoint: token !== undefined && position === since?.version ? token : next(),
+    position,
+    hasMore: page.hasMore,
+    serverTime: formatMicros(page.readAt),
+  };
+}
+
+function toCheckpoint(version: number, since: Checkpoint | undefined, page: FeedPage): Checkpoint {
   const bootstrapHead = since ? since.bootstrapHead : page.head;
-  const next: Checkpoint = {
+  return {
     version,
     bootstrapHead: version < bootstrapHead ? bootstrapHead : 0,
     epoch: page.epoch,
     mark: markOf(page.nextAnchor),
-  };
-  return {
-    records: page.records,
-    checkpoint: checkpoints.encode(next, scope),
-    position: version,
-    hasMore: page.hasMore,
-    serverTime: formatMicros(page.readAt),
   };
 }
 

@@ -40,7 +40,7 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
       entityTypes: query.entityTypes ?? [],
     };
     const since = readSince(query.since, scope, checkpoints);
-    const feedRequest = { scope, since, limit: query.limit };
+    const feedRequest = { scope, since, token: query.since, limit: query.limit };
     const reader = { tenantId: scope.tenantId, answer: reply.raw };
     const found = await readPage(feedRequest, reader);
     const page = toPullPage(feedRequest, found, checkpoints);
