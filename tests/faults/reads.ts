@@ -10,8 +10,8 @@ export interface Read {
   prepare(stage: Stage): Promise<Pick<Act, 'ask' | 'finish'>>;
 }
 
-/** @param pathOf of the tenant's one conflict, by its key */
-function reading(name: string, pathOf: (key: string) => string): Read {
+/** @param pathOf of the tenant's one conflict, by its key, or of what comes after its newest checkpoint */
+function reading(name: string, pathOf: (key: string, checkpoint: string) => string): Read {
   return {
     name,
     async prepare({ databaseUrl, at }) {
@@ -19,8 +19,11 @@ function reading(name: string, pathOf: (key: string) => string): Read {
       const stale = put('n1', {}, { baseVersion: 0 });
       await tenant.device('laptop', at).push([put('n1'), stale]);
       const headers = { authorization: `Bearer ${at.token({ tenant: tenant.id })}` };
+      const pulled = await fetch(`${at.url}/api/sync/changes`, { headers });
+      const { checkpoint } = (await pulled.json()) as { checkpoint: string };
       const ask = async (): Promise<Answer> => {
-        const url = `${at.url}/api/sync/${pathOf(encodeURIComponent(stale.identityKey))}`;
+        const path = pathOf(encodeURIComponent(stale.identityKey), checkpoint);
+        const url = `${at.url}/api/sync/${path}`;
         const answer = await fetch(url, { headers, signal: AbortSignal.timeout(30_000) });
         const { code } = (await answer.json()) as { code?: string };
         const { status } = answer;
@@ -39,6 +42,7 @@ function reading(name: string, pathOf: (key: string) => string): Read {
 
 export const reads: readonly Read[] = [
   reading('a pull', () => 'changes'),
+  reading('a poll', (_key, checkpoint) => `changes?since=${checkpoint}`),
   reading('a list of conflicts', () => 'conflicts'),
   reading('one conflict', (key) => `conflicts/${key}`),
   reading("an entity's history", () => 'entities/note/n1/events'),
