@@ -1,19 +1,24 @@
 import type { ClientBase } from 'pg';
 import type { FeedHead, HeadQuery } from '../store.ts';
+import { int8, text } from './binary-array.ts';
 import { toProof } from './load-heads.ts';
 import { micros } from './micros.ts';
+import { column, defineRowSet } from './row-set.ts';
+
+const wanted = defineRowSet<HeadQuery>({
+  tenant_id: column(text, ({ tenantId }) => tenantId),
+  version: column(int8, ({ anchor }) => anchor),
+});
 
 /**
- * No lock: a poll wants to know what is committed, not what will be.
- *
- * LIMIT lets each look-up only be a probe of an index. The sub-selects hide from the planner how many
- * are asked for: it would make a new plan for each group, which takes longer than the look.
+ * No lock: a poll wants to know what is committed, not what will be. LIMIT lets each look-up only be a
+ * probe of an index.
  */
-const text = `
+const readText = `
 SELECT wanted.tenant_id, wanted.version, tenant.head, tenant.horizon, tenant.epoch,
        anchor.fingerprint, anchor.received_at,
        ${micros('clock_timestamp()')} AS read_at
-FROM unnest((SELECT $1::text[]), (SELECT $2::bigint[])) AS wanted (tenant_id, version)
+FROM ${wanted.unnest('wanted')}
 CROSS JOIN LATERAL (
   SELECT head, horizon, epoch
   FROM tenants
@@ -44,12 +49,12 @@ export async function readHeads(
   queries: readonly HeadQuery[],
 ): Promise<readonly (FeedHead | undefined)[]> {
   // Devices of one tenant that have all seen the same ask the same.
-  const wanted = new Map(queries.map((query) => [keyOf(query.tenantId, query.anchor), query]));
-  const sorted = [...wanted.keys()].sort().flatMap((key) => wanted.get(key) ?? []);
+  const asked = new Map(queries.map((query) => [keyOf(query.tenantId, query.anchor), query]));
+  const sorted = [...asked.keys()].sort().flatMap((key) => asked.get(key) ?? []);
   const { rows } = await client.query<Row>({
     name: 'read-heads',
-    text,
-    values: [sorted.map(({ tenantId }) => tenantId), sorted.map(({ anchor }) => anchor)],
+    text: readText,
+    values: wanted.values(sorted),
   });
   const found = new Map(
     rows.map((row) => [keyOf(row.tenant_id, row.version), toFeedHead(row)] as const),

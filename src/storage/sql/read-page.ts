@@ -10,7 +10,8 @@ import { recordColumns } from './record-row.ts';
  * WITH TIES keeps the records of one event on one page. What is told of the page comes once, in a row
  * before the records, which have no version to stand behind it.
  *
- * What comes after the page is looked up once, in version order: inlined it would be asked for every
+ * LIMIT makes the look-up of the next anchor a probe, whatever the tables held when the plan was made. What
+ * comes after the page is looked up once, in version order: inlined it would be asked for every
  * row, and as an EXISTS it may be answered by reading other tenants' records.
  */
 export const text = `
@@ -53,11 +54,15 @@ WITH page AS MATERIALIZED (
   CROSS JOIN more
   LEFT JOIN events AS anchor
          ON anchor.tenant_id = tenant.id AND anchor.version = greatest($2, $3)
-  LEFT JOIN events AS next_anchor
-         ON next_anchor.tenant_id = tenant.id
-        AND next_anchor.version =
-            greatest(CASE WHEN more.has_more THEN more.last_version ELSE tenant.head END,
-                     least($3, tenant.head))
+  LEFT JOIN LATERAL (
+    SELECT fingerprint, received_at
+    FROM events
+    WHERE tenant_id = tenant.id
+      AND version =
+          greatest(CASE WHEN more.has_more THEN more.last_version ELSE tenant.head END,
+                   least($3, tenant.head))
+    LIMIT 1
+  ) AS next_anchor ON true
   WHERE tenant.id = $1
 )
 SELECT about.page AS about, NULL AS entity_type, NULL AS entity_id, NULL AS version,
