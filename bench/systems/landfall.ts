@@ -23,6 +23,8 @@ export interface Landfall {
   stop(): Promise<void>;
 }
 
+/** As `npm start` and the image have them. */
+const flags = ['--max-semi-space-size=8'];
 const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
 const heapWatch = new URL('../servers/heap-watch.ts', import.meta.url).href;
 const startMs = 60_000;
@@ -33,7 +35,7 @@ export async function startLandfall(options: LandfallOptions): Promise<Landfall>
   const log = await open(logFile, 'w');
   const profile = profileFolder ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`] : [];
   const watch = heapFile === undefined ? [] : ['--import', heapWatch];
-  const child = spawn(process.execPath, [...profile, ...watch, program], {
+  const child = spawn(process.execPath, [...flags, ...profile, ...watch, program], {
     env: {
       PATH: process.env.PATH,
       NODE_ENV: 'production',

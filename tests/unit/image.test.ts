@@ -12,6 +12,12 @@ test('the image runs as a user that is not root, by number', () => {
   expect(image).not.toMatch(/--chown|chmod/);
 });
 
+test('the image starts the service as npm start does', () => {
+  const { start } = JSON.parse(read('package.json')).scripts;
+  const [, command = ''] = /^CMD (\[.*\])$/m.exec(image) ?? [];
+  expect(`exec ${JSON.parse(command).join(' ')}`).toBe(start);
+});
+
 test('the image holds no tools of development, and is given no secret while it is built', () => {
   expect(image).not.toMatch(/^RUN/m);
   expect(read('Dockerfile')).toMatch(
