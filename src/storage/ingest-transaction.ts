@@ -1,4 +1,4 @@
-import pg, { type Pool, type PoolClient } from 'pg';
+import pg, { type Pool, type PoolClient, type QueryConfig } from 'pg';
 import { RequestProblem } from '../errors.ts';
 import { entityKey } from '../protocol/record.ts';
 import { advanceHeads } from './sql/advance-heads.ts';
@@ -133,12 +133,14 @@ async function writeAndCommit<Batch, Decision>(
   const conflicts = events.filter(({ outcome }) => outcome === 'conflict');
   const resolutions = events.filter(({ resolves }) => resolves !== null);
 
-  const writes: Promise<unknown>[] = [];
-  if (events.length > 0) writes.push(insertEvents(client, events), advanceHeads(client, heads));
-  if (records.length > 0) writes.push(upsertRecords(client, records));
-  if (effects.length > 0) writes.push(insertEffects(client, effects));
-  if (conflicts.length > 0) writes.push(insertConflicts(client, conflicts));
-  if (resolutions.length > 0) writes.push(resolveConflicts(client, resolutions));
+  const statements: QueryConfig[] = [];
+  if (events.length > 0) statements.push(insertEvents(events), advanceHeads(heads));
+  if (records.length > 0) statements.push(upsertRecords(records));
+  if (effects.length > 0) statements.push(insertEffects(effects));
+  if (conflicts.length > 0) statements.push(insertConflicts(conflicts));
+  if (resolutions.length > 0) statements.push(resolveConflicts(resolutions));
+  // Here all rows are encoded: what cannot be leaves nothing sent that COMMIT would make last.
+  const writes = statements.map((statement) => client.query(statement));
   const commit = client.query('COMMIT');
 
   const [written, committed] = await Promise.all([firstError(writes), firstError([commit])]);

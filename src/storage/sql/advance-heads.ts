@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { QueryConfig } from 'pg';
 import { int8, text } from './binary-array.ts';
 import { column, defineRowSet } from './row-set.ts';
 
@@ -19,6 +19,6 @@ FROM ${moved.unnest('moved')}
 WHERE tenant.id = moved.id`;
 
 /** Moves heads past the events just appended. */
-export async function advanceHeads(client: ClientBase, tenants: readonly Moved[]): Promise<void> {
-  await client.query({ name: 'advance-heads', text: updateText, values: moved.values(tenants) });
+export function advanceHeads(rows: readonly Moved[]): QueryConfig {
+  return { name: 'advance-heads', text: updateText, values: moved.values(rows) };
 }

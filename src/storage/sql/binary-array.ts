@@ -35,11 +35,12 @@ export const int4: ElementType<number> = {
   write: (value, to, at) => void to.writeInt32BE(value, at),
 };
 
-/** Of a number, which has to be a safe integer. */
+/** Of a number. @throws TypeError where it is no safe integer, and would be stored as another */
 export const int8: ElementType<number> = {
   name: 'int8',
   sizeOf: () => 8,
   write(value, to, at) {
+    if (!Number.isSafeInteger(value)) throw new TypeError(`${value} is no safe integer`);
     to.writeInt32BE(Math.floor(value / 2 ** 32), at);
     // The lower half of two's complement, below 0 too.
     to.writeInt32BE(value | 0, at + 4);

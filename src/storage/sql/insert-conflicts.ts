@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { QueryConfig } from 'pg';
 import type { EventRow, OfTenant } from '../store.ts';
 import { int8, text } from './binary-array.ts';
 import { column, defineRowSet } from './row-set.ts';
@@ -16,13 +16,6 @@ SELECT ${conflicts.columns}
 FROM ${conflicts.unnest('conflict')}`;
 
 /** Opens a conflict for each of these events, for a person to settle. */
-export async function insertConflicts(
-  client: ClientBase,
-  rows: readonly OfTenant<EventRow>[],
-): Promise<void> {
-  await client.query({
-    name: 'insert-conflicts',
-    text: insertText,
-    values: conflicts.values(rows),
-  });
+export function insertConflicts(rows: readonly OfTenant<EventRow>[]): QueryConfig {
+  return { name: 'insert-conflicts', text: insertText, values: conflicts.values(rows) };
 }

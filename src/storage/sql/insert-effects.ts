@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { QueryConfig } from 'pg';
 import type { EffectRow, OfTenant } from '../store.ts';
 import { int8, text } from './binary-array.ts';
 import { column, defineRowSet } from './row-set.ts';
@@ -18,9 +18,6 @@ SELECT ${effects.columns}
 FROM ${effects.unnest('effect')}`;
 
 /** Notes which records beside its own an event wrote. */
-export async function insertEffects(
-  client: ClientBase,
-  rows: readonly OfTenant<EffectRow>[],
-): Promise<void> {
-  await client.query({ name: 'insert-effects', text: insertText, values: effects.values(rows) });
+export function insertEffects(rows: readonly OfTenant<EffectRow>[]): QueryConfig {
+  return { name: 'insert-effects', text: insertText, values: effects.values(rows) };
 }

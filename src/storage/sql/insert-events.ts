@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { QueryConfig } from 'pg';
 import type { EventRow, OfTenant } from '../store.ts';
 import { bool, bytea, int4, int8, json, text, timestamptz } from './binary-array.ts';
 import { column, defineRowSet } from './row-set.ts';
@@ -33,9 +33,6 @@ SELECT ${events.columns}
 FROM ${events.unnest('event')}`;
 
 /** Appends to the log. */
-export async function insertEvents(
-  client: ClientBase,
-  rows: readonly OfTenant<EventRow>[],
-): Promise<void> {
-  await client.query({ name: 'insert-events', text: insertText, values: events.values(rows) });
+export function insertEvents(rows: readonly OfTenant<EventRow>[]): QueryConfig {
+  return { name: 'insert-events', text: insertText, values: events.values(rows) };
 }

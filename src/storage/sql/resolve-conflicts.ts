@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { QueryConfig } from 'pg';
 import type { EventRow, OfTenant } from '../store.ts';
 import { int8, text } from './binary-array.ts';
 import { column, defineRowSet } from './row-set.ts';
@@ -17,13 +17,6 @@ FROM ${resolved.unnest('resolved')}
 WHERE conflict.tenant_id = resolved.tenant_id AND conflict.version = resolved.version`;
 
 /** Closes the conflicts that these events resolve. */
-export async function resolveConflicts(
-  client: ClientBase,
-  rows: readonly OfTenant<EventRow>[],
-): Promise<void> {
-  await client.query({
-    name: 'resolve-conflicts',
-    text: updateText,
-    values: resolved.values(rows),
-  });
+export function resolveConflicts(rows: readonly OfTenant<EventRow>[]): QueryConfig {
+  return { name: 'resolve-conflicts', text: updateText, values: resolved.values(rows) };
 }

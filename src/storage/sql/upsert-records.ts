@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { QueryConfig } from 'pg';
 import type { OfTenant, RecordState } from '../store.ts';
 import { bool, int8, json, text, timestamptz } from './binary-array.ts';
 import { column, defineRowSet } from './row-set.ts';
@@ -36,10 +36,7 @@ ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE SET
   origin_at = excluded.origin_at,
   updated_at = excluded.updated_at`;
 
-/** Replaces whole records. Each entity at most once; call it under their tenants' locks. */
-export async function upsertRecords(
-  client: ClientBase,
-  rows: readonly OfTenant<RecordState>[],
-): Promise<void> {
-  await client.query({ name: 'upsert-records', text: upsertText, values: records.values(rows) });
+/** Replaces whole records. Each entity at most once; to be sent under their tenants' locks. */
+export function upsertRecords(rows: readonly OfTenant<RecordState>[]): QueryConfig {
+  return { name: 'upsert-records', text: upsertText, values: records.values(rows) };
 }

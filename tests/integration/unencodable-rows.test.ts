@@ -1,0 +1,51 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createPool } from '../../src/storage/pool.ts';
+import { createPostgresStore } from '../../src/storage/postgres-store.ts';
+import type { EventRow, RecordState } from '../../src/storage/store.ts';
+import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { withClient } from '../setup/template.ts';
+
+let database: TestDatabase;
+let pool: pg.Pool;
+beforeAll(async () => {
+  database = await createDatabase();
+  pool = createPool({ connectionString: database.url, max: 1, onIdleError: () => {} });
+});
+afterAll(async () => {
+  await pool.end();
+  await database.drop();
+});
+
+const event: EventRow = {
+  ...{ version: 1, identityKey: 'k1', fingerprint: Buffer.alloc(32), kind: 'note.put' },
+  ...{ kindVersion: 1, entityType: 'note', entityId: 'n1', outcome: 'applied' },
+  ...{ deviceId: null, subject: null, occurredAt: null, effectiveAt: 1, receivedAt: 1 },
+  ...{ clockAdjusted: false, baseVersion: null, baseKey: null, sequence: null, payload: '{}' },
+  ...{ recordBefore: 0, recordAfter: 1, resolves: null },
+};
+const record: RecordState = {
+  ...{ entityType: 'note', entityId: 'n1', version: 1, deleted: false, data: '{}', clock: {} },
+  ...{ sequence: null, originKey: 'k1', originKind: 'note.put', originDevice: null },
+  ...{ originAt: 1, createdAt: 1, updatedAt: 1 },
+};
+
+test.each([
+  ['an event', { events: [{ ...event, sequence: 2 ** 70 }], records: [record] }],
+  ['a record', { events: [event], records: [{ ...record, updatedAt: 0.5 }] }],
+])(
+  '%s that cannot be encoded leaves nothing of its group, and the connection clean',
+  async (_what, rows) => {
+    const store = createPostgresStore(pool, { onRetry: () => {} });
+    const wanted = { tenantId: 't1', identityKeys: [], entities: [] };
+    const plan = { head: 1, effects: [], decisions: ['stored'], ...rows };
+    await expect(store.ingest([{ wanted }], () => plan)).rejects.toThrow('no safe integer');
+    const stored = await withClient(database.url, (client) =>
+      client.query(`SELECT version FROM events UNION ALL SELECT version FROM records
+                  UNION ALL SELECT head FROM tenants WHERE head > 0`),
+    );
+    expect(stored.rows).toEqual([]);
+    const sound = { ...plan, events: [], records: [] };
+    expect(await store.ingest([{ wanted }], () => sound)).toEqual(['stored']);
+  },
+);
