@@ -9,13 +9,21 @@ const asText = { getTypeParser: () => (value: string) => value };
 /** As Landfall has by default. */
 const connections = 10;
 const noTombstones = Number.MAX_SAFE_INTEGER;
+/** Of its transactions, see src/storage/sql/transaction.ts: planned as there, and once. */
+const plans = [
+  'enable_seqscan=off',
+  'enable_bitmapscan=off',
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+  'plan_cache_mode=force_generic_plan',
+];
 
 /** What can be read at all: Landfall's SELECT, read as text, written as JSON rows without names. */
 serveParent<{ readonly databaseUrl: string }>(async ({ databaseUrl }) => {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: connections,
-    options: '-c enable_seqscan=off',
+    options: plans.map((setting) => `-c ${setting}`).join(' '),
     types: asText,
   });
 
@@ -34,9 +42,9 @@ serveParent<{ readonly databaseUrl: string }>(async ({ databaseUrl }) => {
       values,
       rowMode: 'array',
     });
-    // The first row tells of the page, and so does the first column of each: the version is the third.
-    const { hasMore } = JSON.parse(rows[0]?.[0] ?? '{}');
-    const last = rows.at(-1)?.[3];
+    // The first row tells of the page, in the last column; of the others the version is the third.
+    const { hasMore } = JSON.parse(rows[0]?.at(-1) ?? '{}');
+    const last = rows.at(-1)?.[2];
     return `{"rows":${JSON.stringify(rows.slice(1))},"last":${last},"hasMore":${hasMore}}`;
   }
 

@@ -5,7 +5,7 @@ import { isTransient, maxAttempts, toStorageError } from './pg-errors.ts';
 import { ensureTenants } from './sql/ensure-tenants.ts';
 import { readHeads } from './sql/read-heads.ts';
 import { readPage } from './sql/read-page.ts';
-import { forTenants, inOneTrip } from './sql/transaction.ts';
+import { forSearch, forTenants, inOneTrip, type Scope } from './sql/transaction.ts';
 import type { FeedPage, FeedQuery, SyncStore } from './store.ts';
 
 export interface StoreHooks {
@@ -41,14 +41,18 @@ export function createPostgresStore(pool: Pool, { onRetry }: StoreHooks): SyncSt
 
     async readPage(query) {
       try {
-        const scope = forTenants([query.tenantId]);
-        const page = await inOneTrip(pool, scope, (client) => readPage(client, query));
+        const page = await inOneTrip(pool, scopeOf(query), (client) => readPage(client, query));
         return page ?? (await readFirstPage(pool, query));
       } catch (error) {
         throw toStorageError(error);
       }
     },
   };
+}
+
+/** Of a type that is rare the records are found by it, and not by walking through all the others. */
+function scopeOf({ tenantId, entityTypes }: FeedQuery): Scope {
+  return entityTypes.length > 0 ? forSearch(tenantId) : forTenants([tenantId]);
 }
 
 /** A tenant's first contact: its checkpoints need an epoch, even before it has an event. */

@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Pool } from 'pg';
 import { PrismaClient } from '../generated/client.ts';
-import { forReader, settingsOf, settingsText } from './sql/transaction.ts';
+import { forSearch, settingsOf, settingsText } from './sql/transaction.ts';
 
 /** The tables that are read by way of Prisma. */
 export type TenantPrisma = Pick<
@@ -31,7 +31,7 @@ export function readAs<Result>(
   read: (tenant: TenantPrisma) => Promise<Result>,
 ): Promise<Result> {
   return prisma.$transaction(async (transaction) => {
-    await transaction.$queryRawUnsafe(settingsText, ...settingsOf(forReader(tenantId)));
+    await transaction.$queryRawUnsafe(settingsText, ...settingsOf(forSearch(tenantId)));
     return read(transaction);
   });
 }

@@ -78,8 +78,8 @@ async function fill(id: string): Promise<void> {
 }
 
 /** Of the values of the settings' statement. */
-function toScope([role, tenants, bitmaps]: unknown[]): Scope {
-  return { role, tenants, combines: bitmaps === 'on' } as Scope;
+function toScope([role, tenants, , mode]: unknown[]): Scope {
+  return { role, tenants, plan: mode === 'force_generic_plan' ? 'generic' : 'custom' } as Scope;
 }
 
 function mustHaveScope({ scope, text }: Statement): Scope {
@@ -231,6 +231,15 @@ test.each(ofDevices)(
     await empty.drop();
   },
 );
+
+test('a page of a rare type is planned for that type, and does not walk through the others', async () => {
+  const pages = await statementsOf(() => tenant.pull({ entityTypes: 'rare', limit: 50 }));
+  expect(pages.map(({ scope }) => scope?.plan)).toEqual(['custom']);
+  for (const node of (await Promise.all(pages.map(planOf))).flat()) {
+    const read = (node['Actual Rows'] ?? 0) + (node['Rows Removed by Filter'] ?? 0);
+    expect({ node, read }).toMatchObject({ read: expect.toSatisfy((rows) => rows <= mayRead) });
+  }
+});
 
 test('the clean-up looks for what is old by index, as the operator', async () => {
   await letDaysPass(tenant, 200, 1);

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPool } from '../../src/storage/pool.ts';
 import {
   forOperator,
-  forReader,
+  forSearch,
   forTenants,
   inOneTrip,
   inTransaction,
@@ -76,10 +76,11 @@ test('a transaction works as its role, and for its tenants', async () => {
     enable_bitmapscan: 'off',
     plan_cache_mode: 'force_generic_plan',
   });
-  expect(await inside(forReader('t1'))).toMatchObject({
+  expect(await inside(forSearch('t1'))).toMatchObject({
     role: 'landfall_service',
     'landfall.tenants': '{t1}',
     enable_bitmapscan: 'on',
+    plan_cache_mode: 'force_custom_plan',
   });
   expect(await inside(forOperator)).toMatchObject({
     role: 'landfall_operator',

@@ -12,7 +12,7 @@ const wanted = defineRowSet<OfTenant<EntityRef>>({
 });
 
 const keptText = `
-SELECT record.tenant_id, ${recordColumns('record')}, record.clock, record.sequence
+SELECT ${recordColumns('record')}, record.tenant_id, record.clock, record.sequence
 FROM ${wanted.unnest('wanted')}
 JOIN records AS record
   ON record.tenant_id = wanted.tenant_id
@@ -20,18 +20,14 @@ JOIN records AS record
  AND record.entity_id = wanted.entity_id`;
 
 const purgedText = `
-SELECT record.tenant_id, ${recordColumns('record')}, record.clock, record.sequence
+SELECT ${recordColumns('record')}, record.tenant_id, record.clock, record.sequence
 FROM ${wanted.unnest('wanted')}
 JOIN (SELECT *, true AS deleted, NULL::json AS data FROM purged_records) AS record
   ON record.tenant_id = wanted.tenant_id
  AND record.entity_type = wanted.entity_type
  AND record.entity_id = wanted.entity_id`;
 
-interface Row extends RecordRow {
-  readonly tenant_id: string;
-  readonly clock: string;
-  readonly sequence: number | null;
-}
+type Row = [...RecordRow, tenantId: string, clock: string, sequence: number | null];
 
 /** Those of the entities that have a record, each with its tenant. */
 export function loadRecords(
@@ -60,11 +56,12 @@ async function load(
     name,
     text: loadText,
     values: wanted.values(entities),
+    rowMode: 'array',
   });
   return rows.map((row) => ({
     ...toStoredRecord(row),
-    tenantId: row.tenant_id,
-    clock: JSON.parse(row.clock),
-    sequence: row.sequence,
+    tenantId: row[11],
+    clock: JSON.parse(row[12]),
+    sequence: row[13],
   }));
 }

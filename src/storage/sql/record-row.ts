@@ -1,7 +1,7 @@
 import type { StoredRecord } from '../../protocol/record.ts';
 import { micros } from './micros.ts';
 
-/** A record's columns under the names of RecordRow. @param alias of the table records */
+/** A record's columns, as RecordRow has them. @param alias of the table records */
 export function recordColumns(alias: string): string {
   const time = (column: string) => `${micros(`${alias}.${column}`)} AS ${column}`;
   return `${alias}.entity_type, ${alias}.entity_id, ${alias}.version, ${alias}.deleted,
@@ -9,32 +9,33 @@ export function recordColumns(alias: string): string {
        ${time('origin_at')}, ${time('created_at')}, ${time('updated_at')}`;
 }
 
-export interface RecordRow {
-  readonly entity_type: string;
-  readonly entity_id: string;
-  readonly version: number;
-  readonly deleted: boolean;
-  readonly data: string | null;
-  readonly origin_key: string;
-  readonly origin_kind: string;
-  readonly origin_device: string | null;
-  readonly origin_at: number;
-  readonly created_at: number;
-  readonly updated_at: number;
-}
+/** How a row begins that was read as an array: in less time than an object with a name for each column. */
+export type RecordRow = [
+  entityType: string,
+  entityId: string,
+  version: number,
+  deleted: boolean,
+  data: string | null,
+  originKey: string,
+  originKind: string,
+  originDevice: string | null,
+  originAt: number,
+  createdAt: number,
+  updatedAt: number,
+];
 
-export function toStoredRecord(row: RecordRow): StoredRecord {
+export function toStoredRecord(row: readonly [...RecordRow, ...unknown[]]): StoredRecord {
   return {
-    entityType: row.entity_type,
-    entityId: row.entity_id,
-    version: row.version,
-    deleted: row.deleted,
-    data: row.data,
-    originKey: row.origin_key,
-    originKind: row.origin_kind,
-    originDevice: row.origin_device,
-    originAt: row.origin_at,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
+    entityType: row[0],
+    entityId: row[1],
+    version: row[2],
+    deleted: row[3],
+    data: row[4],
+    originKey: row[5],
+    originKind: row[6],
+    originDevice: row[7],
+    originAt: row[8],
+    createdAt: row[9],
+    updatedAt: row[10],
   };
 }

@@ -5,22 +5,25 @@ export interface Scope {
   /** Of the migrations. The service's role is bound by row level security, the operator's is not. */
   readonly role: 'landfall_service' | 'landfall_operator';
   readonly tenants: readonly string[];
-  /** Whether a statement may take several indexes together, as what a person looks up does. */
-  readonly combines: boolean;
+  /**
+   * `generic`: one plan a statement, of probes of one index each. `custom`: a plan for the values at hand,
+   * which may take several indexes together.
+   */
+  readonly plan: 'generic' | 'custom';
 }
 
 /** For the tenants' own work: no row of another tenant is seen or written. */
 export function forTenants(tenants: readonly string[]): Scope {
-  return { role: 'landfall_service', tenants, combines: false };
+  return { role: 'landfall_service', tenants, plan: 'generic' };
 }
 
-/** For what a person looks up of a tenant. */
-export function forReader(tenantId: string): Scope {
-  return { role: 'landfall_service', tenants: [tenantId], combines: true };
+/** For what is looked up of a tenant by conditions that it may or may not have. */
+export function forSearch(tenantId: string): Scope {
+  return { role: 'landfall_service', tenants: [tenantId], plan: 'custom' };
 }
 
 /** For what tidies the database. */
-export const forOperator: Scope = { role: 'landfall_operator', tenants: [], combines: true };
+export const forOperator: Scope = { role: 'landfall_operator', tenants: [], plan: 'custom' };
 
 /**
  * All that a transaction needs, and gone with it: nothing is left to the session, which behind a
@@ -28,10 +31,10 @@ export const forOperator: Scope = { role: 'landfall_operator', tenants: [], comb
  *
  * - Timeouts, each shorter than the next, so that the innermost wait is the one that gives up first.
  *   PostgreSQL has the last one from 17 on.
- * - Every statement is a set of probes of an index. Plans made while the tables were still empty would
- *   read them whole, and a prepared statement keeps its plan until the first autoanalyze.
- * - The plan is the same whatever the values: to look for a better one each time costs more than the
- *   probes. That each takes the right index is for the schema to see to.
+ * - Statements probe indexes. Plans made while the tables were still empty would read them whole, and a
+ *   prepared statement keeps its plan until the first autoanalyze.
+ * - Where the plan is generic, to look for a better one each time would cost more than the probes. That each
+ *   takes the right index is for the schema to see to.
  *
  * One number comes back: the settings themselves would send the tenants' names.
  */
@@ -48,11 +51,15 @@ SELECT num_nonnulls(
   set_config('enable_bitmapscan', $3, true),
   set_config('enable_hashjoin', 'off', true),
   set_config('enable_mergejoin', 'off', true),
-  set_config('plan_cache_mode', 'force_generic_plan', true))`;
+  set_config('plan_cache_mode', $4, true))`;
 
 /** Their values, in order. */
-export function settingsOf(scope: Scope): [string, readonly string[], 'on' | 'off'] {
-  return [scope.role, scope.tenants, scope.combines ? 'on' : 'off'];
+export function settingsOf({
+  role,
+  tenants,
+  plan,
+}: Scope): [string, readonly string[], string, string] {
+  return [role, tenants, plan === 'custom' ? 'on' : 'off', `force_${plan}_plan`];
 }
 
 /** What is sent right behind it shares its round trip. */
