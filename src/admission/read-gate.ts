@@ -15,7 +15,7 @@ export interface ReadGateOptions {
 export interface Reader {
   readonly tenantId: string;
   /** Where the answer goes; once it is closed, nobody waits for the read any more. */
-  readonly answer: Pick<Writable, 'writableEnded' | 'once' | 'off'>;
+  readonly answer: Pick<Writable, 'destroyed' | 'writableEnded' | 'once' | 'off'>;
 }
 
 export interface ReadGate {
@@ -95,6 +95,8 @@ export function createReadGate(options: ReadGateOptions): ReadGate {
   }
 
   async function finish<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result> {
+    // It left while something else was read for it: nobody would tell its place in the queue.
+    if (reader.answer.destroyed) throw overloaded();
     await takeLane(() => waitForTurn(reader));
     try {
       return await read();

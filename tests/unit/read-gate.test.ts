@@ -10,8 +10,8 @@ function driveReads(options: Partial<ReadGateOptions> = {}) {
   const started: string[] = [];
   const said = new Map<string, unknown>();
   const answers = new Map<string, EventEmitter & { writableEnded: boolean }>();
-  async function ask(how: 'run' | 'finish', name: string): Promise<void> {
-    const answer = Object.assign(new EventEmitter(), { writableEnded: false });
+  async function ask(how: 'run' | 'finish', name: string, destroyed = false): Promise<void> {
+    const answer = Object.assign(new EventEmitter(), { writableEnded: false, destroyed });
     answers.set(name, answer);
     const reader = { tenantId: name.slice(0, 1), answer } as unknown as Parameters<
       typeof gate.run
@@ -41,6 +41,7 @@ function driveReads(options: Partial<ReadGateOptions> = {}) {
     said,
     ask: (name: string) => ask('run', name),
     finish: (name: string) => ask('finish', name),
+    askHavingLeft: (name: string) => ask('finish', name, true),
     end: (name: string) => settle(name, ({ resolve }) => resolve(`read ${name}`)),
     fail: (name: string, error: Error) => settle(name, ({ reject }) => reject(error)),
     async leave(name: string, answered = false) {
@@ -149,4 +150,14 @@ test('whoever leaves while its read is under way holds its lane until that ends'
   await reads.end('a1');
   expect(reads.started).toEqual(['a1', 'b1']);
   expect([reads.listeners('a1'), reads.listeners('b1')]).toEqual([0, 0]);
+});
+
+test('nothing is read for somebody who left before, and no place is kept', async () => {
+  const reads = driveReads();
+  await reads.ask('a1');
+  await reads.askHavingLeft('b1');
+  await reads.ask('c1');
+  await reads.end('a1');
+  expect(reads.started).toEqual(['a1', 'c1']);
+  expect(reads.said.get('b1')).toMatchObject({ code: 'OVERLOADED' });
 });
