@@ -1,6 +1,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import type { ScenarioResult } from './findings.ts';
 import { describeMachine } from './machine.ts';
 import { type Options, readOptions, usage } from './options.ts';
@@ -54,9 +55,15 @@ async function runAll(options: Options, clusterUrl: string): Promise<Report> {
   const results: ScenarioResult[] = [];
   for (const { run, name, work, unit } of options.scenarios) {
     const since = performance.now();
-    const result = await onStage({ ...options, folder: stages, databases }, run);
-    results.push({ name, work, ...result, unit });
-    say(`${name}: ${((performance.now() - since) / 1000).toFixed(0)} s`);
+    try {
+      const result = await onStage({ ...options, folder: stages, databases }, run);
+      results.push({ name, work, ...result, unit });
+      say(`${name}: ${((performance.now() - since) / 1000).toFixed(0)} s`);
+    } catch (error) {
+      // What the others found is worth keeping.
+      say(`${name} failed: ${inspect(error)}`);
+      process.exitCode = 1;
+    }
   }
   return {
     startedAt,

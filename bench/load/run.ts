@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Client, Pool } from 'undici';
-import { send } from './http.ts';
+import { type Client, type Dispatcher, Pool } from 'undici';
+import { type Answer, type Request, send } from './http.ts';
 import { Recorder, type Sample } from './sample.ts';
 import type { Exchange, Traffic } from './traffic.ts';
 
@@ -44,6 +44,18 @@ export function forTimesALane(times: number): (lane: number) => boolean {
   };
 }
 
+/** What the least Retry-After says. */
+const retryMs = 1_000;
+
+/** As an outbox does: what is refused for now comes again, and its answer is as late as that makes it. */
+async function sendUntilTaken(dispatcher: Dispatcher, request: Request): Promise<Answer> {
+  for (;;) {
+    const answer = await send(dispatcher, request);
+    if (answer.status !== 503) return answer;
+    await sleep(retryMs);
+  }
+}
+
 export interface OpenLoop {
   readonly url: string;
   readonly lanes: number;
@@ -67,7 +79,7 @@ export async function runOpen(
   const total = Math.round(rate * seconds);
   const underWay: Promise<void>[] = [];
   const sendScheduled = async (exchange: Exchange, dueAt: number) => {
-    const answer = await send(pool, exchange.request);
+    const answer = await sendUntilTaken(pool, exchange.request);
     recorder.add(performance.now() - dueAt, exchange.settle(answer));
   };
   for (let index = 0; index < total; index += 1) {

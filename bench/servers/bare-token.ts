@@ -2,7 +2,7 @@ import jwt from '@fastify/jwt';
 import fastify from 'fastify';
 import { serveParent } from '../serve-parent.ts';
 
-/** What a poll costs at least: Fastify, and the same check of the token. */
+/** What a poll costs that does nothing: Fastify, and the check of the token, each time. */
 serveParent<{ readonly secret: string }>(async ({ secret }) => {
   const app = fastify();
   await app.register(jwt, {

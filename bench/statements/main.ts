@@ -33,7 +33,11 @@ async function main(): Promise<void> {
     process.stdout.write(
       `${processor}, ${cores} cores, PostgreSQL ${postgres}; ${groupSize} rows a statement\n`,
     );
-    for (const table of tables) process.stdout.write(await measureTable(databases, table));
+    try {
+      for (const table of tables) process.stdout.write(await measureTable(databases, table));
+    } finally {
+      await databases.drop();
+    }
   } finally {
     await cluster.stop();
   }
@@ -49,7 +53,6 @@ async function measureTable(databases: Databases, { name, variants }: Table): Pr
     for (const each of contestants) figures.get(each.name)?.push(await each.run(roundMs));
   }
   for (const { client } of contestants) await client.end();
-  await databases.drop();
   const own = spreadOf(figures.get(contestants[0]?.name ?? '') ?? []).median;
   const lines = [...figures].map(([variant, micros]) => {
     const { median, min, max } = spreadOf(micros);
