@@ -10,7 +10,7 @@ interface Bearer {
   readonly headers: { readonly authorization?: string | undefined };
 }
 
-/** The latest: a few megabytes, as a token is some hundred characters. */
+/** The latest: some megabytes, as a token is some hundred characters; were each as long as a header may be, 80. */
 const maxTokens = 5_000;
 
 /**

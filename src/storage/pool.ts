@@ -13,7 +13,8 @@ export interface PoolOptions {
 
 /**
  * The statements' own timeouts are set in each transaction and are shorter. This ends a wait for a
- * server that does not answer at all: 17 s in the worst case, less than a request may take.
+ * server that does not answer at all: 17 s in the worst case, less than a request may take. What waits for
+ * another's look, its own and a page is ended by its deadline.
  */
 const usualPatience = { connectMs: 5_000, queryMs: 12_000 };
 
