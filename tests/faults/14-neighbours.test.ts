@@ -11,7 +11,7 @@ const crowdSize = 500;
 /** One after the other, as the last of all to come. */
 const quietRequests = 5;
 /** Events a push of the crowd. */
-const batchSize = 3;
+const batchSize = 15;
 /** Large, so that the crowd comes faster than its pages. */
 const pageSize = 400;
 /** For what hangs. */
@@ -33,7 +33,7 @@ afterEach(async () => {
 /** Small transactions, and one read at a time: a queue builds up on any machine. */
 async function start(env: { readonly [name: string]: string }): Promise<void> {
   const narrow = {
-    ...{ COMMIT_LANES: '1', READ_LANES: '1', MAX_GROUP_EVENTS: `${10 * batchSize}` },
+    ...{ COMMIT_LANES: '1', READ_LANES: '1', MAX_GROUP_EVENTS: `${2 * batchSize}` },
     // A slow machine may take seconds to read the crowd; here that is no reason to refuse anybody.
     MAX_EVENT_LOOP_DELAY: '1h',
   };

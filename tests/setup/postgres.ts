@@ -60,8 +60,10 @@ export async function makeDataDir(): Promise<string> {
 /** `<dataDir>/pg` may be a link to where the database's user can reach it. */
 export async function removeDataDir(dataDir: string): Promise<void> {
   const home = await realpath(join(dataDir, 'pg')).then(dirname, () => dataDir);
-  await rm(home, { recursive: true, force: true });
-  await rm(dataDir, { recursive: true, force: true });
+  // A database that is being stopped may write its last while it goes.
+  const whatIsThere = { recursive: true, force: true, maxRetries: 20 };
+  await rm(home, whatIsThere);
+  await rm(dataDir, whatIsThere);
 }
 
 async function sweep(): Promise<void> {
