@@ -34,7 +34,10 @@ import type { InstanceKeys } from './storage/instance-keys.ts';
 import type { SyncStore } from './storage/store.ts';
 
 export interface AppDeps {
-  readonly config: Pick<Config, 'auth' | 'limits' | 'groupCommit' | 'reads' | 'overload' | 'edge'>;
+  readonly config: Pick<
+    Config,
+    'auth' | 'limits' | 'maxGroupTenants' | 'groupCommit' | 'reads' | 'overload' | 'edge'
+  >;
   readonly store: SyncStore;
   readonly audit: AuditStore;
   readonly kinds: KindRegistry;
@@ -95,7 +98,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   });
 
   const groupCommit = createPipeline(app, deps);
-  const reads = createReadGate(config.reads);
+  const reads = createReadGate({ ...config.reads, maxGroupTenants: config.maxGroupTenants });
   await app.register(observability, { logHashKey: keys.logHash });
   await app.register(errorHandler, { maxBodyBytes: config.limits.maxBodyBytes });
   await app.register(securityHeaders);
@@ -140,12 +143,14 @@ function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchD
     delayMs: replayDelayMs,
     retryMs: replayRetryMs,
     maxEvents: maxWaitingReplays,
+    maxGroupTenants: config.maxGroupTenants,
     onFailed: (err, waiting) =>
       logger.warn({ event: 'replays.not-written', waiting, err }, 'replays could not be counted'),
   });
   app.addHook('onClose', () => replays.close());
   return createGroupCommit<BatchDecision>({
     ...config.groupCommit,
+    maxGroupTenants: config.maxGroupTenants,
     maxWaitMs: maxCommitWaitMs,
     async commit(batches) {
       const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) =>

@@ -76,6 +76,8 @@ export interface Config {
     readonly eventMs: number | null;
     readonly intervalMs: number;
   };
+  /** Tenants that one transaction may span; Infinity: no bound. */
+  readonly maxGroupTenants: number;
   readonly groupCommit: {
     readonly lanes: number;
     readonly maxGroupEvents: number;
@@ -182,6 +184,7 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
         subject: env.RATE_LIMIT_SUBJECT,
       },
     },
+    maxGroupTenants: env.GROUP_TENANTS,
     groupCommit: {
       lanes: env.COMMIT_LANES,
       maxGroupEvents: env.MAX_GROUP_EVENTS,

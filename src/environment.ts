@@ -74,6 +74,7 @@ const variablesSchema = databaseVariablesSchema.extend({
   MAX_BODY_BYTES: count(4_194_304),
   MAX_EVENT_AGE: duration.optional(),
   COMMIT_LANES: count(2),
+  GROUP_TENANTS: count(Infinity),
   MAX_GROUP_EVENTS: count(500),
   MAX_GROUP_BYTES: count(4_194_304),
   MAX_TENANT_BATCHES: count(100),

@@ -9,6 +9,8 @@ export interface ReadGateOptions {
   readonly maxTenantReads: number;
   /** Reads of all tenants that may wait; one more is refused. */
   readonly maxQueuedReads: number;
+  /** Tenants that one read may answer together. */
+  readonly maxGroupTenants: number;
 }
 
 /** Who reads. */
@@ -29,7 +31,8 @@ export interface ReadGate {
   finish<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
   /**
    * For what one read can ask for many. While one is under way, later readers wait, and when it ends
-   * all that wait go together into the next: it takes one lane, and nobody waits where none is under way.
+   * all that wait go together into the next, up to its bounds: it takes one lane, and nobody waits
+   * where none is under way.
    *
    * @param read answers in the order asked; where it fails, it fails for all of them
    * @returns as `run`, for one of them
@@ -123,6 +126,7 @@ export function createReadGate(options: ReadGateOptions): ReadGate {
         const group = gathering.takeRounds(
           () => true,
           () => room-- > 0,
+          options.maxGroupTenants,
         );
         if (group.length > 0) await readFor(group, read);
         leaveLane();

@@ -58,9 +58,16 @@ export class Turns<Item> {
   /**
    * Takes one item of each tenant in turn, round after round. A tenant whose next item does not fit
    * is done.
+   *
+   * @param maxTenants how many of them, from the head of the turn on; the others keep their places
    */
-  takeRounds(isOpen: (tenantId: string) => boolean, fits: (item: Item) => boolean): Item[] {
-    return this.#take([...this.#queues.keys()].filter(isOpen), fits);
+  takeRounds(
+    isOpen: (tenantId: string) => boolean,
+    fits: (item: Item) => boolean,
+    maxTenants: number,
+  ): Item[] {
+    const open = [...this.#queues.keys()].filter(isOpen);
+    return this.#take(open.slice(0, maxTenants), fits);
   }
 
   #take(tenants: readonly string[], fits: (item: Item) => boolean): Item[] {

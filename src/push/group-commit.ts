@@ -12,6 +12,8 @@ export interface GroupCommitOptions<Decision> {
   /** Events, and bytes of payload, a group; a single batch may be larger and then goes alone. */
   readonly maxGroupEvents: number;
   readonly maxGroupBytes: number;
+  /** Tenants a group. */
+  readonly maxGroupTenants: number;
   /** Batches of one tenant that may wait; one more is refused. */
   readonly maxTenantBatches: number;
   /** Events, and bytes of payload, of all tenants that may wait; a batch beyond is refused. */
@@ -105,7 +107,8 @@ export function createGroupCommit<Decision>(
   const canGo = (tenantId: string) => !busyTenants.has(tenantId);
 
   function takeGroup(): readonly Waiting<Decision>[] {
-    return waiting.takeRounds((tenantId) => canGo(tenantId) && !apart.has(tenantId), intoGroup());
+    const isOpen = (tenantId: string) => canGo(tenantId) && !apart.has(tenantId);
+    return waiting.takeRounds(isOpen, intoGroup(), options.maxGroupTenants);
   }
 
   function takeApart(among: ApartState): readonly Waiting<Decision>[] {

@@ -10,6 +10,8 @@ export interface ReplayCounterOptions {
   readonly retryMs: number;
   /** Events that may wait to be written; the replays of others are then not counted. */
   readonly maxEvents: number;
+  /** Tenants a write; what comes of more is written one part after the other. */
+  readonly maxGroupTenants: number;
   /** They wait on, and are written with the next ones. */
   readonly onFailed: (error: unknown, waiting: number) => void;
 }
@@ -59,16 +61,20 @@ export function createReplayCounter(options: ReplayCounterOptions): ReplayCounte
   }
 
   async function writeWaiting(): Promise<void> {
-    const counts = [...waiting.values()];
+    const parts = partsOf([...waiting.values()], options.maxGroupTenants);
     waiting.clear();
-    try {
-      if (counts.length > 0) await options.write(counts);
-      nextDelayMs = options.delayMs;
-    } catch (error) {
-      nextDelayMs = options.retryMs;
-      for (const counted of counts) add(counted);
-      options.onFailed(error, waiting.size);
+    const errors: unknown[] = [];
+    for (const part of parts) {
+      try {
+        await options.write(part);
+      } catch (error) {
+        errors.push(error);
+        for (const counted of part) add(counted);
+      }
     }
+    nextDelayMs = errors.length > 0 ? options.retryMs : options.delayMs;
+    // Once for all parts: a database that is down would have a line for each tenant.
+    if (errors.length > 0) options.onFailed(errors[0], waiting.size);
   }
 
   return {
@@ -85,6 +91,16 @@ export function createReplayCounter(options: ReplayCounterOptions): ReplayCounte
       clearTimeout(timer);
     },
   };
+}
+
+/** A tenant is in one part, with all of its counts. */
+function partsOf(counts: readonly ReplayCount[], maxTenants: number): readonly ReplayCount[][] {
+  const ofTenants = [...Map.groupBy(counts, ({ tenantId }) => tenantId).values()];
+  const parts: ReplayCount[][] = [];
+  for (let at = 0; at < ofTenants.length; at += maxTenants) {
+    parts.push(ofTenants.slice(at, at + maxTenants).flat());
+  }
+  return parts;
 }
 
 /** The stored events that a batch sent again, one entry for each time. */

@@ -23,6 +23,7 @@ describe('an environment with nothing set', () => {
       dataDir: '.data',
       auth: { mode: 'secret', secret: 'made in .data', tenantClaim: 'tenant' },
       limits: { maxBatchEvents: 500, maxEventAgeMs: null },
+      maxGroupTenants: Infinity,
       retention: { tombstoneMs: 7_776_000_000, eventMs: null, intervalMs: 3_600_000 },
     });
   });
@@ -61,6 +62,7 @@ describe('what is set', () => {
       EVENT_RETENTION: '365d',
       RETENTION_INTERVAL: '10m',
       COMMIT_LANES: '3',
+      GROUP_TENANTS: '13',
       MAX_GROUP_EVENTS: '4',
       MAX_TENANT_BATCHES: '5',
       MAX_QUEUED_EVENTS: '6',
@@ -107,6 +109,7 @@ describe('what is set', () => {
         eventMs: 365 * 24 * 60 * 60 * 1000,
         intervalMs: 10 * 60 * 1000,
       },
+      maxGroupTenants: 13,
       groupCommit: {
         ...{ lanes: 3, maxGroupEvents: 4, maxTenantBatches: 5, maxQueuedEvents: 6 },
         ...{ maxGroupBytes: 7, maxQueuedBytes: 8 },
@@ -261,6 +264,7 @@ describe('a refusal names the variable', () => {
       'MAX_EVENT_BYTES',
       'MAX_BODY_BYTES',
       'COMMIT_LANES',
+      'GROUP_TENANTS',
       'MAX_GROUP_EVENTS',
       'MAX_TENANT_BATCHES',
       'MAX_QUEUED_EVENTS',

@@ -121,6 +121,33 @@ describe('turns', () => {
 });
 
 describe('bounds', () => {
+  test('a group of one tenant holds all that waits of it, and nothing of the others', async () => {
+    const commits = driveCommits({ maxGroupTenants: 1 });
+    await submitAll(commits, 'x1', 'a1', 'b1', 'a2', 'b2');
+    await commitAll(commits);
+    expect(commits.started).toEqual([['x1'], ['a1', 'a2'], ['b1', 'b2']]);
+  });
+
+  test('a tenant that a group has no place for is first in the next', async () => {
+    const commits = driveCommits({ maxGroupTenants: 2 });
+    await submitAll(commits, 'x1', 'a1', 'b1', 'c1', 'a2');
+    await commits.next().commit();
+    expect(commits.started.at(-1)).toEqual(['a1', 'b1', 'a2']);
+    await submitAll(commits, 'a3', 'd1');
+    await commits.next().commit();
+    expect(commits.started.at(-1)).toEqual(['c1', 'a3']);
+  });
+
+  test('a tenant that is under way takes no place of a group in another lane', async () => {
+    const commits = driveCommits({ lanes: 2, maxGroupTenants: 1 });
+    await submitAll(commits, 'a1', 'a2', 'b1', 'b2', 'c1');
+    expect(commits.started).toEqual([['a1'], ['b1']]);
+    await commits.open[1]?.commit();
+    expect(commits.started.at(-1)).toEqual(['b2']);
+    await commits.open[1]?.commit();
+    expect(commits.started.at(-1)).toEqual(['c1']);
+  });
+
   test('a group holds no more events than it may', async () => {
     const commits = driveCommits({ maxGroupEvents: 100 });
     await commits.submit('x1');

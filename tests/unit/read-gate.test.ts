@@ -3,9 +3,11 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createReadGate, type ReadGateOptions } from '../../src/admission/read-gate.ts';
 
+const bounds = { lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, maxGroupTenants: Infinity };
+
 /** Reads that end when the test says so. A read's tenant is its name's first letter. */
 function driveReads(options: Partial<ReadGateOptions> = {}) {
-  const gate = createReadGate({ lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, ...options });
+  const gate = createReadGate({ ...bounds, ...options });
   const open = new Map<string, PromiseWithResolvers<string>>();
   const started: string[] = [];
   const said = new Map<string, unknown>();

@@ -7,9 +7,11 @@ import {
   type ReadGateOptions,
 } from '../../src/admission/read-gate.ts';
 
+const bounds = { lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, maxGroupTenants: Infinity };
+
 /** One read for many, which ends when the test says so. A reader's tenant is its name's first letter. */
 function driveGroups(options: Partial<ReadGateOptions> = {}) {
-  const gate = createReadGate({ lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, ...options });
+  const gate = createReadGate({ ...bounds, ...options });
   const started: (readonly string[])[] = [];
   const said = new Map<string, unknown>();
   const answers = new Map<string, EventEmitter>();
@@ -122,6 +124,19 @@ test('a group has a bound, within which tenants take turns', async () => {
   expect(groups.started[1]?.slice(0, 3)).toEqual(['a0', 'b1', 'a1']);
   await groups.end();
   expect(groups.started[2]).toHaveLength(11);
+});
+
+test('a group spans no more tenants than it may, and those left out are first in the next', async () => {
+  const groups = driveGroups({ maxGroupTenants: 2 });
+  await groups.look('x1');
+  await groups.look('a1', 'b1', 'c1', 'a2');
+  await groups.end();
+  expect(groups.started.at(-1)).toEqual(['a1', 'b1', 'a2']);
+  await groups.look('a3', 'd1');
+  await groups.end();
+  expect(groups.started.at(-1)).toEqual(['c1', 'a3']);
+  await groups.end();
+  expect(groups.started.at(-1)).toEqual(['d1']);
 });
 
 test('a read that fails fails for all it would have answered, and for nobody else', async () => {

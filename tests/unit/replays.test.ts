@@ -18,7 +18,7 @@ function replayed(version: number): EventOutcome {
 }
 
 /** A counter whose writes end when the test says so. */
-function drive(maxEvents = 100) {
+function drive({ maxEvents = 100, maxGroupTenants = Infinity } = {}) {
   const writes: { rows: readonly ReplayCount[]; end: (error?: Error) => Promise<void> }[] = [];
   const failures: number[] = [];
   const counter = createReplayCounter({
@@ -35,20 +35,22 @@ function drive(maxEvents = 100) {
     delayMs: 500,
     retryMs: 10_000,
     maxEvents,
+    maxGroupTenants,
     onFailed: (_error, waiting) => failures.push(waiting),
   });
-  const count = (versions: readonly number[], receivedAt = 1) => {
+  const count = (versions: readonly number[], receivedAt = 1, tenant = 'a') => {
     const decision: BatchDecision = {
       outcomes: versions.map(replayed),
       position: { version: 0, proof: undefined },
       epoch: '',
       receivedAt,
     };
-    counter.count([batchOf('a')], [decision]);
+    counter.count([batchOf(tenant)], [decision]);
   };
   const countsOf = (at: number) =>
     writes[at]?.rows.map(({ version, count: times }) => [version, times]);
-  return { counter, writes, failures, count, countsOf };
+  const tenantsOf = (at: number) => writes[at]?.rows.map(({ tenantId }) => tenantId);
+  return { counter, writes, failures, count, countsOf, tenantsOf };
 }
 
 test('what comes within the delay is written at once, added up', () => {
@@ -100,13 +102,43 @@ test('a write that fails keeps its counts, and is tried again with those that ca
 });
 
 test('only so many events wait; those that do are still counted', () => {
-  const { count, countsOf } = drive(2);
+  const { count, countsOf } = drive({ maxEvents: 2 });
   count([1, 2, 3, 1]);
   vi.advanceTimersByTime(500);
   expect(countsOf(0)).toEqual([
     [1, 2],
     [2, 1],
   ]);
+});
+
+test('a write spans no more tenants than it may, and each with all of its counts', async () => {
+  const { count, writes, tenantsOf } = drive({ maxGroupTenants: 2 });
+  for (const tenant of ['a', 'b', 'c']) count([1], 1, tenant);
+  count([2], 1, 'a');
+  vi.advanceTimersByTime(500);
+  expect(writes).toHaveLength(1);
+  await writes[0]?.end();
+  expect([tenantsOf(0), tenantsOf(1)]).toEqual([['a', 'a', 'b'], ['c']]);
+});
+
+test('of the parts of a write, only what failed waits on for the next, and is told of once', async () => {
+  const { count, writes, failures, tenantsOf } = drive({ maxGroupTenants: 1 });
+  for (const tenant of ['a', 'b', 'c', 'd']) count([1], 1, tenant);
+  vi.advanceTimersByTime(500);
+  await writes[0]?.end();
+  await writes[1]?.end(new Error('the row is locked'));
+  await writes[2]?.end(new Error('the row is locked'));
+  expect(failures).toEqual([]);
+  await writes[3]?.end();
+  expect(failures).toEqual([2]);
+  vi.advanceTimersByTime(9_999);
+  expect(writes).toHaveLength(4);
+  vi.advanceTimersByTime(1);
+  await writes[4]?.end();
+  await writes[5]?.end();
+  vi.advanceTimersByTime(60_000);
+  const tenants = writes.flatMap((_write, at) => tenantsOf(at) ?? []);
+  expect(tenants).toEqual(['a', 'b', 'c', 'd', 'b', 'c']);
 });
 
 test('closing waits for the write under way, and writes the rest', async () => {

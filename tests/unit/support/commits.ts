@@ -47,6 +47,7 @@ export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) 
     lanes: 1,
     maxGroupEvents: 500,
     maxGroupBytes: 1_000_000,
+    maxGroupTenants: Infinity,
     maxTenantBatches: 100,
     maxQueuedEvents: 20_000,
     maxQueuedBytes: 10_000_000,

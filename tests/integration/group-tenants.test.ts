@@ -1,0 +1,58 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { put } from '../model/events.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+/** How many tenants each look asked for. */
+const looks: number[] = [];
+let service: TestApp;
+let tenants: Tenant[];
+beforeAll(async () => {
+  service = await startApp({
+    env: { GROUP_TENANTS: '1', COMMIT_LANES: '1' },
+    through: (real) => ({
+      ...real,
+      store: {
+        ...real.store,
+        readHeads(queries) {
+          looks.push(new Set(queries.map(({ tenantId }) => tenantId)).size);
+          return real.store.readHeads(queries);
+        },
+      },
+    }),
+  });
+  tenants = await Promise.all(Array.from({ length: 6 }, () => createTenant(service)));
+});
+afterAll(() => service.close());
+
+/** Of each transaction that wrote rows of the table: their tenants. */
+async function tenantsATransaction(table: 'events' | 'replays'): Promise<(readonly string[])[]> {
+  const rows = await service.sql<{ tenants: string[] }>(
+    `SELECT array_agg(tenant_id) AS tenants FROM ${table} GROUP BY xmin::text`,
+  );
+  return rows.map((row) => row.tenants);
+}
+
+test('what several tenants send at once is committed, read and counted one tenant at a time', async () => {
+  const outboxes = tenants.flatMap((tenant) =>
+    [put('n1'), put('n2')].map((event) => ({ tenant, event })),
+  );
+  const pushAll = () => Promise.all(outboxes.map(({ tenant, event }) => tenant.push([event])));
+  await pushAll();
+  const pushes = await tenantsATransaction('events');
+  expect(pushes.flat()).toHaveLength(outboxes.length);
+  expect(pushes.map((rows) => new Set(rows).size)).toEqual(pushes.map(() => 1));
+
+  const polls = await Promise.all(
+    tenants.map(async (tenant) => ({ tenant, since: (await tenant.pull()).checkpoint })),
+  );
+  looks.length = 0;
+  await Promise.all(polls.map(({ tenant, since }) => tenant.pull({ since })));
+  expect(looks).toEqual(tenants.map(() => 1));
+
+  await pushAll();
+  const counted = async () => (await tenantsATransaction('replays')).flat().length;
+  await expect.poll(counted, { timeout: 30_000 }).toBe(outboxes.length);
+  const writes = await tenantsATransaction('replays');
+  expect(writes.map((rows) => new Set(rows).size)).toEqual(writes.map(() => 1));
+});
