@@ -8,7 +8,7 @@ import {
   text,
   timestamptz,
 } from '../../src/storage/sql/binary-array.ts';
-import { type Column, column } from '../../src/storage/sql/row-set.ts';
+import { type Column, column, defineRowSet, type RowSet } from '../../src/storage/sql/row-set.ts';
 
 /** A row of the log and of the records at once: an edit of a note by one of 50 tenants. */
 export interface Row {
@@ -104,7 +104,11 @@ export function* groupsOfRows(): Generator<readonly Row[], never> {
   }
 }
 
-/** Of a set in the service's own form. */
-export function binary({ type, of }: TableColumn): Column<Row> {
-  return column<Row, never>(types[type], of as (row: Row) => never);
+/** A set in the service's own form. */
+export function rowSetOf(columns: readonly TableColumn[]): RowSet<Row> {
+  const entries = columns.map(({ name, type, of }): [string, Column<Row>] => [
+    name,
+    column<Row, never>(types[type], of as (row: Row) => never),
+  ]);
+  return defineRowSet(Object.fromEntries(entries));
 }

@@ -1,6 +1,6 @@
 import { insertText } from '../../src/storage/sql/insert-events.ts';
 import { upsertText } from '../../src/storage/sql/upsert-records.ts';
-import { binary, eventColumns, recordColumns, type Row, type TableColumn } from './rows.ts';
+import { eventColumns, recordColumns, type Row, rowSetOf, type TableColumn } from './rows.ts';
 
 /** One way to write the rows of a group. */
 export interface Variant {
@@ -18,8 +18,10 @@ export interface Table {
 }
 
 const namesOf = (columns: readonly TableColumn[]) => columns.map(({ name }) => name).join(', ');
-const valuesAsBinary = (columns: readonly TableColumn[]) => (rows: readonly Row[]) =>
-  columns.map((each) => binary(each).encode(rows));
+const valuesAsBinary = (columns: readonly TableColumn[]) => {
+  const set = rowSetOf(columns);
+  return (rows: readonly Row[]) => set.values(rows);
+};
 const valuesAsText = (columns: readonly TableColumn[]) => (rows: readonly Row[]) =>
   columns.map(({ of }) => rows.map(of));
 

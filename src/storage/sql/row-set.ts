@@ -1,9 +1,10 @@
-import { type ElementType, encodeArray } from './binary-array.ts';
+import { ArrayWriter, type ElementType } from './binary-array.ts';
 
 /** One column of a set of rows. */
 export interface Column<Row> {
   readonly type: string;
-  encode(rows: readonly Row[]): Buffer;
+  /** Writes one value for each row. @returns where they begin */
+  write(rows: readonly Row[], to: ArrayWriter): number;
 }
 
 /** Rows that travel as one array a column, so that a statement takes any number of them. */
@@ -21,8 +22,12 @@ export function column<Row, Value>(
   type: ElementType<Value>,
   of: (row: Row) => Value | null | undefined,
 ): Column<Row> {
-  return { type: type.name, encode: (rows) => encodeArray(type, rows.map(of)) };
+  return { type: type.name, write: (rows, to) => to.array(type, rows, of) };
 }
+
+/** What a value takes on average; a header as much as some of them. */
+const bytesAValue = 32;
+const headerValues = 2;
 
 /** In a select list the arrays are walked side by side; each function of a FROM clause would first fill a store. */
 export function defineRowSet<Row>(columns: { readonly [name: string]: Column<Row> }): RowSet<Row> {
@@ -31,6 +36,9 @@ export function defineRowSet<Row>(columns: { readonly [name: string]: Column<Row
   return {
     columns: Object.keys(columns).join(', '),
     unnest: (alias) => `(SELECT ${list.join(', ')}) AS ${alias}`,
-    values: (rows) => all.map(([, each]) => each.encode(rows)),
+    values(rows) {
+      const writer = new ArrayWriter(all.length * (rows.length + headerValues) * bytesAValue);
+      return writer.cut(all.map(([, each]) => each.write(rows, writer)));
+    },
   };
 }
