@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import { begin, forTenants } from '../../src/storage/sql/transaction.ts';
+import { begin, commit, forTenants } from '../../src/storage/sql/transaction.ts';
+import { inTrip } from '../../src/storage/trip.ts';
 import { describeMachine } from '../machine.ts';
 import { spreadOf } from '../statistics.ts';
 import { openCluster } from '../systems/cluster.ts';
@@ -79,11 +80,14 @@ async function prepare(databases: Databases, variant: Variant): Promise<Contesta
     let written = 0;
     do {
       const group = groups.next().value;
-      await Promise.all([
-        begin(client, forTenants([...new Set(group.map(({ tenant }) => tenant))])),
-        client.query({ name: 'variant', text: variant.text, values: [...variant.values(group)] }),
-        client.query('COMMIT'),
-      ]);
+      const scope = forTenants([...new Set(group.map(({ tenant }) => tenant))]);
+      await inTrip(client, (trip) =>
+        Promise.all([
+          begin(trip, scope),
+          trip.query({ name: 'variant', text: variant.text, values: [...variant.values(group)] }),
+          commit(trip),
+        ]),
+      );
       written += group.length;
     } while (performance.now() < until);
     return ((await processorMicros(pid)) - before) / written;

@@ -31,7 +31,7 @@ export function createAuditStore(pool: Pool, prisma: PrismaClient): AuditStore {
     async addReplays(counts) {
       const tenants = [...new Set(counts.map(({ tenantId }) => tenantId))];
       try {
-        await inOneTrip(pool, forTenants(tenants), (client) => upsertReplays(client, counts));
+        await inOneTrip(pool, forTenants(tenants), (trip) => upsertReplays(trip, counts));
       } catch (error) {
         throw toStorageError(error);
       }

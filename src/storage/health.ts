@@ -36,9 +36,7 @@ export async function createDatabaseHealth(
 
 async function look(pool: pg.Pool, names: readonly string[]): Promise<DatabaseChecks> {
   try {
-    const pending = await inOneTrip(pool, forTenants([]), (client) =>
-      pendingMigrations(client, names),
-    );
+    const pending = await inOneTrip(pool, forTenants([]), (trip) => pendingMigrations(trip, names));
     return { database: true, migrations: pending.length === 0 };
   } catch (error) {
     // It answers, but knows the service's role not yet, or not any more.

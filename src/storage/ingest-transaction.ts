@@ -11,7 +11,7 @@ import { loadKnownEvents } from './sql/load-known-events.ts';
 import { loadPurgedRecords, loadRecords } from './sql/load-records.ts';
 import { lockTenants } from './sql/lock-tenants.ts';
 import { resolveConflicts } from './sql/resolve-conflicts.ts';
-import { begin, forTenants } from './sql/transaction.ts';
+import { begin, commit, forTenants, rollBack } from './sql/transaction.ts';
 import { upsertRecords } from './sql/upsert-records.ts';
 import type {
   DecideTenant,
@@ -22,6 +22,7 @@ import type {
   Wanted,
 } from './store.ts';
 import { groupByTenant, type TenantGroup, wantedSets } from './tenant-group.ts';
+import { inTrip, NotReached, type Sender } from './trip.ts';
 
 type Plannable = { readonly wanted: Wanted };
 
@@ -31,9 +32,9 @@ interface Planned<Batch, Decision> extends TenantGroup<Batch> {
 }
 
 /**
- * One try of one transaction, in three round trips whatever the group holds: lock, load, write.
- * Statements that do not need each other's results share a trip, and COMMIT goes out with the
- * writes: PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK.
+ * One try of one transaction, in two round trips whatever the group holds: lock and load, write and
+ * commit. Behind its lock nothing of a tenant changes, so what is sent along with the lock sees what
+ * will be written on.
  *
  * @returns one decision per batch, in the order given
  * @throws pg errors where nothing was stored; RequestProblem COMMIT_UNKNOWN
@@ -44,7 +45,7 @@ export async function runIngest<Batch extends Plannable, Decision>(
   decide: DecideTenant<Batch, Decision>,
 ): Promise<readonly Decision[]> {
   const client = await pool.connect();
-  let reusable = false;
+  let isClean = false;
   try {
     const groups = groupByTenant(batches);
     const snapshots = await loadSnapshots(client, groups);
@@ -53,13 +54,14 @@ export async function runIngest<Batch extends Plannable, Decision>(
       return { ...group, plan };
     });
     await writeAndCommit(client, planned);
-    reusable = true;
+    isClean = true;
     return decisionsInOrder(batches, planned);
   } catch (error) {
-    reusable = await rollBack(client, error);
+    // Of one whose commit is unknown nothing is known.
+    isClean = !(error instanceof RequestProblem) && (await rollBack(client));
     throw error;
   } finally {
-    client.release(!reusable);
+    client.release(!isClean);
   }
 }
 
@@ -68,36 +70,39 @@ async function loadSnapshots<Batch extends Plannable>(
   groups: readonly TenantGroup<Batch>[],
 ): Promise<ReadonlyMap<string, TenantSnapshot>> {
   const ids = groups.map(({ tenantId }) => tenantId);
-  let [, tenants] = await Promise.all([begin(client, forTenants(ids)), lockTenants(client, ids)]);
-  if (tenants.length < ids.length) {
-    [, tenants] = await Promise.all([ensureTenants(client, ids), lockTenants(client, ids)]);
-  }
   const { keys, entities } = wantedSets(groups);
-  const purging = new Set(tenants.filter(({ horizon }) => horizon > 0).map(({ id }) => id));
+  const load = (trip: Sender) =>
+    Promise.all([
+      lockTenants(trip, ids),
+      loadHeads(trip, ids),
+      loadKnownEvents(trip, keys),
+      loadRecords(trip, entities),
+    ]);
+  const first = async (trip: Sender) =>
+    (await Promise.all([begin(trip, forTenants(ids)), load(trip)]))[1];
+  const again = async (trip: Sender) =>
+    (await Promise.all([ensureTenants(trip, ids), load(trip)]))[1];
+  let loaded = await inTrip(client, first);
+  if (loaded[0] < ids.length) loaded = await inTrip(client, again);
+  const [, heads, known, kept] = loaded;
+  const purging = new Set(heads.filter(({ horizon }) => horizon > 0).map((head) => head.tenantId));
   const purgeable = entities.filter(({ tenantId }) => purging.has(tenantId));
-  const [heads, known, kept, purged] = await Promise.all([
-    loadHeads(client, tenants),
-    loadKnownEvents(client, keys),
-    loadRecords(client, entities),
-    purgeable.length > 0 ? loadPurgedRecords(client, purgeable) : [],
-  ]);
+  const purged = purgeable.length > 0 ? await loadPurgedRecords(client, purgeable) : [];
   const records = [...purged, ...markPurged(kept, purged)];
 
-  const headOf = new Map(heads.map((head) => [head.tenantId, head]));
   const knownOf = Map.groupBy(known, ({ tenantId }) => tenantId);
   const recordsOf = Map.groupBy(records, ({ tenantId }) => tenantId);
-  const snapshots = tenants.map(({ id, head, epoch }): TenantSnapshot => {
-    const newest = mustHave(headOf, id);
-    return {
-      tenantId: id,
+  const snapshots = heads.map(
+    ({ tenantId, head, epoch, proof, clock }): TenantSnapshot => ({
+      tenantId,
       head,
       epoch,
-      headProof: newest.proof,
-      receivedAt: newest.clock,
-      known: knownOf.get(id) ?? [],
-      records: recordsOf.get(id) ?? [],
-    };
-  });
+      headProof: proof,
+      receivedAt: clock,
+      known: knownOf.get(tenantId) ?? [],
+      records: recordsOf.get(tenantId) ?? [],
+    }),
+  );
   return new Map(snapshots.map((snapshot) => [snapshot.tenantId, snapshot]));
 }
 
@@ -139,15 +144,18 @@ async function writeAndCommit<Batch, Decision>(
   if (effects.length > 0) statements.push(insertEffects(effects));
   if (conflicts.length > 0) statements.push(insertConflicts(conflicts));
   if (resolutions.length > 0) statements.push(resolveConflicts(resolutions));
-  // Here all rows are encoded: what cannot be leaves nothing sent that COMMIT would make last.
-  const writes = statements.map((statement) => client.query(statement));
-  const commit = client.query('COMMIT');
-
-  const [written, committed] = await Promise.all([firstError(writes), firstError([commit])]);
-  if (committed) throw isRefusal(committed) ? committed : commitUnknown(committed);
-  const { command } = await commit;
-  if (written) throw written;
-  if (command !== 'COMMIT') throw new Error(`COMMIT answered ${command}`);
+  await inTrip(client, async (trip) => {
+    // All rows are encoded by now: what could not be would leave a COMMIT of everything else.
+    const writes = statements.map((statement) => trip.query(statement));
+    // Whatever became of the writes, what became of it decides. Where one of them failed, the server never
+    // came to it.
+    const [committed] = await Promise.allSettled([commit(trip), ...writes]);
+    if (committed.status === 'rejected') {
+      const error: Error = committed.reason;
+      throw error instanceof NotReached || isRefusal(error) ? error : commitUnknown(error);
+    }
+    if (committed.value !== 'COMMIT') throw new Error(`COMMIT answered ${committed.value}`);
+  });
 }
 
 /**
@@ -161,21 +169,6 @@ function isRefusal(error: Error): boolean {
 
 function commitUnknown(cause: Error): RequestProblem {
   return new RequestProblem('COMMIT_UNKNOWN', undefined, { retryAfter: 1 }, cause);
-}
-
-/** Waits for all, so that no statement of a failed trip is still under way when it returns. */
-async function firstError(statements: readonly Promise<unknown>[]): Promise<Error | undefined> {
-  const results = await Promise.allSettled(statements);
-  return results.find((result) => result.status === 'rejected')?.reason;
-}
-
-/** @returns whether the connection is clean again; one whose commit is unknown never is */
-async function rollBack(client: PoolClient, error: unknown): Promise<boolean> {
-  if (error instanceof RequestProblem) return false;
-  return client.query('ROLLBACK').then(
-    () => true,
-    () => false,
-  );
 }
 
 function decisionsInOrder<Batch, Decision>(

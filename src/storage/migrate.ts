@@ -3,13 +3,13 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import type { Sender } from './trip.ts';
 
 /** Where this copy of the service has its migrations, whatever the working directory. */
 export const MIGRATIONS = fileURLToPath(new URL('../../prisma/migrations', import.meta.url));
 
 type Migration = { name: string; sql: string; checksum: string };
 type Row = { migration_name: string; checksum: string; finished: boolean };
-type Queryable = Pick<pg.ClientBase, 'query'>;
 
 /** Prisma's own advisory lock: its command line and this service keep out of each other's way. */
 const LOCK = 72_707_369;
@@ -69,7 +69,7 @@ export async function migrationNames(directory = MIGRATIONS): Promise<string[]> 
  * that is ahead has none pending. One statement.
  */
 export async function pendingMigrations(
-  database: Queryable,
+  database: Sender,
   names: readonly string[],
 ): Promise<string[]> {
   const rows = await readRows(database).catch((error: unknown) => {
@@ -91,11 +91,11 @@ async function readMigrations(directory: string): Promise<Migration[]> {
   );
 }
 
-async function readRows(database: Queryable): Promise<Row[]> {
-  const { rows } = await database.query<Row>(
-    `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
+async function readRows(database: Sender): Promise<Row[]> {
+  const { rows } = await database.query<Row>({
+    text: `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
        FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at`,
-  );
+  });
   return rows;
 }
 

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { takeNamesOff } from './trip.ts';
 
 export interface PoolOptions {
   readonly connectionString: string;
@@ -22,9 +23,8 @@ const usualPatience = { connectMs: 5_000, queryMs: 12_000 };
  * A pool of the process; the big one is shared with Prisma's adapter. Nothing is set in the sessions
  * (see sql/transaction.ts), so that a transaction pooler may stand before the server.
  *
- * Pipelining lets statements that do not wait for each other's results share a round trip; each
- * still has its own Sync, so an error ends one statement and not the protocol. A statement whose
- * answer does not come ends its connection.
+ * Where pg pipelines, a statement whose answer does not come ends its connection. What shares a round
+ * trip on purpose goes by trip.ts.
  */
 export function createPool(options: PoolOptions): pg.Pool {
   const { connectionString, max, onIdleError } = options;
@@ -45,16 +45,6 @@ export function createPool(options: PoolOptions): pg.Pool {
   pool.on('connect', (client) => client.on('error', () => {}));
   if (options.preparedStatements === false) pool.on('connect', takeNamesOff);
   return pool;
-}
-
-/** An unnamed statement lives no longer than its own Sync. */
-function takeNamesOff(client: pg.PoolClient): void {
-  const query: (...args: unknown[]) => unknown = client.query.bind(client);
-  const unnamed = (config: unknown) =>
-    typeof config === 'object' ? { ...config, name: undefined } : config;
-  Object.assign(client, {
-    query: (config: unknown, ...rest: unknown[]) => query(unnamed(config), ...rest),
-  });
 }
 
 const { builtins } = pg.types;

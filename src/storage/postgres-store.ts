@@ -33,7 +33,7 @@ export function createPostgresStore(pool: Pool, { onRetry }: StoreHooks): SyncSt
     async readHeads(queries) {
       try {
         const scope = forTenants([...new Set(queries.map(({ tenantId }) => tenantId))]);
-        return await inOneTrip(pool, scope, (client) => readHeads(client, queries));
+        return await inOneTrip(pool, scope, (trip) => readHeads(trip, queries));
       } catch (error) {
         throw toStorageError(error);
       }
@@ -41,7 +41,7 @@ export function createPostgresStore(pool: Pool, { onRetry }: StoreHooks): SyncSt
 
     async readPage(query) {
       try {
-        const page = await inOneTrip(pool, scopeOf(query), (client) => readPage(client, query));
+        const page = await inOneTrip(pool, scopeOf(query), (trip) => readPage(trip, query));
         return page ?? (await readFirstPage(pool, query));
       } catch (error) {
         throw toStorageError(error);
@@ -57,8 +57,8 @@ function scopeOf({ tenantId, entityTypes }: FeedQuery): Scope {
 
 /** A tenant's first contact: its checkpoints need an epoch, even before it has an event. */
 async function readFirstPage(pool: Pool, query: FeedQuery): Promise<FeedPage> {
-  const [, page] = await inOneTrip(pool, forTenants([query.tenantId]), (client) =>
-    Promise.all([ensureTenants(client, [query.tenantId]), readPage(client, query)]),
+  const [, page] = await inOneTrip(pool, forTenants([query.tenantId]), (trip) =>
+    Promise.all([ensureTenants(trip, [query.tenantId]), readPage(trip, query)]),
   );
   if (!page) throw new Error('a tenant that was just made has no row');
   return page;

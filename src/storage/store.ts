@@ -154,7 +154,7 @@ export interface FeedPage extends FeedHead {
 
 export interface SyncStore {
   /**
-   * Decides and stores a group of batches in one transaction, in three round trips.
+   * Decides and stores a group of batches in one transaction, in two round trips.
    *
    * @returns one decision per batch, in the order given, after COMMIT was confirmed
    * @throws RequestProblem UNAVAILABLE (nothing was stored) or COMMIT_UNKNOWN (all or nothing was);

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClientBase, Pool } from 'pg';
+import type { Pool } from 'pg';
 import { isTransient } from './pg-errors.ts';
 import { countTenantRows } from './sql/count-tenant-rows.ts';
 import { deleteTenant } from './sql/delete-tenant.ts';
@@ -9,6 +9,7 @@ import { lockTenants } from './sql/lock-tenants.ts';
 import { renewEpoch } from './sql/renew-epoch.ts';
 import { type TenantTable, tenantTables } from './sql/tenant-tables.ts';
 import { forOperator, inOneTrip, inTransaction } from './sql/transaction.ts';
+import type { Sender } from './trip.ts';
 
 const maxAttempts = 10;
 const pauseMs = 50;
@@ -34,14 +35,14 @@ export interface TenantRemoval {
 }
 
 export function createTenantRemoval(pool: Pool): TenantRemoval {
-  const alone = <Result>(send: (client: ClientBase) => Promise<Result>) =>
+  const alone = <Result>(send: (trip: Sender) => Promise<Result>) =>
     inOneTrip(pool, forOperator, send);
   return {
     async count(tenantId, limit) {
-      if (!(await alone((client) => hasTenant(client, tenantId)))) return undefined;
+      if (!(await alone((trip) => hasTenant(trip, tenantId)))) return undefined;
       const counts = new Map<TenantTable, number>();
       for (const table of tenantTables) {
-        const count = await alone((client) => countTenantRows(client, table, tenantId, limit));
+        const count = await alone((trip) => countTenantRows(trip, table, tenantId, limit));
         counts.set(table, count);
       }
       return counts;
@@ -49,14 +50,13 @@ export function createTenantRemoval(pool: Pool): TenantRemoval {
 
     async remove(tenantId, batchRows) {
       // First, so that no device goes on from a checkpoint while its records go.
-      if (!(await patiently(() => alone((client) => renewEpoch(client, tenantId)))))
-        return undefined;
+      if (!(await patiently(() => alone((trip) => renewEpoch(trip, tenantId))))) return undefined;
       const batch = { tenantId, batchRows };
       const removed = new Map<TenantTable, number>();
       for (const table of tenantTables) {
         for (let isRest = false; !isRest; ) {
           const count = await patiently(() =>
-            alone((client) => deleteTenantRows(client, table, batch)),
+            alone((trip) => deleteTenantRows(trip, table, batch)),
           );
           add(removed, table, count);
           isRest = count < batchRows;

@@ -83,8 +83,8 @@ describe('fault 20: a transaction pooler between the service and the database', 
       onIdleError: () => {},
     });
     try {
-      const failing = inOneTrip(pool, forTenants(['tenant-0']), (client) =>
-        client.query('SELECT 1 / 0'),
+      const failing = inOneTrip(pool, forTenants(['tenant-0']), (trip) =>
+        trip.query({ text: 'SELECT 1 / 0' }),
       );
       await expect(failing).rejects.toThrow('division by zero');
       expect((await pool.query(leftovers)).rows[0].none).toBe(true);
@@ -158,8 +158,8 @@ async function workAs(service: Service, tenant: string): Promise<void> {
 
 /** By a statement that forgets its tenant. */
 async function seenBy(pool: pg.Pool, tenant: string) {
-  const { rows } = await inOneTrip(pool, forTenants([tenant]), (client) =>
-    client.query({
+  const { rows } = await inOneTrip(pool, forTenants([tenant]), (trip) =>
+    trip.query({
       name: 'seen',
       text: `SELECT count(*) FILTER (WHERE tenant_id = $1)::int AS own,
                     count(*) FILTER (WHERE tenant_id <> $1)::int AS foreign, pg_backend_pid() AS pid

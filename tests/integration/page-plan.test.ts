@@ -49,13 +49,13 @@ test.each([
 ])(
   '%s reads the records twice at most, by index: the page, and what follows it',
   async (_page, after) => {
-    const { rows } = await inOneTrip(pool, forTenants(['middle']), (client) =>
-      client.query({
+    const { rows } = await inOneTrip(pool, forTenants(['middle']), (trip) =>
+      trip.query({
         text: `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
         values: ['middle', after, 0, null, 1_000],
       }),
     );
-    const plan = JSON.parse(rows[0]['QUERY PLAN'])[0].Plan;
+    const plan = JSON.parse(rows[0]?.['QUERY PLAN'])[0].Plan;
     const reads = flatten(plan).filter((node) => node['Relation Name'] === 'records');
     expect(reads.length).toBeGreaterThan(0);
     for (const read of reads) {

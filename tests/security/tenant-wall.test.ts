@@ -48,7 +48,7 @@ beforeEach(async () => {
 });
 
 const run = (scope: Scope, text: string, values: readonly unknown[] = []) =>
-  inOneTrip(pool, scope, (client) => client.query(text, [...values]));
+  inOneTrip(pool, scope, (trip) => trip.query({ text, values: [...values] }));
 
 /** Whole rows as a superuser sees them. */
 const everything = async () =>
@@ -108,10 +108,10 @@ describe.each(tables)('with the tenant set to t1, in %s', (table) => {
     ['nothing', "set_config('landfall.tenants', '', true)"],
     ['another name of nothing', "set_config('landfall.tenants', NULL, true)"],
   ])('where %s is set nothing is seen, which is no error', async (_what, setting) => {
-    const { rows } = await inOneTrip(pool, t1, async (client) => {
+    const { rows } = await inOneTrip(pool, t1, async (trip) => {
       const [, seen] = await Promise.all([
-        client.query(`SELECT ${setting}`),
-        client.query(`SELECT FROM ${table}`),
+        trip.query({ text: `SELECT ${setting}` }),
+        trip.query({ text: `SELECT FROM ${table}` }),
       ]);
       return seen;
     });

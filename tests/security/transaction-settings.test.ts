@@ -48,7 +48,9 @@ afterAll(async () => {
 
 const outside = async () => toObject((await pool.query<Setting>(read)).rows);
 const inside = (scope = forTenants(['t1'])) =>
-  inOneTrip(pool, scope, async (client) => toObject((await client.query<Setting>(read)).rows));
+  inOneTrip(pool, scope, async (trip) =>
+    toObject((await trip.query<Setting>({ text: read })).rows),
+  );
 
 /** @returns milliseconds */
 const toMs = (value: string | null | undefined) =>
@@ -100,7 +102,9 @@ describe('no setting survives the transaction on a pooled connection', () => {
   });
 
   test('one that fails', async () => {
-    const failing = inOneTrip(pool, forTenants(['t1']), (client) => client.query('SELECT 1 / 0'));
+    const failing = inOneTrip(pool, forTenants(['t1']), (trip) =>
+      trip.query({ text: 'SELECT 1 / 0' }),
+    );
     await expect(failing).rejects.toThrow('division by zero');
     expect(await outside()).toEqual(before);
   });
@@ -125,8 +129,8 @@ describe('no setting survives the transaction on a pooled connection', () => {
 
 test('where the role may not be taken nothing runs as the login, and the connection is clean', async () => {
   const scope = { ...forTenants(['t1']), role: 'landfall_nobody' } as unknown as typeof forOperator;
-  const failing = inOneTrip(pool, scope, (client) =>
-    client.query("INSERT INTO tenants (id) VALUES ('by the login')"),
+  const failing = inOneTrip(pool, scope, (trip) =>
+    trip.query({ text: "INSERT INTO tenants (id) VALUES ('by the login')" }),
   );
   await expect(failing).rejects.toThrow('landfall_nobody');
   expect((await pool.query('SELECT FROM tenants')).rows).toEqual([]);

@@ -1,4 +1,4 @@
-/** What a client asked PostgreSQL for, up to the point from which the server answers it. */
+/** What a client asked PostgreSQL for. */
 export interface Statement {
   /** Of a prepared statement, else empty. */
   readonly name: string;
@@ -10,14 +10,17 @@ export interface Statement {
 export interface Sent {
   readonly bytes: Buffer;
   readonly statement: Statement | undefined;
-  /** The server's answer to it ends with a ReadyForQuery. */
+  /** The server answers it, and all before it that is not answered yet, and ends with a ReadyForQuery. */
   readonly isAnswered: boolean;
 }
 
 const HEADER = 5;
 const PROTOCOL_3 = 3;
 
-/** Cuts what a client sends into statements: each ends with its Sync, or is a simple query. */
+/**
+ * Cuts what a client sends into statements: each ends with its Execute, or is a simple query. The Sync
+ * that several may share is none of them.
+ */
 export function createClientReader(): (chunk: Buffer) => Sent[] {
   const texts = new Map<string, string>();
   let rest: Buffer = Buffer.alloc(0);
@@ -48,7 +51,7 @@ export function createClientReader(): (chunk: Buffer) => Sent[] {
     // A Bind names its portal first.
     if (type === 'B') statement = { name: second, text: texts.get(second) ?? '' };
     if (type === 'Q') statement = { name: '', text: first };
-    if ('PBDEC'.includes(type)) return 'part';
+    if ('PBDC'.includes(type)) return 'part';
     const sent = { bytes: Buffer.concat(parts), statement, isAnswered: 'QS'.includes(type) };
     parts = [];
     statement = undefined;

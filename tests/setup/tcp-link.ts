@@ -74,8 +74,10 @@ export function createLink(
     const rules = [...network.rules].filter(({ matches }) => matches(passing));
     for (const rule of rules) network.rules.delete(rule);
     const keep = () => createWaiting(passing, answered.pid, link);
+    // The Sync that ends its trip is still to come.
+    const until = sent.isAnswered ? asked : asked + 1;
     for (const { act, happened } of rules) {
-      if (act === 'answer') answer = { until: asked, waiting: keepUntil(keep(), happened) };
+      if (act === 'answer') answer = { until, waiting: keepUntil(keep(), happened) };
       if (act !== 'stop') continue;
       const stop = keep();
       happened(stop.kept);

@@ -31,10 +31,10 @@ export interface Kept {
 /**
  * A bad network between clients and one server, PostgreSQL or HTTP.
  *
- * Towards PostgreSQL it knows where statements begin and end: those of one packet are told apart,
- * one that comes in pieces is one, and a prepared one is known by its text when only its name is
- * sent. It speaks no TLS there. What is asked for with a `Match` happens once, to the next that
- * matches, on whatever connection.
+ * Towards PostgreSQL it knows where statements begin and end: those of one packet, or of one trip, are
+ * told apart, one that comes in pieces is one, and a prepared one is known by its text when only its
+ * name is sent. It speaks no TLS there. What is asked for with a `Match` happens once, to the next
+ * that matches, on whatever connection.
  */
 export interface TcpProxy {
   /** The target's URL by way of the proxy; of a port alone, an http one. */
@@ -61,9 +61,12 @@ export interface TcpProxy {
   record(): () => readonly Passing[];
   /** Resolves when it went on to the server. */
   whenSent(match: Match): Promise<void>;
-  /** It does not reach the server. Resolves when the proxy has it. */
+  /** It does not reach the server; what was sent before it in its trip does. Resolves when the proxy has it. */
   stopAt(match: Match): Promise<Kept>;
-  /** The server answers it, and nobody gets that answer. Resolves when the proxy has all of it. */
+  /**
+   * The server answers it, and nobody gets that answer, nor those to the rest of its trip, which come
+   * together. Resolves when the proxy has all of them.
+   */
   keepAnswerTo(match: Match): Promise<Kept>;
   /** The same; the client's connection then breaks or, with `hang`, stays silent. */
   loseAnswerTo(match: Match, how?: 'break' | 'hang'): Promise<void>;

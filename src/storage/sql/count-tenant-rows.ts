@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 import type { TenantTable } from './tenant-tables.ts';
 
 const text = (table: TenantTable) => `
@@ -7,12 +7,12 @@ FROM (SELECT FROM ${table} WHERE tenant_id = $1 LIMIT $2) AS counted`;
 
 /** A tenant's rows of one table. Counts no further than `limit`. */
 export async function countTenantRows(
-  client: ClientBase,
+  sender: Sender,
   table: TenantTable,
   tenantId: string,
   limit: number,
 ): Promise<number> {
-  const { rows } = await client.query<{ count: number }>({
+  const { rows } = await sender.query<{ count: number }>({
     name: `count-tenant-rows-${table}`,
     text: text(table),
     values: [tenantId, limit],

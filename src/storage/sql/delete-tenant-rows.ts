@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 import type { TenantTable } from './tenant-tables.ts';
 
 /** A row that a push moves meanwhile has another ctid, and is found the next time. */
@@ -13,11 +13,11 @@ export interface TenantBatch {
 
 /** @returns how many rows went: fewer than `batchRows` where it was the rest */
 export async function deleteTenantRows(
-  client: ClientBase,
+  sender: Sender,
   table: TenantTable,
   { tenantId, batchRows }: TenantBatch,
 ): Promise<number> {
-  const { rowCount } = await client.query({
+  const { rowCount } = await sender.query({
     name: `delete-tenant-rows-${table}`,
     text: text(table),
     values: [tenantId, batchRows],

@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 import type { VersionRange } from './find-tombstones.ts';
 
 /** A conflict's payload is one of the two sides that a person may still have to choose between. */
@@ -25,10 +25,10 @@ RETURNING (SELECT count(*) FROM dropped) AS count`;
  * @returns how many payloads there were
  */
 export async function dropPayloads(
-  client: ClientBase,
+  sender: Sender,
   { tenantId, after, upTo }: VersionRange,
 ): Promise<number> {
-  const { rows } = await client.query<{ count: number }>({
+  const { rows } = await sender.query<{ count: number }>({
     name: 'drop-payloads',
     text,
     values: [tenantId, after, upTo],

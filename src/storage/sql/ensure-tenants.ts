@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 
 const text = `
 INSERT INTO tenants (id)
@@ -7,9 +7,6 @@ ORDER BY id
 ON CONFLICT (id) DO NOTHING`;
 
 /** Makes the rows of tenants that are seen for the first time. */
-export async function ensureTenants(
-  client: ClientBase,
-  tenantIds: readonly string[],
-): Promise<void> {
-  await client.query({ name: 'ensure-tenants', text, values: [tenantIds] });
+export async function ensureTenants(sender: Sender, tenantIds: readonly string[]): Promise<void> {
+  await sender.query({ name: 'ensure-tenants', text, values: [tenantIds] });
 }

@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 
 /**
  * Times of receipt rise with the versions, so the halves of the log are halved again: some twenty
@@ -22,11 +22,11 @@ SELECT max(low) AS version FROM search`;
 
 /** The newest version of a tenant that was received so many milliseconds ago; 0 where none was. */
 export async function findAgedVersion(
-  client: ClientBase,
+  sender: Sender,
   tenantId: string,
   ageMs: number,
 ): Promise<number> {
-  const { rows } = await client.query<{ version: number | null }>({
+  const { rows } = await sender.query<{ version: number | null }>({
     name: 'find-aged-version',
     text,
     values: [tenantId, ageMs],

@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 
 /** WITH TIES: what one event wrote is looked at together, as the next window begins after it. */
 const text = `
@@ -28,11 +28,11 @@ export interface FoundTombstones {
 
 /** Looks at the first so many records of a range. Locks nothing. */
 export async function findTombstones(
-  client: ClientBase,
+  sender: Sender,
   { tenantId, after, upTo }: VersionRange,
   limit: number,
 ): Promise<FoundTombstones> {
-  const { rows } = await client.query<FoundTombstones>({
+  const { rows } = await sender.query<FoundTombstones>({
     name: 'find-tombstones',
     text,
     values: [tenantId, after, upTo, limit],

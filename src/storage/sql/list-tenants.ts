@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 
 const text = `
 SELECT id, epoch
@@ -14,11 +14,11 @@ export interface ListedTenant {
 
 /** The next tenants that have a log, in the order of their ids. */
 export async function listTenants(
-  client: ClientBase,
+  sender: Sender,
   after: string,
   limit: number,
 ): Promise<readonly ListedTenant[]> {
-  const { rows } = await client.query<ListedTenant>({
+  const { rows } = await sender.query<ListedTenant>({
     name: 'list-tenants',
     text,
     values: [after, limit],

@@ -1,31 +1,31 @@
-import type { ClientBase } from 'pg';
 import type { EventProof } from '../store.ts';
-import { int8, text } from './binary-array.ts';
+import type { Sender } from '../trip.ts';
 import { micros } from './micros.ts';
-import { column, defineRowSet } from './row-set.ts';
 
-interface Wanted {
-  readonly id: string;
-  readonly head: number;
-}
-
-const wanted = defineRowSet<Wanted>({
-  tenant_id: column(text, ({ id }) => id),
-  version: column(int8, ({ head }) => head),
-});
-
-/** clock_timestamp() and not now(): the transaction began before it waited for the lock. */
-const loadText = `
-SELECT wanted.tenant_id,
+/**
+ * In a statement behind the one that took the locks: that one sees the events as they were before it
+ * waited. clock_timestamp() and not now(), as the transaction began before it, too. LIMIT lets the
+ * look-up only be a probe.
+ */
+const text = `
+SELECT tenant.id, tenant.head, tenant.epoch, tenant.horizon,
        event.fingerprint,
        ${micros('event.received_at')} AS received_at,
        ${micros('clock_timestamp()')} AS clock
-FROM ${wanted.unnest('wanted')}
-LEFT JOIN events AS event
-       ON event.tenant_id = wanted.tenant_id AND event.version = wanted.version`;
+FROM tenants AS tenant
+LEFT JOIN LATERAL (
+  SELECT fingerprint, received_at
+  FROM events
+  WHERE tenant_id = tenant.id AND version = tenant.head
+  LIMIT 1
+) AS event ON true
+WHERE tenant.id = ANY($1::text[])`;
 
 interface Row {
-  readonly tenant_id: string;
+  readonly id: string;
+  readonly head: number;
+  readonly epoch: string;
+  readonly horizon: number;
   readonly fingerprint: Buffer | null;
   readonly received_at: number | null;
   readonly clock: number;
@@ -33,24 +33,27 @@ interface Row {
 
 export interface Head {
   readonly tenantId: string;
+  readonly head: number;
+  readonly epoch: string;
+  /** Above 0 once tombstones were purged. */
+  readonly horizon: number;
   /** The event at the head; undefined before the first. */
   readonly proof: EventProof | undefined;
   /** The database's clock, microseconds since 1970. */
   readonly clock: number;
 }
 
-/** The database's time and each tenant's newest event. Call it under the tenants' locks. */
+/** The database's time and where each tenant's log ends. Call it under the tenants' locks. */
 export async function loadHeads(
-  client: ClientBase,
-  tenants: readonly Wanted[],
+  sender: Sender,
+  tenantIds: readonly string[],
 ): Promise<readonly Head[]> {
-  const { rows } = await client.query<Row>({
-    name: 'load-heads',
-    text: loadText,
-    values: wanted.values(tenants),
-  });
+  const { rows } = await sender.query<Row>({ name: 'load-heads', text, values: [tenantIds] });
   return rows.map((row) => ({
-    tenantId: row.tenant_id,
+    tenantId: row.id,
+    head: row.head,
+    epoch: row.epoch,
+    horizon: row.horizon,
     proof: toProof(row.fingerprint, row.received_at),
     clock: row.clock,
   }));

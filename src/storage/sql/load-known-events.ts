@@ -1,6 +1,6 @@
-import type { ClientBase } from 'pg';
 import type { StoredOutcome } from '../../protocol/push.ts';
 import type { KnownEvent, OfTenant } from '../store.ts';
+import type { Sender } from '../trip.ts';
 import { text } from './binary-array.ts';
 import { toProof } from './load-heads.ts';
 import { micros } from './micros.ts';
@@ -50,10 +50,10 @@ interface Row {
 
 /** Those of the keys that are stored already, each with its tenant. */
 export async function loadKnownEvents(
-  client: ClientBase,
+  sender: Sender,
   keys: readonly Wanted[],
 ): Promise<readonly OfTenant<KnownEvent>[]> {
-  const { rows } = await client.query<Row>({
+  const { rows } = await sender.query<Row>({
     name: 'load-known-events',
     text: loadText,
     values: wanted.values(keys),

@@ -1,6 +1,6 @@
-import type { ClientBase } from 'pg';
 import type { EntityRef } from '../../protocol/record.ts';
 import type { OfTenant, RecordState } from '../store.ts';
+import type { Sender } from '../trip.ts';
 import { text } from './binary-array.ts';
 import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
 import { column, defineRowSet } from './row-set.ts';
@@ -31,28 +31,28 @@ type Row = [...RecordRow, tenantId: string, clock: string, sequence: number | nu
 
 /** Those of the entities that have a record, each with its tenant. */
 export function loadRecords(
-  client: ClientBase,
+  sender: Sender,
   entities: readonly OfTenant<EntityRef>[],
 ): Promise<readonly OfTenant<RecordState>[]> {
-  return load(client, 'load-records', keptText, entities);
+  return load(sender, 'load-records', keptText, entities);
 }
 
 /** What remains of those whose tombstones were purged: deleted, and without data. */
 export async function loadPurgedRecords(
-  client: ClientBase,
+  sender: Sender,
   entities: readonly OfTenant<EntityRef>[],
 ): Promise<readonly OfTenant<RecordState>[]> {
-  const records = await load(client, 'load-purged-records', purgedText, entities);
+  const records = await load(sender, 'load-purged-records', purgedText, entities);
   return records.map((record) => ({ ...record, purged: 'hidden' }));
 }
 
 async function load(
-  client: ClientBase,
+  sender: Sender,
   name: string,
   loadText: string,
   entities: readonly OfTenant<EntityRef>[],
 ): Promise<readonly OfTenant<RecordState>[]> {
-  const { rows } = await client.query<Row>({
+  const { rows } = await sender.query<Row>({
     name,
     text: loadText,
     values: wanted.values(entities),

@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 
 /** Skips, so that maintenance never stands in a queue before pushes. */
 const text = `
@@ -14,10 +14,10 @@ export interface FreeTenant {
 
 /** Undefined where somebody else has the row, or where it is gone. */
 export async function lockTenantIfFree(
-  client: ClientBase,
+  sender: Sender,
   tenantId: string,
 ): Promise<FreeTenant | undefined> {
-  const { rows } = await client.query<{ log_horizon: number }>({
+  const { rows } = await sender.query<{ log_horizon: number }>({
     name: 'lock-tenant-if-free',
     text,
     values: [tenantId],

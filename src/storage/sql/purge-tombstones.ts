@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 import type { VersionRange } from './find-tombstones.ts';
 
 /**
@@ -41,10 +41,10 @@ RETURNING (SELECT count(*) FROM purged) AS count`;
  * @returns how many there were
  */
 export async function purgeTombstones(
-  client: ClientBase,
+  sender: Sender,
   { tenantId, after, upTo }: VersionRange,
 ): Promise<number> {
-  const { rows } = await client.query<{ count: number }>({
+  const { rows } = await sender.query<{ count: number }>({
     name: 'purge-tombstones',
     text,
     values: [tenantId, after, upTo],

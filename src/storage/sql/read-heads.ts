@@ -1,5 +1,5 @@
-import type { ClientBase } from 'pg';
 import type { FeedHead, HeadQuery } from '../store.ts';
+import type { Sender } from '../trip.ts';
 import { int8, text } from './binary-array.ts';
 import { toProof } from './load-heads.ts';
 import { micros } from './micros.ts';
@@ -45,13 +45,13 @@ interface Row {
 
 /** One for each query, in the order given; undefined where the tenant has no row. */
 export async function readHeads(
-  client: ClientBase,
+  sender: Sender,
   queries: readonly HeadQuery[],
 ): Promise<readonly (FeedHead | undefined)[]> {
   // Devices of one tenant that have all seen the same ask the same.
   const asked = new Map(queries.map((query) => [keyOf(query.tenantId, query.anchor), query]));
   const sorted = [...asked.keys()].sort().flatMap((key) => asked.get(key) ?? []);
-  const { rows } = await client.query<Row>({
+  const { rows } = await sender.query<Row>({
     name: 'read-heads',
     text: readText,
     values: wanted.values(sorted),

@@ -1,10 +1,10 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 
 const text = 'SELECT secret FROM instance';
 
 /** What the first migration made, once for the database. */
-export async function readInstanceSecret(client: ClientBase): Promise<Buffer> {
-  const { rows } = await client.query<{ secret: Buffer }>({ text });
+export async function readInstanceSecret(sender: Sender): Promise<Buffer> {
+  const { rows } = await sender.query<{ secret: Buffer }>({ text });
   const [row] = rows;
   if (!row)
     throw new Error('the table instance is empty: restore its row, or start a new database');

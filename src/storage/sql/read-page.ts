@@ -1,5 +1,5 @@
-import type { ClientBase } from 'pg';
 import type { FeedPage, FeedQuery } from '../store.ts';
+import type { Sender } from '../trip.ts';
 import { toProof } from './load-heads.ts';
 import { micros } from './micros.ts';
 import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
@@ -88,12 +88,9 @@ interface About {
 type Row = [...RecordRow, about: string | null];
 
 /** Undefined where the tenant has no row yet. */
-export async function readPage(
-  client: ClientBase,
-  query: FeedQuery,
-): Promise<FeedPage | undefined> {
+export async function readPage(sender: Sender, query: FeedQuery): Promise<FeedPage | undefined> {
   const types = query.entityTypes.length > 0 ? query.entityTypes : null;
-  const { rows } = await client.query<Row>({
+  const { rows } = await sender.query<Row>({
     name: 'read-page',
     text,
     values: [query.tenantId, query.after, query.bootstrapHead, types, query.limit],

@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg';
+import type { Sender } from '../trip.ts';
 
 const text = 'SELECT pg_try_advisory_lock($1) AS taken';
 
@@ -6,8 +6,8 @@ const text = 'SELECT pg_try_advisory_lock($1) AS taken';
 export const retentionLock = 72_707_370;
 
 /** False where another session has it. It is the session's: at the latest it ends with it. */
-export async function takeRetentionSeat(client: ClientBase): Promise<boolean> {
-  const { rows } = await client.query<{ taken: boolean }>({
+export async function takeRetentionSeat(sender: Sender): Promise<boolean> {
+  const { rows } = await sender.query<{ taken: boolean }>({
     name: 'take-retention-seat',
     text,
     values: [retentionLock],

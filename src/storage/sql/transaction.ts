@@ -1,4 +1,5 @@
 import type { ClientBase, Pool } from 'pg';
+import { inTrip, type Sender } from '../trip.ts';
 
 /** As whom a transaction works, and for whom. */
 export interface Scope {
@@ -63,12 +64,26 @@ export function settingsOf({
 }
 
 /** What is sent right behind it shares its round trip. */
-export async function begin(client: ClientBase, scope: Scope): Promise<void> {
+export async function begin(trip: Sender, scope: Scope): Promise<void> {
   const values = settingsOf(scope);
   await Promise.all([
-    client.query('BEGIN'),
-    client.query({ name: 'settings', text: settingsText, values }),
+    trip.query({ name: 'begin', text: 'BEGIN' }),
+    trip.query({ name: 'settings', text: settingsText, values }),
   ]);
+}
+
+/** @returns the tag that it was answered with */
+export async function commit(trip: Sender): Promise<string> {
+  const { command } = await trip.query({ name: 'commit', text: 'COMMIT' });
+  return command;
+}
+
+/** @returns whether the connection is clean again; one that broke never is */
+export function rollBack(client: ClientBase): Promise<boolean> {
+  return client.query('ROLLBACK').then(
+    () => true,
+    () => false,
+  );
 }
 
 /**
@@ -79,17 +94,21 @@ export async function begin(client: ClientBase, scope: Scope): Promise<void> {
 export async function inOneTrip<Result>(
   pool: Pool,
   scope: Scope,
-  send: (client: ClientBase) => Promise<Result>,
+  send: (trip: Sender) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
-  const begun = begin(client, scope);
-  const sent = send(client);
-  // It ends a failed transaction too: PostgreSQL then answers it with ROLLBACK.
-  const ended = client.query('COMMIT');
-  const [, , end] = await Promise.allSettled([begun, sent, ended]);
-  client.release(end.status === 'rejected');
-  await Promise.all([begun, sent, ended]);
-  return sent;
+  let isClean = true;
+  try {
+    const [, result] = await inTrip(client, (trip) =>
+      Promise.all([begin(trip, scope), send(trip), commit(trip)]),
+    );
+    return result;
+  } catch (error) {
+    isClean = await rollBack(client);
+    throw error;
+  } finally {
+    client.release(!isClean);
+  }
 }
 
 /** Commits what `work` did, or leaves nothing of it and the connection clean. */
@@ -99,13 +118,13 @@ export async function inTransaction<Result>(
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    await begin(client, scope);
+    await inTrip(client, (trip) => begin(trip, scope));
     const result = await work();
     await client.query('COMMIT');
     return result;
   } catch (error) {
     // Where the connection is gone there is nothing to roll back; the error says so.
-    await client.query('ROLLBACK').catch(() => {});
+    await rollBack(client);
     throw error;
   }
 }

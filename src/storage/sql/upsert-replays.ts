@@ -1,5 +1,5 @@
-import type { ClientBase } from 'pg';
 import type { ReplayCount } from '../audit.ts';
+import type { Sender } from '../trip.ts';
 import { int8, text, timestamptz } from './binary-array.ts';
 import { column, defineRowSet } from './row-set.ts';
 
@@ -30,9 +30,6 @@ ON CONFLICT (tenant_id, version) DO UPDATE SET
   last_at = greatest(replay.last_at, excluded.last_at)`;
 
 /** Adds to the counts. Each event at most once. */
-export async function upsertReplays(
-  client: ClientBase,
-  counts: readonly ReplayCount[],
-): Promise<void> {
-  await client.query({ name: 'upsert-replays', text: upsertText, values: counted.values(counts) });
+export async function upsertReplays(sender: Sender, counts: readonly ReplayCount[]): Promise<void> {
+  await sender.query({ name: 'upsert-replays', text: upsertText, values: counted.values(counts) });
 }
