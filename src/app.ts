@@ -22,6 +22,7 @@ import { overload } from './plugins/overload.ts';
 import { actorLimits, addressLimit } from './plugins/rate-limit.ts';
 import { securityHeaders } from './plugins/security-headers.ts';
 import { createCheckpointCodec } from './protocol/checkpoint.ts';
+import { rememberCheckpoints } from './pull/known-checkpoints.ts';
 import { pullRoutes } from './pull/route.ts';
 import type { Batch } from './push/batch.ts';
 import { decideTenant } from './push/decide.ts';
@@ -123,7 +124,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
   await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });
-  await app.register(pullRoutes, { store, reads, checkpoints });
+  const known = rememberCheckpoints(checkpoints);
+  await app.register(pullRoutes, { store, reads, checkpoints: known });
   await app.register(conflictRoutes, { kinds, audit, reads, groupCommit, limits: config.limits });
   await app.register(historyRoutes, { audit, reads });
   await app.register(healthRoutes, { readiness: deps.readiness });

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import plugin from 'fastify-plugin';
 import helmet from 'helmet';
 
@@ -6,7 +7,8 @@ import helmet from 'helmet';
  * API page brings a policy of its own. Strict-Transport-Security is left to whoever ends TLS, who alone
  * knows what else that host serves.
  *
- * Set up once: the framework's plugin for it does so for each request.
+ * Said once, and given to the framework: what is set on Node's response itself makes it go through all
+ * headers of an answer one by one.
  */
 export const securityHeaders = plugin(
   async (app) => {
@@ -24,7 +26,16 @@ export const securityHeaders = plugin(
       xPermittedCrossDomainPolicies: false,
       xXssProtection: false,
     });
-    app.addHook('onRequest', ({ raw }, reply, done) => setHeaders(raw, reply.raw, () => done()));
+    const headers: { [name: string]: string } = {};
+    const response = {
+      setHeader: (name: string, value: string) => (headers[name] = value),
+      removeHeader() {},
+    };
+    setHeaders({} as IncomingMessage, response as unknown as ServerResponse, () => {});
+    app.addHook('onRequest', (_request, reply, done) => {
+      reply.headers(headers);
+      done();
+    });
   },
   { name: 'security-headers' },
 );
