@@ -51,6 +51,10 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
     const exchange = { request, response };
     exchanges.push(exchange);
     response.once('close', () => exchanges.splice(exchanges.indexOf(exchange), 1));
+    // Before Node's own, which closes the connection.
+    response.prependOnceListener('finish', () => {
+      if (!request.complete) request.socket.destroySoon = () => hangOn(request);
+    });
   }
 
   function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
@@ -110,6 +114,12 @@ function sendLast(socket: Socket, text: string): void {
   socket.end(text);
   socket.resume();
   setTimeout(() => socket.destroy(), lingerMs).unref();
+}
+
+/** The same behind an answer that was given before the request had arrived whole. */
+function hangOn(request: IncomingMessage): void {
+  request.resume();
+  sendLast(request.socket, '');
 }
 
 function refusalText(code: ProblemCode, reqId: string): string {
