@@ -3,6 +3,7 @@ import type { Sample } from '../load/sample.ts';
 import { alternate } from '../rounds.ts';
 import { batchLanes, entityCount, tenantCount } from '../sizes.ts';
 import type { Stage } from '../stage.ts';
+import { withoutCheckpoints } from '../systems/databases.ts';
 import { fillStock } from '../systems/stock.ts';
 import {
   closedLoop,
@@ -23,10 +24,16 @@ export const growth: Scenario = {
     const sizes = stage.sizes.growth;
     // The records are the same: it is the log that grows.
     const entities = Math.min(entityCount, sizes.few / tenantCount);
-    const [few, many] = await Promise.all([
-      startWith(stage, sizes.few, entities),
-      startWith(stage, sizes.many, entities),
-    ]);
+    const databases = {
+      few: await stage.createDatabase('few'),
+      many: await stage.createDatabase('many'),
+    };
+    await withoutCheckpoints(databases.many, async () => {
+      await fill(databases.few, sizes.few, entities);
+      await fill(databases.many, sizes.many, entities);
+    });
+    const few = await startOn(stage, databases.few, entities);
+    const many = await startOn(stage, databases.many, entities);
     const pushes = await alternate(stage, { few: few.push, many: many.push });
     const pulls = await alternate(stage, { few: few.pull, many: many.pull });
     return {
@@ -44,10 +51,13 @@ export const growth: Scenario = {
   },
 };
 
-async function startWith(stage: Stage, events: number, entities: number) {
+function fill(databaseUrl: string, events: number, entities: number): Promise<void> {
   const tenants = tenantNames();
-  const databaseUrl = await stage.createDatabase('landfall');
-  await fillStock(databaseUrl, { tenants, events: events / tenantCount, entities });
+  return fillStock(databaseUrl, { tenants, events: events / tenantCount, entities });
+}
+
+async function startOn(stage: Stage, databaseUrl: string, entities: number) {
+  const tenants = tenantNames();
   const landfall = await stage.startLandfall(databaseUrl);
   const walk = { tenants, records: entities, limit: entities, lanes: batchLanes };
   return {

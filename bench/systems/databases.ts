@@ -54,6 +54,48 @@ export async function openDatabases(clusterUrl: string): Promise<Databases> {
   };
 }
 
+type ClusterSettings = { readonly [name: string]: string | null };
+
+const farApart: ClusterSettings = { max_wal_size: '64GB', checkpoint_timeout: '1d' };
+
+/**
+ * Runs `fill` without checkpoints, after each of which PostgreSQL logs whole every page that it changes: of
+ * rows that go all over large indexes that is nearly all of them, again and again. A superuser can do it.
+ */
+export async function withoutCheckpoints<Result>(
+  url: string,
+  fill: () => Promise<Result>,
+): Promise<Result> {
+  const before = await alterCluster(url, farApart);
+  try {
+    return await fill();
+  } finally {
+    await alterCluster(url, before);
+  }
+}
+
+/** @returns what to call it with to undo it */
+function alterCluster(url: string, settings: ClusterSettings): Promise<ClusterSettings> {
+  return withClient(url, async (client) => {
+    const before: Record<string, string | null> = {};
+    for (const [name, value] of Object.entries(settings)) {
+      const { rows } = await client.query<{ setting: string }>(
+        `SELECT setting FROM pg_file_settings
+         WHERE name = $1 AND sourcefile LIKE '%postgresql.auto.conf'`,
+        [name],
+      );
+      before[name] = rows[0]?.setting ?? null;
+      await client.query(
+        value === null
+          ? `ALTER SYSTEM RESET ${name}`
+          : `ALTER SYSTEM SET ${name} = ${pg.escapeLiteral(value)}`,
+      );
+    }
+    await client.query('SELECT pg_reload_conf()');
+    return before;
+  });
+}
+
 export async function withClient<Result>(
   url: string,
   use: (client: pg.Client) => Promise<Result>,
