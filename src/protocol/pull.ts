@@ -41,12 +41,18 @@ export interface PullPage extends Omit<PullAnswer, 'changes'> {
   readonly records: readonly StoredRecord[];
 }
 
-/** @returns the JSON of a PullAnswer */
-export function printPullAnswer(page: PullPage): string {
-  let changes = '';
-  for (const record of page.records) changes += `${changes && ','}${printRecord(record)}`;
-  return (
-    `{"changes":[${changes}],"checkpoint":"${page.checkpoint}","position":${page.position},` +
-    `"hasMore":${page.hasMore},"serverTime":"${page.serverTime}"}`
+/**
+ * In pieces: a text of half a megabyte that is put together from thousands takes five times as long to
+ * become bytes as they do.
+ *
+ * @returns the JSON of a PullAnswer, in UTF-8
+ */
+export function printPullAnswer(page: PullPage): Buffer {
+  const changes = page.records.map((record, index) =>
+    Buffer.from(index === 0 ? printRecord(record) : `,${printRecord(record)}`),
   );
+  const rest =
+    `],"checkpoint":"${page.checkpoint}","position":${page.position},` +
+    `"hasMore":${page.hasMore},"serverTime":"${page.serverTime}"}`;
+  return Buffer.concat([Buffer.from('{"changes":['), ...changes, Buffer.from(rest)]);
 }
