@@ -1,3 +1,4 @@
+import { createGathering } from '../admission/gathering.ts';
 import { overloaded, tenantBusy } from '../admission/refusals.ts';
 import { Turns } from '../admission/turns.ts';
 import { RequestProblem } from '../errors.ts';
@@ -54,7 +55,8 @@ interface Waiting<Decision> {
 
 /**
  * Group commit: while transactions are under way, later batches wait, and what waits when one ends
- * goes together into the next. No timer, so nothing waits where nothing is under way.
+ * goes together into the next. No timer: where nothing is under way, a batch waits for no more than
+ * what has arrived with it.
  *
  * A tenant is in one group at a time: lanes never wait for each other's row locks, and a tenant's
  * batches are decided in order of arrival. Tenants take turns, so none fills a group while others
@@ -116,6 +118,10 @@ export function createGroupCommit<Decision>(
     return tenantId === undefined ? [] : waiting.takeOf(tenantId, intoGroup());
   }
 
+  /** A lane that would be the only one under way waits for no more. */
+  const isDue = () => busyLanes === 0 || queued.events >= options.maxGroupEvents;
+  const fillSoon = createGathering(() => waiting.size, isDue, fillLanes);
+
   function fillLanes(): void {
     fillSpareLane();
     while (busyLanes < options.lanes) {
@@ -148,7 +154,7 @@ export function createGroupCommit<Decision>(
     void (isApart ? runApart(group) : runGroup(group)).finally(() => {
       leaveLane();
       for (const { batch } of group) busyTenants.delete(batch.tenantId);
-      fillLanes();
+      fillSoon();
     });
   }
 
@@ -209,7 +215,7 @@ export function createGroupCommit<Decision>(
       waiting.add(batch.tenantId, next);
       queued.add(batch);
       const late = setTimeout(() => giveUp(next), options.maxWaitMs);
-      fillLanes();
+      fillSoon();
       return promise.finally(() => clearTimeout(late));
     },
     isBusy,
@@ -221,6 +227,10 @@ export function createGroupCommit<Decision>(
 class Load {
   #events = 0;
   #bytes = 0;
+
+  get events(): number {
+    return this.#events;
+  }
 
   takes(batch: Batch, maxEvents: number, maxBytes: number): boolean {
     if (this.#events === 0) return true;

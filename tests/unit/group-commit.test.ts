@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { RequestProblem } from '../../src/errors.ts';
-import { answerOf, type Commits, driveCommits } from './support/commits.ts';
+import { answerOf, type Commits, driveCommits, endTurns } from './support/commits.ts';
 
 async function submitAll(commits: Commits, ...names: readonly string[]): Promise<void> {
   for (const name of names) await commits.submit(name);
@@ -28,6 +28,37 @@ describe('grouping', () => {
     expect(answerOf(commits, 'b1')).toBeUndefined();
     await commits.next().commit();
     expect(['b1', 'c1', 'b2'].map((name) => answerOf(commits, name))).toEqual(['b1', 'c1', 'b2']);
+  });
+
+  test('what arrives in one turn of the event loop goes together, though a lane is free', async () => {
+    const commits = driveCommits({ lanes: 2 });
+    for (const name of ['a1', 'b1', 'c1']) commits.handIn(name);
+    expect(commits.started).toEqual([]);
+    await endTurns();
+    expect(commits.started).toEqual([['a1', 'b1', 'c1']]);
+  });
+
+  test('a lane beside another waits while turns bring more, the only one does not', async () => {
+    const commits = driveCommits({ lanes: 2 });
+    const handInAll = async (...names: readonly string[]) => {
+      for (const name of names) commits.handIn(name);
+      await endTurns(1);
+    };
+    await handInAll('a1', 'b1');
+    expect(commits.started).toEqual([['a1', 'b1']]);
+    await handInAll('c1', 'd1');
+    await handInAll('e1', 'f1');
+    expect(commits.started).toHaveLength(1);
+    await endTurns(1);
+    expect(commits.started.slice(1)).toEqual([['c1', 'd1', 'e1', 'f1']]);
+  });
+
+  test('a lane beside another does not wait on once a group is full', async () => {
+    const commits = driveCommits({ lanes: 2, maxGroupEvents: 3 });
+    await commits.submit('a1');
+    for (const name of ['b1', 'c1', 'd1']) commits.handIn(name);
+    await endTurns(1);
+    expect(commits.started).toEqual([['a1'], ['b1', 'c1', 'd1']]);
   });
 
   test('nobody is answered before the transaction has ended', async () => {

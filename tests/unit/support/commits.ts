@@ -34,6 +34,11 @@ export function batchOf(name: string, events = 1, bytes = 0): Batch {
 
 const nameOf = (batch: Batch) => batch.deviceId ?? '';
 
+/** A transaction begins at the end of a turn of the event loop, at the earliest. */
+export async function endTurns(count = 2): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await setImmediate();
+}
+
 export type Settled = PromiseSettledResult<Committed<string>>;
 
 /** Group commit over transactions that end when the test says so. */
@@ -59,7 +64,7 @@ export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) 
       const end = (how: () => void) => {
         open.splice(open.indexOf(group), 1);
         how();
-        return setImmediate();
+        return endTurns();
       };
       const group: Group = {
         names,
@@ -74,6 +79,11 @@ export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) 
     ...options,
   });
 
+  function handIn(name: string, events = 1, bytes = 0): void {
+    const answer = groupCommit.submit(batchOf(name, events, bytes));
+    void Promise.allSettled([answer]).then(([result]) => results.set(name, result));
+  }
+
   return {
     /** Under way, in order of start. */
     open,
@@ -85,10 +95,11 @@ export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) 
     isFull: () => groupCommit.isFull(),
     /** Hands a batch in; its answer will be in `results`. */
     async submit(name: string, events = 1, bytes = 0): Promise<void> {
-      const answer = groupCommit.submit(batchOf(name, events, bytes));
-      void Promise.allSettled([answer]).then(([result]) => results.set(name, result));
-      await setImmediate();
+      handIn(name, events, bytes);
+      await endTurns();
     },
+    /** The same, in the turn that is under way. */
+    handIn,
     /** Ends the oldest transaction. */
     next(): Group {
       const [group] = open;
