@@ -1,4 +1,3 @@
-import { FifoMap } from 'toad-cache';
 import { z } from 'zod';
 
 const earliest = Date.UTC(1900, 0, 1);
@@ -42,13 +41,15 @@ export function formatMicros(micros: number): string {
   return `${formatDay(day)}T${time}.${threeDigits[ofDay % 1000]}Z`;
 }
 
-/** Those that were printed last. */
-const knownDays = new FifoMap<string>(1_000);
+/** Those that were printed lately. */
+const knownDays = new Map<number, string>();
+const maxKnownDays = 1_000;
 
 /** @param day since 1970 */
 function formatDay(day: number): string {
   const known = knownDays.get(day);
   if (known !== undefined) return known;
+  if (knownDays.size >= maxKnownDays) knownDays.clear();
   const text = new Date(day * dayMs).toISOString().slice(0, 'yyyy-mm-dd'.length);
   knownDays.set(day, text);
   return text;
