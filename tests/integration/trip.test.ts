@@ -241,3 +241,24 @@ test.each([
   );
   expect(rows.map(({ name, runs }) => `${name} ${runs}`)).toEqual(kept);
 });
+
+test('a statement that is asked for once its trip has left is refused', async () => {
+  const client = await connect();
+  const late = inTrip(client, async (trip) => {
+    await one(trip);
+    await one(trip);
+  });
+  await expect(late).rejects.toThrow('the trip has left, without one');
+  expect((await inTrip(client, one)).rows).toEqual([{ one: 1 }]);
+});
+
+test('a statement that pg refuses to send ends its connection, and no answer goes to another', async () => {
+  const client = await connect();
+  await inTrip(client, one);
+  const other = { name: 'one', text: 'SELECT 2 AS two' };
+  const answers = await inTrip(client, (trip) =>
+    Promise.allSettled([trip.query(series), trip.query(other), count(trip)]),
+  );
+  expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+  await expect(inTrip(client, one)).rejects.toThrow();
+});
