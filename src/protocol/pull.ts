@@ -42,8 +42,8 @@ export interface PullPage extends Omit<PullAnswer, 'changes'> {
 }
 
 /**
- * In pieces: a text of half a megabyte that is put together from thousands takes five times as long to
- * become bytes as they do.
+ * Record by record: a text of half a megabyte that was put together from small ones takes longer to become
+ * bytes than all of them do.
  *
  * @returns the JSON of a PullAnswer, in UTF-8
  */

@@ -29,7 +29,7 @@ const threeDigits = Array.from({ length: 1000 }, (_, number) => String(number).p
 
 /**
  * RFC 3339 in UTC with milliseconds, as every time in an answer; for the years 1000 to 9999. A page prints
- * three for each record, and most are of few days: a Date for each would take five times as long.
+ * three for each record, most of them of few days: a day is asked of Date once, and the rest is whole numbers.
  */
 export function formatMicros(micros: number): string {
   const milliseconds = Math.floor(micros / 1000);
