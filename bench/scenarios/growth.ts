@@ -3,7 +3,7 @@ import type { Sample } from '../load/sample.ts';
 import { alternate } from '../rounds.ts';
 import { batchLanes, entityCount, tenantCount } from '../sizes.ts';
 import type { Stage } from '../stage.ts';
-import { withoutCheckpoints } from '../systems/databases.ts';
+import { withCheckpointsByTime } from '../systems/databases.ts';
 import { fillStock } from '../systems/stock.ts';
 import {
   closedLoop,
@@ -21,35 +21,37 @@ export const growth: Scenario = {
   work: 'push-50, and pages of all 1,000 records of a tenant, with 10⁷ events stored beside 10⁵ (quick: 5·10⁴ beside 10⁴, and 200 records)',
   unit: 'events',
   async run(stage) {
-    const sizes = stage.sizes.growth;
-    // The records are the same: it is the log that grows.
-    const entities = Math.min(entityCount, sizes.few / tenantCount);
     const databases = {
       few: await stage.createDatabase('few'),
       many: await stage.createDatabase('many'),
     };
-    await withoutCheckpoints(databases.many, async () => {
-      await fill(databases.few, sizes.few, entities);
-      await fill(databases.many, sizes.many, entities);
-    });
-    const few = await startOn(stage, databases.few, entities);
-    const many = await startOn(stage, databases.many, entities);
-    const pushes = await alternate(stage, { few: few.push, many: many.push });
-    const pulls = await alternate(stage, { few: few.pull, many: many.pull });
-    return {
-      findings: [
-        compareP50('push p50, many / few', pushes),
-        compareP50('pull p50, many / few', pulls),
-      ],
-      systems: {
-        'push, few': measure(pushes.few),
-        'push, many': measure(pushes.many),
-        'pull, few (records)': measure(pulls.few),
-        'pull, many (records)': measure(pulls.many),
-      },
-    };
+    return withCheckpointsByTime(databases.many, () => compare(stage, databases));
   },
 };
+
+async function compare(stage: Stage, databases: { few: string; many: string }) {
+  const sizes = stage.sizes.growth;
+  // The records are the same: it is the log that grows.
+  const entities = Math.min(entityCount, sizes.few / tenantCount);
+  await fill(databases.few, sizes.few, entities);
+  await fill(databases.many, sizes.many, entities);
+  const few = await startOn(stage, databases.few, entities);
+  const many = await startOn(stage, databases.many, entities);
+  const pushes = await alternate(stage, { few: few.push, many: many.push });
+  const pulls = await alternate(stage, { few: few.pull, many: many.pull });
+  return {
+    findings: [
+      compareP50('push p50, many / few', pushes),
+      compareP50('pull p50, many / few', pulls),
+    ],
+    systems: {
+      'push, few': measure(pushes.few),
+      'push, many': measure(pushes.many),
+      'pull, few (records)': measure(pulls.few),
+      'pull, many (records)': measure(pulls.many),
+    },
+  };
+}
 
 function fill(databaseUrl: string, events: number, entities: number): Promise<void> {
   const tenants = tenantNames();

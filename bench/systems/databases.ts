@@ -54,45 +54,39 @@ export async function openDatabases(clusterUrl: string): Promise<Databases> {
   };
 }
 
-type ClusterSettings = { readonly [name: string]: string | null };
-
-const farApart: ClusterSettings = { max_wal_size: '64GB', checkpoint_timeout: '1d' };
-
 /**
- * Runs `fill` without checkpoints, after each of which PostgreSQL logs whole every page that it changes: of
- * rows that go all over large indexes that is nearly all of them, again and again. A superuser can do it.
+ * Lets checkpoints of the cluster come by time alone, every five minutes, as PostgreSQL itself advises in its
+ * log where they come by the size of what is written. After each it logs whole every page that it changes
+ * first: of rows that go all over large indexes that is nearly each of them. A superuser can do it.
  */
-export async function withoutCheckpoints<Result>(
+export async function withCheckpointsByTime<Result>(
   url: string,
-  fill: () => Promise<Result>,
+  run: () => Promise<Result>,
 ): Promise<Result> {
-  const before = await alterCluster(url, farApart);
+  const before = await withClient(url, async (client) => {
+    const { rows } = await client.query<{ setting: string }>(
+      `SELECT setting FROM pg_file_settings
+       WHERE name = 'max_wal_size' AND sourcefile LIKE '%postgresql.auto.conf'`,
+    );
+    return rows[0]?.setting;
+  });
+  await alterCluster(url, `SET max_wal_size = '64GB'`);
   try {
-    return await fill();
+    return await run();
   } finally {
-    await alterCluster(url, before);
+    await alterCluster(
+      url,
+      before === undefined
+        ? 'RESET max_wal_size'
+        : `SET max_wal_size = ${pg.escapeLiteral(before)}`,
+    );
   }
 }
 
-/** @returns what to call it with to undo it */
-function alterCluster(url: string, settings: ClusterSettings): Promise<ClusterSettings> {
+function alterCluster(url: string, change: string): Promise<void> {
   return withClient(url, async (client) => {
-    const before: Record<string, string | null> = {};
-    for (const [name, value] of Object.entries(settings)) {
-      const { rows } = await client.query<{ setting: string }>(
-        `SELECT setting FROM pg_file_settings
-         WHERE name = $1 AND sourcefile LIKE '%postgresql.auto.conf'`,
-        [name],
-      );
-      before[name] = rows[0]?.setting ?? null;
-      await client.query(
-        value === null
-          ? `ALTER SYSTEM RESET ${name}`
-          : `ALTER SYSTEM SET ${name} = ${pg.escapeLiteral(value)}`,
-      );
-    }
+    await client.query(`ALTER SYSTEM ${change}`);
     await client.query('SELECT pg_reload_conf()');
-    return before;
   });
 }
 
