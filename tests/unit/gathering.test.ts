@@ -14,7 +14,7 @@ function driveGathering(isDue: () => boolean = () => false) {
   return {
     started,
     /** As many come, each with its own request for a start, and the turn ends. */
-    async come(...counts: readonly number[]): Promise<void> {
+    come: async (...counts: readonly number[]): Promise<void> => {
       for (const count of counts) {
         for (let one = 0; one < count; one += 1) {
           size += 1;
@@ -23,7 +23,7 @@ function driveGathering(isDue: () => boolean = () => false) {
         await setImmediate();
       }
     },
-    leave(count: number): void {
+    leave: (count: number) => {
       size -= count;
     },
   };
