@@ -44,15 +44,15 @@ const full: Sizes = {
 /** Under two minutes: to see where a change goes. Its tables stay in memory, its spread is wide. */
 const quick: Sizes = {
   name: 'quick',
-  rounds: 3,
-  warmUpSeconds: 0.7,
-  seconds: 0.7,
+  rounds: 2,
+  warmUpSeconds: 0.5,
+  seconds: 0.5,
   growth: { few: 10_000, many: 50_000 },
-  pullRecords: 2_000,
+  pullRecords: 1_000,
   latencySeconds: 2,
   memorySeconds: 5,
   bootstrapRecords: 20_000,
-  floodSeconds: 3,
+  floodSeconds: 2,
   floodRounds: 1,
   crowd: 500,
 };
