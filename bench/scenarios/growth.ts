@@ -15,6 +15,7 @@ import {
 import type { Scenario } from './scenario.ts';
 
 const target = { atMost: 1.5 };
+const tenants = tenantNames();
 
 export const growth: Scenario = {
   name: 'growth',
@@ -33,8 +34,10 @@ async function compare(stage: Stage, databases: { few: string; many: string }) {
   const sizes = stage.sizes.growth;
   // The records are the same: it is the log that grows.
   const entities = Math.min(entityCount, sizes.few / tenantCount);
-  await fill(databases.few, sizes.few, entities);
-  await fill(databases.many, sizes.many, entities);
+  for (const size of ['few', 'many'] as const) {
+    const events = sizes[size] / tenantCount;
+    await fillStock(databases[size], { tenants, events, entities });
+  }
   const few = await startOn(stage, databases.few, entities);
   const many = await startOn(stage, databases.many, entities);
   const pushes = await alternate(stage, { few: few.push, many: many.push });
@@ -53,13 +56,7 @@ async function compare(stage: Stage, databases: { few: string; many: string }) {
   };
 }
 
-function fill(databaseUrl: string, events: number, entities: number): Promise<void> {
-  const tenants = tenantNames();
-  return fillStock(databaseUrl, { tenants, events: events / tenantCount, entities });
-}
-
 async function startOn(stage: Stage, databaseUrl: string, entities: number) {
-  const tenants = tenantNames();
   const landfall = await stage.startLandfall(databaseUrl);
   const walk = { tenants, records: entities, limit: entities, lanes: batchLanes };
   return {
