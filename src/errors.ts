@@ -77,7 +77,8 @@ export const eventFailures = {
   IDENTITY_KEY_REUSED: {
     retryable: false,
     cause: 'Another event with this identityKey, but other content, is already stored.',
-    remedy: 'Choose a key once per action and never reuse it; send this action with a new one.',
+    remedy:
+      '`stored` says what is there. Where that is this action, it is done: ask /api/sync/receipts when in doubt. Only another action takes a new key.',
   },
   CONFLICT: {
     retryable: false,

@@ -24,6 +24,7 @@ export interface RehearsalBatch extends RehearsalOptions {
   readonly events: readonly unknown[];
   readonly sentAt?: string;
   readonly atomic?: boolean;
+  readonly conflicts?: 'keep' | 'answer';
 }
 
 export interface RehearsalAnswer extends Omit<PushAnswer, 'checkpoint' | 'results'> {
@@ -89,8 +90,9 @@ function readTime(text: string): number {
 
 /** Through JSON, as over HTTP: a Date is a text then, and what is undefined is gone. */
 function readBatch(batch: RehearsalBatch, registry: KindRegistry): Batch {
-  const { events, sentAt, atomic, deviceId = null, subject = null, scopes = [] } = batch;
-  const body = parseJsonBody(Buffer.from(JSON.stringify({ events, sentAt, atomic })));
+  const { events, sentAt, atomic, conflicts } = batch;
+  const { deviceId = null, subject = null, scopes = [] } = batch;
+  const body = parseJsonBody(Buffer.from(JSON.stringify({ events, sentAt, atomic, conflicts })));
   const envelope = pushEnvelopeSchema.parse(body);
   return createBatch({
     tenantId: 'rehearsal',
@@ -98,6 +100,8 @@ function readBatch(batch: RehearsalBatch, registry: KindRegistry): Batch {
     subject,
     sentAt: envelope.sentAt === undefined ? null : toMicros(envelope.sentAt),
     atomic: envelope.atomic,
+    keepsConflicts: envelope.conflicts === 'keep',
+    bringsRecords: false,
     events: envelope.events.map((raw) => decodeEvent(raw, registry, { ...limits, scopes })),
   });
 }

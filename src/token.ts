@@ -3,7 +3,8 @@ import type { AuthConfig } from './config.ts';
 
 export interface TokenRequest {
   readonly tenant: string;
-  readonly device: string;
+  /** Null for a token without a device. */
+  readonly device: string | null;
   readonly subject: string;
   /** Separated by spaces. */
   readonly scope: string;
@@ -31,7 +32,7 @@ export function issueToken(config: AuthConfig, request: TokenRequest): string {
   return sign({
     [config.tenantClaim]: request.tenant,
     sub: request.subject,
-    device: request.device,
+    ...(request.device !== null && { device: request.device }),
     scope: request.scope,
   });
 }

@@ -39,6 +39,8 @@ export function toResolutionBatch(
     subject,
     sentAt: null,
     atomic: false,
+    keepsConflicts: true,
+    bringsRecords: false,
     events: [{ ok: true, event: toResolutionEvent(event, request, rules.kinds) }],
   });
 }

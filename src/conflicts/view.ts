@@ -1,9 +1,9 @@
 import { differingFields } from '../kinds/differing-fields.ts';
+import type { Fields } from '../kinds/intent.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { Conflict } from '../protocol/conflict.ts';
-import { toRecord } from '../protocol/record.ts';
+import { type StoredRecord, toRecord } from '../protocol/record.ts';
 import { formatMicros } from '../protocol/time.ts';
-import { fieldsOf } from '../push/record-view.ts';
 import { readStored } from './stored-meaning.ts';
 import type { StoredConflict } from '../storage/audit.ts';
 
@@ -30,9 +30,13 @@ export function toConflict(stored: StoredConflict, kinds: KindRegistry): Conflic
       subject: event.subject,
     },
     current: current && toRecord(current),
-    differingFields: intent ? [...differingFields(intent, current && fieldsOf(current))] : [],
+    differingFields: intent ? [...differingFields(intent, fieldsOf(current))] : [],
     resolved: settled && toSettled(settled),
   };
+}
+
+function fieldsOf(record: StoredRecord | null): Fields | null {
+  return record === null || record.data === null ? null : JSON.parse(record.data);
 }
 
 function toSettled({ resolution, event }: NonNullable<StoredConflict['settled']>) {

@@ -6,7 +6,12 @@ export type Fields = { readonly [name: string]: JsonValue };
 
 /** A write to one record, settled by last write wins in push/last-write-wins.ts. */
 export type Write =
-  | { readonly policy: 'put'; readonly fields: Fields }
+  | {
+      readonly policy: 'put';
+      readonly fields: Fields;
+      /** Of these fields the event's payload version knows nothing: they stay where there are any. */
+      readonly unknown?: readonly string[];
+    }
   | { readonly policy: 'patch'; readonly fields: Fields }
   | { readonly policy: 'remove' };
 

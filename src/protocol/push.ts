@@ -13,13 +13,26 @@ export const pushEnvelopeSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('True: one failure fails the batch and nothing is stored'),
+  conflicts: z
+    .enum(['keep', 'answer'])
+    .default('keep')
+    .describe('`answer`: a CONFLICT is only answered, and not kept for a person to settle'),
   events: z.array(z.unknown()),
 });
 
 export type PushEnvelope = z.infer<typeof pushEnvelopeSchema>;
 
+const includable = ['results', 'records'] as const;
+
 export const pushQuerySchema = z.strictObject({
-  include: z.literal('results').optional().describe('`results`: also one entry per event'),
+  include: z
+    .string()
+    .transform((list) => list.split(','))
+    .pipe(z.array(z.enum(includable, `must be ${includable.join(' or ')}`)))
+    .optional()
+    .describe(
+      '`results`: also one entry per event. `records`: also the record of each, whatever became of the event',
+    ),
 });
 
 /** One of src/errors.ts or of a kind's own table; openapi.yaml lists them all. */
@@ -32,6 +45,14 @@ const clientRequestIdSchema = identifierSchema
   .optional()
   .describe('Where the event was sent with one in place of identityKey: the same again');
 const indexSchema = z.int().min(0).describe('Position in the request, from 0');
+
+/**
+ * What became of an event that was decided and kept. A conflict is kept too, for a person to find;
+ * `merged`, which clients are told is `applied`, is one that its kind's resolution hook settled.
+ */
+export const storedOutcomeSchema = z.enum(['applied', 'noop', 'superseded', 'merged', 'conflict']);
+
+export type StoredOutcome = z.infer<typeof storedOutcomeSchema>;
 
 export const failedEventSchema = z.object({
   identityKey: identityKeySchema,
@@ -47,17 +68,13 @@ export const failedEventSchema = z.object({
     .array(z.string())
     .optional()
     .describe('With CONFLICT: the fields in which the edit and that record differ'),
+  stored: z
+    .object({ version: versionSchema, outcome: storedOutcomeSchema, kind: z.string() })
+    .optional()
+    .describe('With IDENTITY_KEY_REUSED: what is stored under the key'),
 });
 
 export type FailedEvent = z.infer<typeof failedEventSchema>;
-
-/**
- * What became of an event that was decided and kept. A conflict is kept too, for a person to find;
- * `merged`, which clients are told is `applied`, is one that its kind's resolution hook settled.
- */
-export const storedOutcomeSchema = z.enum(['applied', 'noop', 'superseded', 'merged', 'conflict']);
-
-export type StoredOutcome = z.infer<typeof storedOutcomeSchema>;
 
 export const eventResultSchema = z.object({
   identityKey: identityKeySchema,
@@ -77,7 +94,9 @@ export const eventResultSchema = z.object({
   current: recordSchema
     .nullable()
     .optional()
-    .describe('With `superseded` or CONFLICT: the record that won'),
+    .describe(
+      'With `superseded`, `noop` or CONFLICT: the record as it stands. With `?include=records`: always, null where there is none',
+    ),
 });
 
 export type EventResult = z.infer<typeof eventResultSchema>;

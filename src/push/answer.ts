@@ -55,6 +55,7 @@ function toFailed(outcome: Failed, index: number, spelling: Spelling): FailedEve
     ...(path !== undefined && { path: spelling.pathOf(path) }),
     ...currentOf(outcome),
     ...(differingFields && { differingFields: [...differingFields] }),
+    ...storedOf(outcome),
   };
 }
 
@@ -79,6 +80,13 @@ function toldAs(stored: Exclude<StoredOutcome, 'conflict'>) {
 
 function nameOf({ identityKey }: EventOutcome, index: number, { alias }: Spelling) {
   return identityKey === null ? { identityKey, ...alias, index } : { identityKey, ...alias };
+}
+
+/** What a client needs to see whether its action is done already. */
+function storedOf({ stored }: Failed): Pick<FailedEvent, 'stored'> {
+  if (!stored) return {};
+  const { version, outcome, kind } = stored;
+  return { stored: { version, outcome, kind } };
 }
 
 function currentOf({ current }: EventOutcome) {

@@ -1,10 +1,11 @@
 import type { RecordWrite } from '../kinds/intent.ts';
 import { isSameEntity } from '../protocol/record.ts';
-import type { EventRow, KnownEvent, RecordState } from '../storage/store.ts';
+import type { EventRow, KnownEvent, RecordClock } from '../storage/store.ts';
 import type { Batch } from './batch.ts';
 import type { EffectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
-import type { Draft } from './draft.ts';
+import { timesAfter } from './device-times.ts';
+import type { Draft, DraftRecord } from './draft.ts';
 import { type Settled, settle } from './last-write-wins.ts';
 import { type EventOutcome, kindFailure } from './outcome.ts';
 
@@ -20,7 +21,7 @@ export interface Occurrence {
 
 interface SettledWrite {
   readonly write: RecordWrite;
-  readonly record: RecordState | undefined;
+  readonly record: DraftRecord | undefined;
   readonly settled: Settled;
 }
 
@@ -60,7 +61,7 @@ export function applyWrites(
   const before = (own?.record ?? draft.findRecord(event))?.version ?? 0;
   const after = own && shows(own) ? version : before;
   const known = keep(occurrence, isMerged ? 'merged' : settled, before, after);
-  for (const settledWrite of settledWrites) keepRecord(occurrence, known, settledWrite);
+  for (const settledWrite of settledWrites) keepRecord(occurrence, known, settledWrite, at);
   const status = isMerged ? 'applied' : settled;
   return { identityKey, status, event: known, clockAdjusted: time.clockAdjusted };
 }
@@ -71,12 +72,13 @@ function outgrows({ record, settled }: SettledWrite, maxLength: number): boolean
   return length > maxLength && length > (record?.data?.length ?? 0);
 }
 
+/** The log names no entity: its id is the client's text. */
 function refuseGrowth(
   { identityKey, definition }: DecodedEvent,
-  { write: { entityType, entityId }, settled }: SettledWrite,
+  { write: { entityType }, settled }: SettledWrite,
 ): EventOutcome {
-  const name = `${entityType} ${JSON.stringify(entityId)}`;
-  const fault = new Error(`${name} would grow to ${settled.record.data?.length} characters`);
+  const length = settled.record.data?.length;
+  const fault = new Error(`a record of type ${entityType} would grow to ${length} characters`);
   return { identityKey, status: 'failed', failure: kindFailure(definition.name), fault };
 }
 
@@ -93,7 +95,7 @@ function shows({ record, settled }: SettledWrite): boolean {
 }
 
 /** The event is kept as it is, and takes a version; no record changes. */
-export function keepConflict(occurrence: Occurrence, record: RecordState | undefined): void {
+export function keepConflict(occurrence: Occurrence, record: DraftRecord | undefined): void {
   const version = record?.version ?? 0;
   keep(occurrence, 'conflict', version, version);
 }
@@ -136,16 +138,18 @@ function keep(
 }
 
 function keepRecord(
-  { draft, batch, event, time }: Occurrence,
+  occurrence: Occurrence,
   known: EventRow,
   settledWrite: SettledWrite,
+  at: number,
 ): void {
+  const { draft, batch, event, time } = occurrence;
   const { write, record, settled } = settledWrite;
   const { entityType, entityId } = write;
   const { receivedAt, version } = known;
   const isShown = shows(settledWrite);
   const isOwn = isSameEntity(write, event);
-  const { deleted, data, clock } = settled.record;
+  const { deleted, data } = settled.record;
   const changed = {
     version,
     originKey: event.identityKey,
@@ -155,6 +159,7 @@ function keepRecord(
     updatedAt: receivedAt,
   };
   const last = isShown || !record ? changed : record;
+  const clock = keepTimes(occurrence, settledWrite, at, last);
   // Also where nothing shows: the stamps decide what later events win against.
   draft.putRecord({
     entityType,
@@ -170,10 +175,27 @@ function keepRecord(
     updatedAt: last.updatedAt,
     clock,
     sequence: isOwn && event.definition.ordered ? event.sequence : (record?.sequence ?? null),
-    ...(record?.purged && clock.put === undefined && { purged: 'shown' as const }),
+    ...(record?.purged && data === null && { purged: 'shown' as const }),
   });
   if (isOwn) return;
   const recordBefore = record?.version ?? 0;
   const recordAfter = isShown ? version : recordBefore;
   draft.effects.push({ entityType, entityId, version, recordBefore, recordAfter });
+}
+
+/** Facts are folded in order of arrival: no time decides between them. */
+function keepTimes(
+  { batch: { deviceId }, event }: Occurrence,
+  { record, settled }: SettledWrite,
+  at: number,
+  last: { readonly originDevice: string | null; readonly originAt: number },
+): RecordClock {
+  const { clock } = settled.record;
+  if (event.intent.policy === 'append') return clock;
+  const origin = { deviceId: last.originDevice, at: last.originAt };
+  const devices = timesAfter(record, { deviceId, at }, origin);
+  if (devices) return { ...clock, devices };
+  if (!clock.devices) return clock;
+  const { devices: _past, ...rest } = clock;
+  return rest;
 }

@@ -10,6 +10,10 @@ export interface Batch {
   /** Microseconds since 1970, on the client's clock. */
   readonly sentAt: number | null;
   readonly atomic: boolean;
+  /** Whether an event that meets a CONFLICT is kept for a person to settle, or only answered. */
+  readonly keepsConflicts: boolean;
+  /** Whether every outcome brings its record, or only those whose sender must roll back. */
+  readonly bringsRecords: boolean;
   /** In request order. */
   readonly events: readonly DecodeResult[];
   /** Of the payloads, as they will be stored. */
@@ -29,6 +33,9 @@ export function createBatch(batch: Omit<Batch, 'bytes' | 'wanted'>): Batch {
         baseKey === null ? [identityKey] : [identityKey, baseKey],
       ),
       entities: events.flatMap((event) => entitiesOf(event, event.intent)),
+      bases: events.flatMap(({ entityType, entityId, baseVersion }) =>
+        baseVersion ? [{ entityType, entityId, version: baseVersion }] : [],
+      ),
     },
   };
 }

@@ -1,11 +1,12 @@
 import type { EventFailure } from '../errors.ts';
-import type { KnownEvent, RecordState } from '../storage/store.ts';
+import type { KnownEvent } from '../storage/store.ts';
 import { applyWrites, keepConflict, type Occurrence } from './apply.ts';
 import type { Batch } from './batch.ts';
-import { changedSince, checkAge, checkPrecondition, checkSequence } from './checks.ts';
+import { changedSince, checkAge, checkPrecondition, checkSequence, isAlreadySo } from './checks.ts';
 import { effectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
-import type { Draft } from './draft.ts';
+import { afterOwnLast, lastWriteOf } from './device-times.ts';
+import type { Draft, DraftRecord } from './draft.ts';
 import { after } from './last-write-wins.ts';
 import type { EventOutcome } from './outcome.ts';
 import { planMerge, planWrites, type WritePlan } from './plan-writes.ts';
@@ -32,16 +33,21 @@ export function decideEvent(
     const message = 'an earlier event of this batch for the same entity has to be sent again';
     return failed(event, { code: 'BLOCKED', message });
   }
-  const time = effectiveTime(event.occurredAt, batch.sentAt, draft.receivedAt);
-  const tooOld = checkAge(time, draft.receivedAt, rules.maxEventAgeMs);
+  const told = effectiveTime(event.occurredAt, batch.sentAt, draft.receivedAt);
+  const tooOld = checkAge(told, draft.receivedAt, rules.maxEventAgeMs);
   if (tooOld) return failed(event, tooOld);
 
   const record = draft.findRecord(event);
+  const last = lastWriteOf(record, batch.deviceId) ?? draft.lastTimeOf(event);
+  const time = afterOwnLast(told, last, draft.receivedAt);
   const outOfOrder = checkSequence(event, record);
   if (outOfOrder) return failed(event, outOfOrder);
   const unmet = checkPrecondition(draft, event, record);
   const { maxRecordLength } = rules;
   const now = { draft, batch, event, time, maxRecordLength };
+  if (unmet?.code === 'CONFLICT' && isAlreadySo(event, record)) {
+    return applyWrites(now, { writes: [], at: time.effectiveAt });
+  }
   if (unmet?.code === 'CONFLICT') return meetConflict(now, record, unmet);
   if (unmet) return failed(event, unmet);
 
@@ -58,13 +64,13 @@ function settle(occurrence: Occurrence, plan: WritePlan): EventOutcome {
 /** The kind's hook may merge; where it fails, the last write wins; without it, a person decides. */
 function meetConflict(
   occurrence: Occurrence,
-  record: RecordState | undefined,
+  record: DraftRecord | undefined,
   failure: EventFailure,
 ): EventOutcome {
   const merge = planMerge(occurrence, record);
   if (!merge) {
     // Kept, so that the same answer is given again and a person can find both sides.
-    keepConflict(occurrence, record);
+    if (occurrence.batch.keepsConflicts) keepConflict(occurrence, record);
     return failed(occurrence.event, failure);
   }
   if (merge.ok) {
@@ -78,7 +84,7 @@ function meetConflict(
 function answerAgain(known: KnownEvent, event: DecodedEvent): EventOutcome {
   if (!known.fingerprint.equals(event.fingerprint)) {
     const message = 'another event with this identityKey is already stored';
-    return failed(event, { code: 'IDENTITY_KEY_REUSED', message });
+    return { ...failed(event, { code: 'IDENTITY_KEY_REUSED', message }), stored: known };
   }
   const { identityKey } = event;
   if (known.outcome === 'conflict') {

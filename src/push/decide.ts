@@ -3,9 +3,8 @@ import type { KnownEvent, TenantPlan, TenantSnapshot } from '../storage/store.ts
 import type { Batch } from './batch.ts';
 import { type DecideRules, decideEvent } from './decide-event.ts';
 import type { DecodedEvent } from './decode.ts';
-import { Draft } from './draft.ts';
+import { Draft, toState } from './draft.ts';
 import type { BatchDecision, EventOutcome } from './outcome.ts';
-import { fieldsOf } from './record-view.ts';
 import { Waiting } from './waiting.ts';
 
 /**
@@ -75,17 +74,27 @@ function withCurrent(
 ): readonly EventOutcome[] {
   return outcomes.map((outcome, index) => {
     const decoded = batch.events[index];
-    return decoded?.ok ? addCurrent(outcome, decoded.event, draft) : outcome;
+    return decoded?.ok ? addCurrent(outcome, decoded.event, batch, draft) : outcome;
   });
 }
 
-function addCurrent(outcome: EventOutcome, event: DecodedEvent, draft: Draft): EventOutcome {
+function addCurrent(
+  outcome: EventOutcome,
+  event: DecodedEvent,
+  batch: Batch,
+  draft: Draft,
+): EventOutcome {
+  const record = draft.findRecord(event);
+  const current = () => (record ? toState(record) : null);
   if (outcome.status !== 'failed') {
-    const wantsCurrent = outcome.event.outcome === 'superseded' || event.resolves !== null;
-    return wantsCurrent ? { ...outcome, current: draft.findRecord(event) ?? null } : outcome;
+    const hasLost = ['superseded', 'noop'].includes(outcome.event.outcome);
+    const wantsCurrent = hasLost || event.resolves !== null || batch.bringsRecords;
+    return wantsCurrent ? { ...outcome, current: current() } : outcome;
   }
-  if (outcome.failure.code !== 'CONFLICT' || event.intent.policy === 'discard') return outcome;
-  const current = draft.findRecord(event) ?? null;
-  const data = current && fieldsOf(current);
-  return { ...outcome, current, differingFields: differingFields(event.intent, data) };
+  const { intent } = event;
+  if (outcome.failure.code !== 'CONFLICT' || intent.policy === 'discard') {
+    return batch.bringsRecords ? { ...outcome, current: current() } : outcome;
+  }
+  const data = record?.data?.fields ?? null;
+  return { ...outcome, current: current(), differingFields: differingFields(intent, data) };
 }

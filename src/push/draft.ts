@@ -1,4 +1,4 @@
-import { type EntityRef, entityKey } from '../protocol/record.ts';
+import { type EntityRef, entityKey, isSameEntity } from '../protocol/record.ts';
 import type {
   EffectRow,
   EventProof,
@@ -7,6 +7,17 @@ import type {
   RecordState,
   TenantSnapshot,
 } from '../storage/store.ts';
+import { RecordData } from './record-data.ts';
+
+/** A record while events are decided. */
+export interface DraftRecord extends Omit<RecordState, 'data'> {
+  readonly data: RecordData | null;
+}
+
+/** A record with its data as text, as it is stored and answered. */
+export function toState(record: DraftRecord): RecordState {
+  return { ...record, data: record.data && record.data.text };
+}
 
 /**
  * What a tenant would look like after the events decided so far. A batch is decided on a draft of
@@ -24,7 +35,8 @@ export class Draft {
   readonly effects: EffectRow[] = [];
   readonly #parent: Draft | undefined;
   readonly #known = new Map<string, KnownEvent>();
-  readonly #records = new Map<string, RecordState>();
+  readonly #records = new Map<string, DraftRecord>();
+  readonly #lastTimes = new Map<string, number>();
 
   private constructor(
     base: Pick<Draft, 'head' | 'headProof' | 'receivedAt'>,
@@ -43,7 +55,10 @@ export class Draft {
     const receivedAt = Math.max(snapshot.receivedAt, last + 1);
     const stored = new Draft({ ...snapshot, receivedAt }, undefined);
     for (const event of snapshot.known) stored.#known.set(event.identityKey, event);
-    for (const record of snapshot.records) stored.#records.set(entityKey(record), record);
+    for (const record of snapshot.records) {
+      const data = record.data === null ? null : RecordData.ofText(record.data);
+      stored.#records.set(entityKey(record), { ...record, data });
+    }
     return stored.fork();
   }
 
@@ -63,18 +78,31 @@ export class Draft {
 
   /** The records that this draft itself changed. */
   get records(): readonly RecordState[] {
-    return [...this.#records.values()];
+    return [...this.#records.values()].map(toState);
   }
 
   findKnown(identityKey: string): KnownEvent | undefined {
     return this.#known.get(identityKey) ?? this.#parent?.findKnown(identityKey);
   }
 
-  findRecord(entity: EntityRef): RecordState | undefined {
+  /** The event of an entity at a version of the log. */
+  findBase(entity: EntityRef, version: number): KnownEvent | undefined {
+    for (const event of this.#known.values()) {
+      if (event.version === version) return isSameEntity(event, entity) ? event : undefined;
+    }
+    return this.#parent?.findBase(entity, version);
+  }
+
+  findRecord(entity: EntityRef): DraftRecord | undefined {
     return this.#findByKey(entityKey(entity));
   }
 
-  putRecord(record: RecordState): void {
+  /** When the batch's event before this one of the same entity happened, in microseconds since 1970. */
+  lastTimeOf(entity: EntityRef): number | undefined {
+    return this.#lastTimes.get(entityKey(entity));
+  }
+
+  putRecord(record: DraftRecord): void {
     this.#records.set(entityKey(record), record);
   }
 
@@ -82,6 +110,8 @@ export class Draft {
   append(event: EventRow): KnownEvent & EventRow {
     const known = { ...event, previous: this.headProof };
     this.events.push(event);
+    // The order of a known device is kept with the record, over its batches.
+    if (event.deviceId === null) this.#lastTimes.set(entityKey(event), event.effectiveAt);
     this.#known.set(event.identityKey, known);
     this.head = event.version;
     this.headProof = event;
@@ -89,7 +119,7 @@ export class Draft {
     return known;
   }
 
-  #findByKey(key: string): RecordState | undefined {
+  #findByKey(key: string): DraftRecord | undefined {
     const parent = this.#parent;
     return this.#records.get(key) ?? (parent && parent.#findByKey(key));
   }

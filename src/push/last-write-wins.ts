@@ -1,14 +1,14 @@
 import type { Fields, Write } from '../kinds/intent.ts';
+import type { JsonValue } from '../protocol/json.ts';
 import type { RecordClock, Stamp } from '../storage/store.ts';
-import { canonicalJson } from './canonical-json.ts';
 import type { EffectiveTime } from './clock.ts';
-import { fieldsOf } from './record-view.ts';
+import { RecordData } from './record-data.ts';
 
 /** The part of a record that writes compete for. */
 export interface Contended {
   readonly deleted: boolean;
-  /** Canonical JSON, or null where only a delete is known. */
-  readonly data: string | null;
+  /** Null where only a delete is known, or the data was purged. */
+  readonly data: RecordData | null;
   readonly clock: RecordClock;
 }
 
@@ -18,7 +18,7 @@ export interface Settled {
   readonly record: Contended;
   /** Whether a client can see a difference, be it under a tombstone. */
   readonly changed: boolean;
-  /** Some of its fields lost: the record holds newer ones beside what the write brought. */
+  /** Some of its fields lost: the record holds others beside what the write brought. */
   readonly partly?: boolean;
 }
 
@@ -33,7 +33,9 @@ export function settle(current: Contended | undefined, write: Write, stamp: Stam
   const before = current ?? nothing;
   switch (write.policy) {
     case 'put':
-      return settlePut(before, write.fields, stamp);
+      if (isPurged(before) && !isAfterRemove(before.clock, stamp))
+        return lostInPurge(before, stamp);
+      return settlePut(before, write, stamp);
     case 'patch':
       return settlePatch(before, write.fields, stamp);
     case 'remove':
@@ -41,34 +43,90 @@ export function settle(current: Contended | undefined, write: Write, stamp: Stam
   }
 }
 
-/** Without a put the other fields are unknown, and a patch alone would make half a record. */
+/** Without a put, or after a purge, the other fields are unknown, and a patch would make half a record. */
 export function canPatch(current: Contended | undefined): boolean {
-  return current?.clock.put !== undefined;
+  return current?.clock.put !== undefined && current.data !== null;
 }
 
-function settlePut(before: Contended, fields: Fields, stamp: Stamp): Settled {
-  const { clock } = before;
-  if (clock.put && isAfter(clock.put, stamp)) return lost(before);
+/** There was data, and it was purged with its tombstone. */
+function isPurged({ data, clock }: Contended): boolean {
+  return data === null && clock.put !== undefined;
+}
 
-  const patchedLater = Object.entries(clock.fields ?? {}).filter(([, at]) => isAfter(at, stamp));
-  const old = patchedLater.length > 0 ? (fieldsOf(before) ?? {}) : {};
-  const kept = patchedLater.map(([name]) => [name, old[name]] as const);
-  const data = canonicalJson({ ...fields, ...Object.fromEntries(kept) });
-  const names = Object.keys(fields);
-  const overwritten = names.length > 0 && names.every((name) => kept.some(([k]) => k === name));
-  const settled = finish(
-    before,
-    data,
-    withFields({ ...clock, put: stamp }, patchedLater),
-    !overwritten,
-  );
-  return { ...settled, partly: patchedLater.length > 0 };
+function isAfterRemove({ remove }: RecordClock, stamp: Stamp): boolean {
+  return remove === undefined || stamp[0] > remove[0];
+}
+
+/** Its data is not kept, as what it competes with is gone; that it was the newest put is. */
+function lostInPurge(before: Contended, stamp: Stamp): Settled {
+  const { clock } = before;
+  const isNewest = clock.put !== undefined && isAfter(stamp, clock.put);
+  return lost(isNewest ? { ...before, clock: { ...clock, put: stamp } } : before);
+}
+
+function settlePut(
+  before: Contended,
+  put: Extract<Write, { policy: 'put' }>,
+  stamp: Stamp,
+): Settled {
+  const { clock } = before;
+  const { fields, unknown = [] } = put;
+  if (unknown.length > 0 || mustAskEachField(clock, stamp)) {
+    return settleFields(before, fields, new Set(unknown), stamp);
+  }
+  if (clock.put && isAfter(clock.put, stamp)) return lost(before);
+  const data = RecordData.ofFields(fields);
+  return finish(before, data, !data.equals(before.data), withFields({ ...clock, put: stamp }, []));
+}
+
+/** Whether some field does not simply go to the newer of two puts. */
+function mustAskEachField({ put, fields }: RecordClock, stamp: Stamp): boolean {
+  if (!fields) return false;
+  const isLate = put !== undefined && isAfter(put, stamp);
+  return Object.values(fields).some((at) => isLate !== isAfter(at, stamp));
+}
+
+/**
+ * A put where some fields have a time of their own: each field goes to its newest write. A put says of
+ * every field what it is, or that it is gone, but for those that its payload version does not know: of these
+ * it has a default, which any write wins against.
+ */
+function settleFields(
+  before: Contended,
+  fields: Fields,
+  unknown: ReadonlySet<string>,
+  stamp: Stamp,
+): Settled {
+  const { clock } = before;
+  const old = before.data?.fields ?? {};
+  const isNewest = !clock.put || isAfter(stamp, clock.put);
+  const put = isNewest ? stamp : clock.put;
+  const data = new Map<string, JsonValue>();
+  const stamps = new Map<string, Stamp>();
+  const names = [old, fields, clock.fields ?? {}].flatMap((some) => Object.keys(some));
+  let shows = isNewest && Object.keys(fields).length === 0;
+  let partly = false;
+  for (const name of new Set([...names, ...unknown])) {
+    const at: Stamp = unknown.has(name) ? [stamp[0], stamp[1], 'default'] : stamp;
+    const last = stampOf(clock, name);
+    const wins = !last || isAfter(at, last);
+    // After a purge the value is gone that won against a default.
+    const source = wins || before.data === null ? fields : old;
+    if (Object.hasOwn(source, name)) data.set(name, source[name] as JsonValue);
+    shows ||= wins && Object.hasOwn(fields, name);
+    partly ||= !wins && !unknown.has(name);
+    const newest = wins ? at : last;
+    if (!isSameStamp(newest, put)) stamps.set(name, newest);
+  }
+  const next = RecordData.ofFields(Object.fromEntries(data));
+  const nextClock = withFields({ ...clock, put }, [...stamps]);
+  return { ...finish(before, next, !next.equals(before.data), nextClock, shows), partly };
 }
 
 function settlePatch(before: Contended, fields: Fields, stamp: Stamp): Settled {
   const { clock } = before;
   const won = Object.entries(fields).filter(([name]) => {
-    const last = patchOf(clock, name) ?? clock.put;
+    const last = stampOf(clock, name);
     return !last || isAfter(stamp, last);
   });
   if (won.length === 0) {
@@ -77,10 +135,11 @@ function settlePatch(before: Contended, fields: Fields, stamp: Stamp): Settled {
     return isEmpty && !before.deleted ? { ...lost(before), outcome: 'noop' } : lost(before);
   }
 
-  const data = canonicalJson({ ...fieldsOf(before), ...Object.fromEntries(won) });
+  const data = (before.data ?? RecordData.ofFields({})).with(won);
   const stamps = Object.entries(clock.fields ?? {});
   const patched = won.map(([name]) => [name, stamp] as const);
-  const settled = finish(before, data, withFields(clock, [...stamps, ...patched]), true);
+  const isChanged = data !== before.data;
+  const settled = finish(before, data, isChanged, withFields(clock, [...stamps, ...patched]));
   return { ...settled, partly: won.length < Object.keys(fields).length };
 }
 
@@ -101,9 +160,15 @@ function settleRemove(current: Contended | undefined, stamp: Stamp): Settled {
 }
 
 /** @param shows whether something of the write is left in the data */
-function finish(before: Contended, data: string, clock: RecordClock, shows: boolean): Settled {
+function finish(
+  before: Contended,
+  data: RecordData,
+  isDataChanged: boolean,
+  clock: RecordClock,
+  shows = true,
+): Settled {
   const deleted = !isAlive(clock);
-  const changed = before.data !== data || before.deleted !== deleted;
+  const changed = isDataChanged || before.deleted !== deleted;
   const record = { deleted, data, clock };
   if (deleted) return { outcome: 'superseded', record, changed };
   if (changed) return { outcome: 'applied', record, changed };
@@ -142,15 +207,23 @@ function isAlive(clock: RecordClock): boolean {
   return writes.some((write) => write !== undefined && write[0] > remove[0]);
 }
 
-/** Between two writes, or two removes: the later time, then the greater key in C collation. */
+/**
+ * Between two writes of one field, or two removes: a write before a default, then the later time, then the
+ * greater key in C collation.
+ */
 function isAfter(a: Stamp, b: Stamp): boolean {
+  if (a[2] !== b[2]) return b[2] === 'default';
   if (a[0] !== b[0]) return a[0] > b[0];
   return Buffer.compare(Buffer.from(a[1]), Buffer.from(b[1])) > 0;
 }
 
+function isSameStamp(a: Stamp | undefined, b: Stamp | undefined): boolean {
+  return a?.[0] === b?.[0] && a?.[1] === b?.[1] && a?.[2] === b?.[2];
+}
+
 /** Own fields only: a field may be called `constructor`, or `toString`. */
-function patchOf({ fields }: RecordClock, name: string): Stamp | undefined {
-  return fields && Object.hasOwn(fields, name) ? fields[name] : undefined;
+function stampOf({ fields, put }: RecordClock, name: string): Stamp | undefined {
+  return fields && Object.hasOwn(fields, name) ? fields[name] : put;
 }
 
 function withFields(

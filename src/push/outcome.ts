@@ -4,7 +4,7 @@ import type { EventProof, KnownEvent, RecordState } from '../storage/store.ts';
 /** What became of one event. */
 export type EventOutcome = {
   readonly identityKey: string | null;
-  /** The record that won, where the client must know it; null where there is none. */
+  /** The record as it stands after the batch, where its sender must know it; null where there is none. */
   readonly current?: RecordState | null;
   /** What the kind's own code threw, for the log. */
   readonly fault?: unknown;
@@ -17,6 +17,8 @@ export type EventOutcome = {
   | {
       readonly status: 'failed';
       readonly failure: EventFailure;
+      /** With IDENTITY_KEY_REUSED: what is stored under the key. */
+      readonly stored?: KnownEvent;
       /** With CONFLICT: the fields in which the edit and `current` differ. */
       readonly differingFields?: readonly string[];
       /** The version of the stored conflict that this event met again. */

@@ -3,10 +3,9 @@ import { checkFields, checkSync, checkWrite } from '../kinds/check-output.ts';
 import type { KindFailures } from '../kinds/define-kind.ts';
 import type { EventContext, Intent, RecordWrite, Rejection } from '../kinds/intent.ts';
 import { type EntityRef, entityKey } from '../protocol/record.ts';
-import type { RecordState } from '../storage/store.ts';
 import type { Occurrence, Writes } from './apply.ts';
 import type { DecodedEvent } from './decode.ts';
-import type { Draft } from './draft.ts';
+import type { Draft, DraftRecord } from './draft.ts';
 import { entitiesOf } from './entities.ts';
 import { after, canPatch } from './last-write-wins.ts';
 import { kindFailure } from './outcome.ts';
@@ -30,7 +29,7 @@ interface Refused {
  * Step 6: from what an event asks for to writes. Last write wins competes by when it happened;
  * `append` and `decide` build on the record as it stands, so theirs is the time of receipt.
  */
-export function planWrites(occurrence: Occurrence, record: RecordState | undefined): WritePlan {
+export function planWrites(occurrence: Occurrence, record: DraftRecord | undefined): WritePlan {
   const { draft, event, time } = occurrence;
   const { intent } = event;
   switch (intent.policy) {
@@ -52,7 +51,7 @@ export function planWrites(occurrence: Occurrence, record: RecordState | undefin
 /** What the kind's hook makes of a conflict; undefined where it has none, or leaves it to a person. */
 export function planMerge(
   occurrence: Occurrence,
-  record: RecordState | undefined,
+  record: DraftRecord | undefined,
 ): WritePlan | undefined {
   const { draft, event, time } = occurrence;
   const current = toRecordView(record);
@@ -147,7 +146,7 @@ function kindFailed({ definition }: DecodedEvent, fault: unknown): Refused {
  * A patch of what nobody put waits for the create. But where a delete was purged there was a put, and
  * a patch from before that delete has lost for good: to wait would block its queue for ever.
  */
-function withoutPut({ event, time }: Occurrence, record: RecordState | undefined): WritePlan {
+function withoutPut({ event, time }: Occurrence, record: DraftRecord | undefined): WritePlan {
   const removedAt = record?.purged && record.clock.remove?.[0];
   if (removedAt !== undefined && time.effectiveAt <= removedAt) {
     return { ok: true, writes: [], at: time.effectiveAt, lost: true };

@@ -30,7 +30,7 @@ export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
 
 async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
   if (dialect.name !== 'plain') request.logFields.dialect = dialect.name;
-  const { include } = parseQuery(pushQuerySchema, request.query);
+  const { include = [] } = parseQuery(pushQuerySchema, request.query);
   const envelope = dialect.envelopeOf(request.body);
   checkSize(envelope.events.length, deps.limits.maxBatchEvents);
   const readings = envelope.events.map(dialect.read);
@@ -41,6 +41,8 @@ async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
     subject,
     sentAt: envelope.sentAt === undefined ? null : toMicros(envelope.sentAt),
     atomic: envelope.atomic,
+    keepsConflicts: envelope.conflicts === 'keep',
+    bringsRecords: include.includes('records'),
     events: readings.map((reading) => decodeReading(reading, scopes, deps)),
   });
   const { decision, queueWaitMs, transactionMs } = await deps.groupCommit.submit(batch);
@@ -50,7 +52,7 @@ async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
     if (fault === undefined) continue;
     request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
   }
-  const withResults = include === 'results';
+  const withResults = include.length > 0;
   return dialect.answerOf(
     toPushAnswer(decision, tenantId, deps.checkpoints, withResults, readings),
   );

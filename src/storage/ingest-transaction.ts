@@ -1,11 +1,12 @@
 import pg, { type Pool, type PoolClient, type QueryConfig } from 'pg';
 import { RequestProblem } from '../errors.ts';
-import { entityKey } from '../protocol/record.ts';
+import { type EntityRef, entityKey } from '../protocol/record.ts';
 import { advanceHeads } from './sql/advance-heads.ts';
 import { ensureTenants } from './sql/ensure-tenants.ts';
 import { insertConflicts } from './sql/insert-conflicts.ts';
 import { insertEffects } from './sql/insert-effects.ts';
 import { insertEvents } from './sql/insert-events.ts';
+import { loadBaseEvents } from './sql/load-base-events.ts';
 import { loadHeads } from './sql/load-heads.ts';
 import { loadKnownEvents } from './sql/load-known-events.ts';
 import { loadPurgedRecords, loadRecords } from './sql/load-records.ts';
@@ -14,7 +15,9 @@ import { resolveConflicts } from './sql/resolve-conflicts.ts';
 import { begin, commit, forTenants, rollBack } from './sql/transaction.ts';
 import { upsertRecords } from './sql/upsert-records.ts';
 import type {
+  Base,
   DecideTenant,
+  KnownEvent,
   OfTenant,
   RecordState,
   TenantPlan,
@@ -70,7 +73,7 @@ async function loadSnapshots<Batch extends Plannable>(
   groups: readonly TenantGroup<Batch>[],
 ): Promise<ReadonlyMap<string, TenantSnapshot>> {
   const ids = groups.map(({ tenantId }) => tenantId);
-  const { keys, entities } = wantedSets(groups);
+  const { keys, entities, bases } = wantedSets(groups);
   const load = (trip: Sender) =>
     Promise.all([
       lockTenants(trip, ids),
@@ -89,8 +92,10 @@ async function loadSnapshots<Batch extends Plannable>(
   const purgeable = entities.filter(({ tenantId }) => purging.has(tenantId));
   const purged = purgeable.length > 0 ? await loadPurgedRecords(client, purgeable) : [];
   const records = [...purged, ...markPurged(kept, purged)];
+  const baseEvents = await loadLaterBases(client, bases, records);
 
-  const knownOf = Map.groupBy(known, ({ tenantId }) => tenantId);
+  // A base that is also sent again keeps the row that was loaded by its key: it knows the event before.
+  const knownOf = Map.groupBy([...baseEvents, ...known], ({ tenantId }) => tenantId);
   const recordsOf = Map.groupBy(records, ({ tenantId }) => tenantId);
   const snapshots = heads.map(
     ({ tenantId, head, epoch, proof, clock }): TenantSnapshot => ({
@@ -107,19 +112,35 @@ async function loadSnapshots<Batch extends Plannable>(
 }
 
 /**
- * A record that stands in the feed again after its tombstone was purged counts as it stands; but until
- * there is a put, what was purged is all that is known of its data.
+ * A base that is the record's own version, or older, needs no look-up. Only one that is newer may name an event
+ * that left the record as it was.
  */
+async function loadLaterBases(
+  client: PoolClient,
+  bases: readonly OfTenant<Base>[],
+  records: readonly OfTenant<RecordState>[],
+): Promise<readonly OfTenant<KnownEvent>[]> {
+  if (bases.length === 0) return [];
+  const versions = new Map(records.map((record) => [tenantKey(record), record.version]));
+  const later = bases.filter((base) => {
+    const version = versions.get(tenantKey(base));
+    return version !== undefined && base.version > version;
+  });
+  return later.length > 0 ? loadBaseEvents(client, later) : [];
+}
+
+function tenantKey(entity: OfTenant<EntityRef>): string {
+  return `${entity.tenantId}\n${entityKey(entity)}`;
+}
+
+/** A record that stands in the feed again after its tombstone was purged, and still has no data. */
 function markPurged(
   kept: readonly OfTenant<RecordState>[],
   purged: readonly OfTenant<RecordState>[],
 ): readonly OfTenant<RecordState>[] {
-  const keyOf = (record: OfTenant<RecordState>) => `${record.tenantId}\n${entityKey(record)}`;
-  const keys = new Set(purged.map(keyOf));
+  const keys = new Set(purged.map(tenantKey));
   return kept.map((record) =>
-    record.clock.put === undefined && keys.has(keyOf(record))
-      ? { ...record, purged: 'shown' }
-      : record,
+    record.data === null && keys.has(tenantKey(record)) ? { ...record, purged: 'shown' } : record,
   );
 }
 

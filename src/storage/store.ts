@@ -2,16 +2,24 @@ import type { StoredOutcome } from '../protocol/push.ts';
 import type { Resolution } from '../protocol/conflict.ts';
 import type { EntityRef, StoredRecord } from '../protocol/record.ts';
 
-/** A time and the identityKey that breaks a tie: what last-write-wins compares. */
-export type Stamp = readonly [effectiveAt: number, identityKey: string];
+/**
+ * A time and the identityKey that breaks a tie: what last-write-wins compares. `default`: of a field whose
+ * value nobody wrote, as the put did not know it.
+ */
+export type Stamp = readonly [effectiveAt: number, identityKey: string, value?: 'default'];
 
 /** The stamps that decide last-write-wins for one record. Stored, never sent. */
 export interface RecordClock {
   /** The newest put: the time of every field that `fields` does not name. */
   readonly put?: Stamp;
   readonly remove?: Stamp;
-  /** Fields patched since that put. */
+  /** Fields of another time than that put: patched since, or kept by a put that did not know them. */
   readonly fields?: { readonly [name: string]: Stamp };
+  /**
+   * When each device last wrote, in microseconds since 1970: its next write counts after that. The device of
+   * `originDevice` is left out where it is `originAt`.
+   */
+  readonly devices?: { readonly [deviceId: string]: number };
 }
 
 /** A record as deciding needs it. */
@@ -19,8 +27,8 @@ export interface RecordState extends StoredRecord {
   readonly clock: RecordClock;
   readonly sequence: number | null;
   /**
-   * Its tombstone was purged, and no put came since: of its clock only `remove` is left, and no data.
-   * `shown`: a later remove has put a tombstone into the feed again.
+   * Its tombstone was purged, and no put newer than its remove came since: its clock is left, and no data.
+   * `shown`: a later event has put a tombstone into the feed again.
    */
   readonly purged?: 'hidden' | 'shown';
 }
@@ -67,11 +75,12 @@ export interface EventProof {
   readonly receivedAt: number;
 }
 
-/** A stored event that a batch names again, by identityKey or baseKey. */
+/** A stored event that a batch names again, by identityKey, baseKey or baseVersion. */
 export interface KnownEvent {
   readonly identityKey: string;
   readonly version: number;
   readonly fingerprint: Buffer;
+  readonly kind: string;
   readonly entityType: string;
   readonly entityId: string;
   readonly outcome: StoredOutcome;
@@ -84,6 +93,13 @@ export interface Wanted {
   readonly tenantId: string;
   readonly identityKeys: readonly string[];
   readonly entities: readonly EntityRef[];
+  /** The versions on which its edits say they were made. */
+  readonly bases: readonly Base[];
+}
+
+/** A version of a tenant's log that an edit of an entity names as its base. */
+export interface Base extends EntityRef {
+  readonly version: number;
 }
 
 /** A row of a set that spans tenants. */

@@ -1,5 +1,5 @@
 import { type EntityRef, entityKey } from '../protocol/record.ts';
-import type { Wanted } from './store.ts';
+import type { Base, OfTenant, Wanted } from './store.ts';
 
 /** The batches of one tenant within a group, in order of arrival. */
 export interface TenantGroup<Batch> {
@@ -18,10 +18,11 @@ export function groupByTenant<Batch extends Plannable>(
     .sort((a, b) => compareText(a.tenantId, b.tenantId));
 }
 
-/** Everything the group has to load: each key and each entity once, sorted. */
+/** Everything the group has to load: each key, each entity and each base once, sorted. */
 export function wantedSets<Batch extends Plannable>(groups: readonly TenantGroup<Batch>[]) {
   const keys: { tenantId: string; identityKey: string }[] = [];
-  const entities: (EntityRef & { tenantId: string })[] = [];
+  const entities: OfTenant<EntityRef>[] = [];
+  const bases: OfTenant<Base>[] = [];
   for (const { tenantId, batches } of groups) {
     const ofKeys = new Set(batches.flatMap(({ wanted }) => wanted.identityKeys));
     for (const identityKey of [...ofKeys].sort()) keys.push({ tenantId, identityKey });
@@ -31,8 +32,13 @@ export function wantedSets<Batch extends Plannable>(groups: readonly TenantGroup
     for (const [, ref] of [...ofEntities].sort(([a], [b]) => compareText(a, b))) {
       entities.push({ tenantId, ...ref });
     }
+    const ofBases = new Map(
+      batches.flatMap(({ wanted }) => wanted.bases).map((base) => [base.version, base]),
+    );
+    for (const [, base] of [...ofBases].sort(([a], [b]) => a - b))
+      bases.push({ tenantId, ...base });
   }
-  return { keys, entities };
+  return { keys, entities, bases };
 }
 
 function compareText(a: string, b: string): number {

@@ -26,12 +26,13 @@ async function createPurged(): Promise<Tenant> {
 const live = async (tenant: Tenant) =>
   (await tenant.pull()).changes.map(({ entityId, data }) => [entityId, data]);
 
-test('of a purged record nothing stays that its users wrote', async () => {
+test('of a purged record the clock stays, and no value that its users wrote', async () => {
   const tenant = await createPurged();
   const rows = await service.sql('SELECT * FROM purged_records WHERE tenant_id = $1', [tenant.id]);
   expect(rows).toMatchObject([{ entity_id: 'n1', version: '3' }]);
   expect(rows[0]).not.toHaveProperty('data');
-  expect(Object.keys(rows[0]?.clock)).toEqual(['remove']);
+  const { put: newestPut, remove: newestRemove } = rows[0]?.clock ?? {};
+  expect([newestPut, newestRemove]).toEqual([expect.any(Array), expect.any(Array)]);
 });
 
 test('a put from before the purged delete stays superseded, and a device sees no more of it', async () => {
@@ -64,6 +65,27 @@ test('a patch of a purged record never makes half a record of it', async () => {
   expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
 });
 
+test('a put that had lost before the purge leaves nothing for a later patch to revive', async () => {
+  const tenant = await createTenant(service);
+  const at = (second: number) => ({ occurredAt: `2026-01-01T00:00:${10 + second}Z` });
+  await tenant.push([
+    put('n1', { title: 'P1', body: 'P1' }, at(10)),
+    put('n1', { title: 'P2', body: 'P2' }, at(20)),
+    remove('n1', at(30)),
+  ]);
+  await letDaysPass(tenant, 91);
+  await createCleaner(service)();
+  expect(await tenant.said([put('n1', { title: 'P0', body: 'P0' }, at(5))])).toEqual([
+    'superseded',
+  ]);
+  const newer = patch('n1', { title: 'new' }, at(40));
+  expect(await tenant.said([newer])).toEqual(['NOT_FOUND']);
+  expect(await live(tenant)).toEqual([]);
+  expect(await tenant.said([put('n1', { title: 'P3', body: 'P3' }, at(35))])).toEqual(['applied']);
+  expect(await tenant.said([newer])).toEqual(['applied']);
+  expect(await live(tenant)).toEqual([['n1', { title: 'new', body: 'P3' }]]);
+});
+
 test('fields that were patched before the purged delete do not come back with a late put', async () => {
   const tenant = await createTenant(service);
   const at = (day: number) => ({ occurredAt: `2026-01-0${day}T00:00:00Z` });
@@ -77,8 +99,8 @@ test('fields that were patched before the purged delete do not come back with a 
   expect(await tenant.said([put('n1', { title: 'late', body: 'C' }, at(3))])).toEqual([
     'superseded',
   ]);
-  expect(await tenant.said([patch('n1', { body: 'D' }, at(7))])).toEqual(['applied']);
-  expect(await live(tenant)).toEqual([['n1', { title: 'late', body: 'D' }]]);
+  expect(await tenant.said([patch('n1', { body: 'D' }, at(7))])).toEqual(['NOT_FOUND']);
+  expect(await live(tenant)).toEqual([]);
 });
 
 test('an edit that was made on what was purged is a conflict, by version and by key', async () => {

@@ -28,8 +28,7 @@ test('a loser is superseded: processed, kept in the log, and shown what won', as
 test('a loser that is sent again is shown what won as it is by then', async () => {
   const tenant = await createTenant(service);
   const loser = put(1, { a: 1 });
-  await tenant.push([put(2, { a: 2 }), loser]);
-  await tenant.push([put(3, { a: 3 })]);
+  for (const event of [put(2, { a: 2 }), loser, put(3, { a: 3 })]) await tenant.push([event]);
   const { results } = await tenant.push([loser]);
   const current = await tenant.record('e1');
   expect(current).toMatchObject(alive({ a: 3 }));

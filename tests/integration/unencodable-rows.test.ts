@@ -37,7 +37,7 @@ test.each([
   '%s that cannot be encoded leaves nothing of its group, and the connection clean',
   async (_what, rows) => {
     const store = createPostgresStore(pool, { onRetry: () => {} });
-    const wanted = { tenantId: 't1', identityKeys: [], entities: [] };
+    const wanted = { tenantId: 't1', identityKeys: [], entities: [], bases: [] };
     const plan = { head: 1, effects: [], decisions: ['stored'], ...rows };
     await expect(store.ingest([{ wanted }], () => plan)).rejects.toThrow('no safe integer');
     const stored = await withClient(database.url, (client) =>

@@ -25,6 +25,7 @@ export interface Tenant {
   /** A checkpoint from before everything: a pull since it shows tombstones too. */
   readonly start: string;
   sender(device?: string): Sender;
+  /** @param device by default another one each time, as the edits of one device keep their own order */
   push(events: readonly unknown[], envelope?: object, device?: string): Promise<PushAnswer>;
   /** The same to another process of the database. */
   pushTo(
@@ -59,12 +60,17 @@ export async function createTenant(service: TestApp): Promise<Tenant> {
   const { checkpoint: start } = await service.pull({}, sender());
 
   const history = createHistory();
+  let devices = 0;
+  const nextDevice = () => {
+    devices += 1;
+    return `d${devices}`;
+  };
 
   async function pushTo(
     process: TestApp,
     events: readonly unknown[],
     envelope: object = {},
-    device = 'd1',
+    device = nextDevice(),
   ) {
     const answer = await process.push(events, envelope, sender(device));
     addAnswered(history, answer, { device, events, envelope });

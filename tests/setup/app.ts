@@ -24,7 +24,8 @@ export interface AppOptions {
 
 export interface Sender {
   readonly tenant?: string;
-  readonly device?: string;
+  /** Null for a token without a device. */
+  readonly device?: string | null;
   readonly subject?: string;
   readonly scope?: string;
 }

@@ -17,6 +17,7 @@ const known = (identityKey: string, version: number, outcome: StoredOutcome): Kn
   version,
   outcome,
   fingerprint: Buffer.alloc(32, 1),
+  kind: 'note.put',
   entityType: 'note',
   entityId: 'n1',
   previous: undefined,

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { type Contended, after, canPatch, settle } from '../../src/push/last-write-wins.ts';
+import type { Stamp } from '../../src/storage/store.ts';
 import { fc } from './support/property.ts';
 import {
   arrive,
   byDefinition,
   patch,
+  purged,
   put,
   remove,
   settleLast,
@@ -24,10 +26,12 @@ const recordAfter = (...sent: readonly Sent[]) => seen(arrive(sent));
 
 describe('whatever the order of arrival', () => {
   test.each([
-    ['ordinary fields', ordinary],
-    ['fields named like what every object inherits', inherited],
-  ])('the same writes settle to the same record, the greatest of each field: %s', (_of, names) => {
-    const orders = writesTo(names).chain((writes) =>
+    ['ordinary fields', ordinary, false],
+    ['fields named like what every object inherits', inherited, false],
+    ['with puts that do not know some of the fields', inherited, true],
+  ])('the same writes settle to the same record, the greatest of each field: %s', (...row) => {
+    const [, names, withOlderPuts] = row;
+    const orders = writesTo(names, withOlderPuts).chain((writes) =>
       fc.tuple(fc.constant(writes), shuffled(writes)),
     );
     fc.assert(
@@ -41,7 +45,7 @@ describe('whatever the order of arrival', () => {
   });
 
   test('writes sent again, at once or much later, change nothing', () => {
-    const again = writesTo(ordinary).chain((writes) =>
+    const again = writesTo(ordinary, true).chain((writes) =>
       fc.tuple(fc.constant(writes), fc.subarray(writes)),
     );
     fc.assert(
@@ -63,7 +67,7 @@ describe('whatever the order of arrival', () => {
 
   test('`changed` says whether a client can see a difference, and `applied` never lies', () => {
     fc.assert(
-      fc.property(writesTo(ordinary), (writes) => {
+      fc.property(writesTo(ordinary, true), (writes) => {
         let record: Contended | undefined;
         for (const { write, stamp } of writes) {
           if (write.policy === 'patch' && !canPatch(record)) continue;
@@ -78,6 +82,95 @@ describe('whatever the order of arrival', () => {
       }),
       runs,
     );
+  });
+});
+
+describe('where a tombstone was purged', () => {
+  test('no field of a live record has a value that had already lost', () => {
+    const histories = writesTo(ordinary).chain((writes) =>
+      fc.tuple(fc.constant(writes), fc.array(fc.boolean(), { minLength: 9, maxLength: 9 })),
+    );
+    fc.assert(
+      fc.property(histories, ([writes, purges]) => {
+        const accepted: Sent[] = [];
+        let record: Contended | undefined;
+        for (const [at, sent] of writes.entries()) {
+          if (sent.write.policy !== 'patch' || canPatch(record)) {
+            record = stored(settle(record, sent.write, sent.stamp).record);
+            accepted.push(sent);
+          }
+          if (purges[at]) record = purged(record);
+        }
+        const expected = byDefinition(accepted);
+        if (record && !record.deleted) expect(seen(record)).toEqual(expected);
+        if (record?.data) expect(seen(record)?.data).toEqual(expected?.data);
+      }),
+      runs,
+    );
+  });
+
+  const late = put([5, 'k0'], { a: 0, b: 0 });
+  const gone = purged(
+    arrive([put([10, 'k1'], { a: 1, b: 1 }), put([20, 'k2'], { a: 2, b: 2 }), remove([30, 'k3'])]),
+  );
+
+  test('a put that had lost leaves no data, and a patch waits for a put that is newer than the remove', () => {
+    const settled = settle(gone, late.write, late.stamp);
+    expect(settled).toMatchObject({ outcome: 'superseded', changed: false });
+    expect(seen(settled.record)).toEqual({ deleted: true, data: null });
+    expect(canPatch(settled.record)).toBe(false);
+  });
+
+  test('a put between the newest one and the remove leaves none either', () => {
+    const settled = settle(gone, put([25, 'k4'], { a: 4 }).write, [25, 'k4']);
+    expect(settled.outcome).toBe('superseded');
+    expect(seen(settled.record)).toEqual({ deleted: true, data: null });
+  });
+
+  test('a put newer than the remove brings the record back', () => {
+    const settled = settle(gone, put([31, 'k4'], { a: 4 }).write, [31, 'k4']);
+    expect(settled.outcome).toBe('applied');
+    expect(seen(settled.record)).toEqual({ deleted: false, data: { a: 4 } });
+    expect(canPatch(settled.record)).toBe(true);
+  });
+});
+
+describe('a put that does not know a field', () => {
+  const older = (stamp: Stamp, a: number) => put(stamp, { a, b: 0 }, ['b']);
+
+  test('leaves it as it is', () => {
+    const sent = [put([1, 'k1'], { a: 1, b: 7 }), older([2, 'k2'], 2)];
+    expect(settleLast(...sent)).toMatchObject({ outcome: 'applied', partly: false });
+    expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 2, b: 7 } });
+  });
+
+  test('leaves it gone where it is gone', () => {
+    const sent = [put([1, 'k1'], { a: 1 }), older([2, 'k2'], 2)];
+    expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 2 } });
+  });
+
+  test('brings its default where there is no record, against which any put or patch wins', () => {
+    expect(recordAfter(older([5, 'k1'], 1))).toEqual({ deleted: false, data: { a: 1, b: 0 } });
+    for (const late of [put([2, 'k2'], { a: 2, b: 7 }), patch([2, 'k2'], { b: 7 })]) {
+      expect(settleLast(older([5, 'k1'], 1), late).outcome).toBe('applied');
+      expect(recordAfter(older([5, 'k1'], 1), late)).toEqual({
+        deleted: false,
+        data: { a: 1, b: 7 },
+      });
+    }
+  });
+
+  test('is a noop where only that field differs', () => {
+    const settled = settleLast(put([1, 'k1'], { a: 1, b: 7 }), older([2, 'k2'], 1));
+    expect(settled).toMatchObject({ outcome: 'noop', changed: false });
+  });
+
+  test('brings back its default where the value was purged', () => {
+    const gone = purged(arrive([put([1, 'k1'], { a: 1, b: 7 }), remove([2, 'k2'])]));
+    const back = settle(gone, older([3, 'k3'], 3).write, [3, 'k3']).record;
+    expect(seen(back)).toEqual({ deleted: false, data: { a: 3, b: 0 } });
+    const late = settle(back, patch([1, 'k0'], { b: 5 }).write, [1, 'k0']);
+    expect(late.outcome).toBe('superseded');
   });
 });
 

@@ -9,9 +9,9 @@ import { createRegistry } from '../../src/kinds/registry.ts';
 import type { Occurrence } from '../../src/push/apply.ts';
 import { createBatch } from '../../src/push/batch.ts';
 import { decodeEvent } from '../../src/push/decode.ts';
-import { Draft } from '../../src/push/draft.ts';
+import { Draft, type DraftRecord, toState } from '../../src/push/draft.ts';
 import { planMerge, planWrites } from '../../src/push/plan-writes.ts';
-import type { RecordState } from '../../src/storage/store.ts';
+import { RecordData } from '../../src/push/record-data.ts';
 
 const jobSchema = z.strictObject({ id: z.string(), name: z.string() });
 type Job = z.infer<typeof jobSchema>;
@@ -21,12 +21,12 @@ const effectiveAt = 7_000_250;
 const own = { entityType: 'job', entityId: 'j1' };
 const other = { entityType: 'crew', entityId: 'c1' };
 
-function recordOf(ref: { entityType: string; entityId: string }, rest: Partial<RecordState> = {}) {
+function recordOf(ref: { entityType: string; entityId: string }, rest: Partial<DraftRecord> = {}) {
   return {
     ...ref,
     version: 4,
     deleted: false,
-    data: '{"name":"old"}',
+    data: RecordData.ofText('{"name":"old"}'),
     originKey: 'k0',
     originKind: 'job.do',
     originDevice: null,
@@ -36,13 +36,13 @@ function recordOf(ref: { entityType: string; entityId: string }, rest: Partial<R
     clock: { put: [1, 'k0'] as const },
     sequence: null,
     ...rest,
-  } satisfies RecordState;
+  } satisfies DraftRecord;
 }
 
 /** An event of a kind with this policy, on a tenant with these records. */
 function occurrenceOf(
   policy: Policy<Job>,
-  records: readonly RecordState[] = [],
+  records: readonly DraftRecord[] = [],
   more: Partial<KindDefinition<Job>> = {},
 ): Occurrence {
   const kind = defineKind({
@@ -57,11 +57,12 @@ function occurrenceOf(
   const rules = { maxEventBytes: 1000, scopes: [] };
   const result = decodeEvent(raw, createRegistry([kind]), rules);
   if (!result.ok) throw new Error(result.undecoded.failure.message);
-  const sender = { tenantId: 't1', deviceId: 'd1', subject: 'Ada', sentAt: null, atomic: false };
+  const sender = { tenantId: 't1', deviceId: 'd1', subject: 'Ada', sentAt: null };
+  const asked = { atomic: false, keepsConflicts: true, bringsRecords: false };
   const tenant = { tenantId: 't1', head: 4, epoch: 'e', headProof: undefined, known: [] };
   return {
-    draft: Draft.of({ ...tenant, receivedAt, records }),
-    batch: createBatch({ ...sender, events: [result] }),
+    draft: Draft.of({ ...tenant, receivedAt, records: records.map(toState) }),
+    batch: createBatch({ ...sender, ...asked, events: [result] }),
     event: result.event,
     time: { effectiveAt, clockAdjusted: false },
     maxRecordLength: 1000,
@@ -90,7 +91,7 @@ test.each<[string, Policy<Job>, number]>([
   });
 });
 
-test.each<[string, RecordState | undefined]>([
+test.each<[string, DraftRecord | undefined]>([
   ['never there', undefined],
   ['only ever deleted', recordOf(own, { deleted: true, data: null, clock: { remove: [1, 'k0'] } })],
 ])('a patch of what was %s waits for its create', (_what, record) => {
@@ -180,7 +181,7 @@ test('what a decision does wrong is a failure of the event, with what is wrong f
   });
 });
 
-test.each<[string, RecordState | undefined]>([
+test.each<[string, DraftRecord | undefined]>([
   ['no record', undefined],
   ['a deleted record', recordOf(own, { deleted: true })],
 ])('there is nothing to merge with where there is %s', (_what, record) => {

@@ -22,13 +22,13 @@ const wanted = defineRowSet<Wanted>({
  */
 const loadText = `
 WITH event AS MATERIALIZED (
-  SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint,
+  SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint, event.kind,
          event.entity_type, event.entity_id, event.outcome, event.version - 1 AS version_before
   FROM ${wanted.unnest('wanted')}
   JOIN events AS event
     ON event.tenant_id = wanted.tenant_id AND event.identity_key = wanted.identity_key
 )
-SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint,
+SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint, event.kind,
        event.entity_type, event.entity_id, event.outcome,
        previous.fingerprint AS previous_fingerprint,
        ${micros('previous.received_at')} AS previous_received_at
@@ -41,6 +41,7 @@ interface Row {
   readonly identity_key: string;
   readonly version: number;
   readonly fingerprint: Buffer;
+  readonly kind: string;
   readonly entity_type: string;
   readonly entity_id: string;
   readonly outcome: StoredOutcome;
@@ -63,6 +64,7 @@ export async function loadKnownEvents(
     identityKey: row.identity_key,
     version: row.version,
     fingerprint: row.fingerprint,
+    kind: row.kind,
     entityType: row.entity_type,
     entityId: row.entity_id,
     outcome: row.outcome,

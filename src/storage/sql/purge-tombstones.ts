@@ -1,10 +1,7 @@
 import type { Sender } from '../trip.ts';
 import type { VersionRange } from './find-tombstones.ts';
 
-/**
- * With the data go the stamps of the puts and patches that made it: what remains is what a remove of
- * an entity never seen leaves. Stamps without their fields would let a later patch make half a record.
- */
+/** The clock stays whole: without it a put that had lost before the purge would win after it. */
 const text = `
 WITH purged AS (
   DELETE FROM records
@@ -15,7 +12,7 @@ WITH purged AS (
     tenant_id, entity_type, entity_id, version, clock, sequence,
     origin_key, origin_kind, origin_device, origin_at, created_at, updated_at)
   SELECT tenant_id, entity_type, entity_id, version,
-         json_build_object('remove', clock -> 'remove'), sequence,
+         clock, sequence,
          origin_key, origin_kind, origin_device, origin_at, created_at, updated_at
   FROM purged
   ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE SET

@@ -190,7 +190,7 @@ describe('a record that would outgrow its bound', () => {
     const events = [1, 2, 3].map(() => send('journal.line-added', { text }));
     const { answers, faults } = rehearse(kinds, [{ events }]);
     expect(answers[0]?.failed).toMatchObject([{ code: 'KIND_FAILED' }]);
-    expect(String(faults[0])).toContain('journal "a" would grow to 180011 characters');
+    expect(String(faults[0])).toContain('a record of type journal would grow to 180011 characters');
   });
 });
 

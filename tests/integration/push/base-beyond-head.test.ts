@@ -57,16 +57,6 @@ test.each([
   expect((await tenant.push([lost])).failed).toEqual(failed);
 });
 
-test('the newest version of the tenant can be a base, and the next one cannot yet', async () => {
-  const tenant = await createTenant(service);
-  await tenant.push([put('n1'), put('n2')]);
-  const next = put('n1', { title: 'next' }, { baseVersion: 3 });
-  expect(await tenant.said([next])).toEqual(['CONFLICT']);
-  expect(await tenant.head()).toBe(3);
-  const newest = put('n1', { title: 'newest' }, { baseVersion: 3 });
-  expect(await tenant.said([newest])).toEqual(['applied']);
-});
-
 test('what the batch before it brought counts as had', async () => {
   const tenant = await createTenant(service);
   expect(await tenant.said([put('n1'), put('n1', { title: 'A' }, { baseVersion: 1 })])).toEqual([

@@ -35,7 +35,7 @@ test('a replayed event is answered as duplicate with its outcome and version, an
   const superseded = put('n1', { title: 'B' }, { occurredAt: '2026-02-01T00:00:00Z' });
   const noop = put('n1', { title: 'A' }, { occurredAt: '2026-04-01T00:00:00Z' });
   const batch = [applied, superseded, noop];
-  await tenant.push(batch);
+  for (const event of batch) await tenant.push([event]);
   const [log, record] = [await tenant.log(), await tenant.record('n1')];
 
   const again = await tenant.push(batch);

@@ -66,7 +66,7 @@ test('a conflict moves no version that a later edit is compared with', async () 
 
 test('baseVersion 0 means that there is no record yet', async () => {
   const tenant = await createTenant(service);
-  const [first, second] = [put('n1', {}, { baseVersion: 0 }), put('n1', {}, { baseVersion: 0 })];
+  const [first, second] = ['A', 'B'].map((title) => put('n1', { title }, { baseVersion: 0 }));
   expect(await tenant.said([first, second])).toEqual(['applied', 'CONFLICT']);
 });
 
@@ -78,10 +78,27 @@ test('a base where there is no record is a conflict with nothing', async () => {
   expect(await tenant.log()).toMatchObject([{ version: 1, outcome: 'conflict' }]);
 });
 
-test('a base newer than the record is no conflict: the device has seen more than the record', async () => {
+test('a later event of the entity that left its record as it was is a base too', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1', { title: 'A' }), put('n2'), put('n1', { title: 'A' })]);
+  expect((await tenant.record('n1'))?.version).toBe(1);
+  expect(await tenant.said([put('n1', { title: 'B' }, { baseVersion: 3 })])).toEqual(['applied']);
+});
+
+test('an event of another entity is no base, whatever its version', async () => {
   const tenant = await createTenant(service);
   await tenant.push([put('n1'), put('n2'), put('n3')]);
-  expect(await tenant.said([put('n1', { title: 'A' }, { baseVersion: 3 })])).toEqual(['applied']);
+  const said = await tenant.said([put('n1', { title: 'A' }, { baseVersion: 3 })]);
+  expect(said).toEqual(['CONFLICT']);
+});
+
+test('a conflict is no base: a refused edit does not make its own lost base exist', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1', { title: 'A' })]);
+  const edits = ['B', 'C'].map((title) => put('n1', { title }, { baseVersion: 2 }));
+  expect(await tenant.said(edits)).toEqual(['CONFLICT', 'CONFLICT']);
+  expect(await tenant.said([put('n1', { title: 'D' }, { baseVersion: 3 })])).toEqual(['CONFLICT']);
+  expect(await tenant.said([put('n1', { title: 'E' }, { baseVersion: 1 })])).toEqual(['applied']);
 });
 
 test('an edit made before a delete is a conflict that shows the tombstone', async () => {
@@ -102,11 +119,11 @@ test('a delete made on an older version is a conflict like any edit', async () =
 
 test('events that change nothing do not make an edit stale', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([
-    put('n1', { title: 'A' }, { occurredAt: '2026-02-01T00:00:00Z' }),
-    put('n1', { title: 'late' }, { occurredAt: '2026-01-01T00:00:00Z' }),
-    put('n1', { title: 'A' }, { occurredAt: '2026-03-01T00:00:00Z' }),
-  ]);
+  for (const [title, month] of ['A 02', 'late 01', 'A 03'].map((pair) => pair.split(' '))) {
+    await tenant.push([
+      put('n1', { title: `${title}` }, { occurredAt: `2026-${month}-01T00:00:00Z` }),
+    ]);
+  }
   expect(await tenant.said([put('n1', { title: 'B' }, { baseVersion: 1 })])).toEqual(['applied']);
 });
 
@@ -208,7 +225,8 @@ test('a base that is an event of another entity is a mistake', async () => {
 test('an edit whose base lost by its clock is a conflict', async () => {
   const tenant = await createTenant(service);
   const lost = put('n1', { title: 'B' }, { occurredAt: '2026-01-01T00:00:00Z' });
-  await tenant.push([put('n1', { title: 'A' }, { occurredAt: '2026-02-01T00:00:00Z' }), lost]);
+  await tenant.push([put('n1', { title: 'A' }, { occurredAt: '2026-02-01T00:00:00Z' })]);
+  await tenant.push([lost]);
   const { failed } = await tenant.push([put('n1', {}, { baseKey: lost.identityKey })]);
   expect(failed).toMatchObject([{ code: 'CONFLICT', current: { data: { title: 'A' } } }]);
 });

@@ -24,6 +24,8 @@ export function batchOf(name: string, events = 1, bytes = 0): Batch {
     subject: null,
     sentAt: null,
     atomic: false,
+    keepsConflicts: true,
+    bringsRecords: false,
     events: Array.from({ length: events }, () => ({
       ok: false as const,
       undecoded: { identityKey: null, failure },

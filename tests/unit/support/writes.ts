@@ -6,6 +6,7 @@ import {
   type Settled,
   settle,
 } from '../../../src/push/last-write-wins.ts';
+import { RecordData } from '../../../src/push/record-data.ts';
 import type { Stamp } from '../../../src/storage/store.ts';
 import { fc } from './property.ts';
 
@@ -19,8 +20,8 @@ export interface Seen {
   readonly data: Fields | null;
 }
 
-export const put = (stamp: Stamp, fields: Fields): Sent => ({
-  write: { policy: 'put', fields },
+export const put = (stamp: Stamp, fields: Fields, unknown: readonly string[] = []): Sent => ({
+  write: { policy: 'put', fields, ...(unknown.length > 0 && { unknown }) },
   stamp,
 });
 export const patch = (stamp: Stamp, fields: Fields): Sent => ({
@@ -46,6 +47,11 @@ export function arrive(sent: readonly Sent[]): Contended | undefined {
   return record;
 }
 
+/** What is left of a record whose tombstone was purged; any other stays as it is. */
+export function purged(record: Contended | undefined): Contended | undefined {
+  return record?.deleted ? stored({ ...record, data: null }) : record;
+}
+
 /** What becomes of the last of them. */
 export function settleLast(...sent: readonly Sent[]): Settled {
   const last = sent.at(-1);
@@ -55,12 +61,13 @@ export function settleLast(...sent: readonly Sent[]): Settled {
 
 /** A record between two batches is JSON in the database. */
 export function stored(record: Contended): Contended {
-  return { ...record, clock: JSON.parse(JSON.stringify(record.clock)) };
+  const data = record.data && RecordData.ofText(record.data.text);
+  return { ...record, data, clock: JSON.parse(JSON.stringify(record.clock)) };
 }
 
 export function seen(record: Contended | undefined): Seen | undefined {
   if (!record) return undefined;
-  return { deleted: record.deleted, data: record.data === null ? null : JSON.parse(record.data) };
+  return { deleted: record.deleted, data: record.data && JSON.parse(record.data.text) };
 }
 
 /** What the writes come to by definition, without any order of arrival: the greatest wins. */
@@ -75,13 +82,20 @@ export function byDefinition(sent: readonly Sent[]): Seen | undefined {
   const deleted = removes.length > 0 && newest(removes) >= newest(writes);
   const data: Record<string, JsonValue> = {};
   for (const name of new Set(writes.flatMap((one) => Object.keys(fieldsOf(one))))) {
-    // A put speaks of every field: of those it does not name, that they are gone.
+    // A put speaks of every field: of those it does not name, that they are gone. What it does not know
+    // it speaks of only where nobody else does.
     const about = writes.filter((one) => one.write.policy === 'put' || name in own(fieldsOf(one)));
-    const winner = about.reduce((best, one) => (isGreater(one.stamp, best.stamp) ? one : best));
+    const knowing = about.filter((one) => !unknownOf(one).includes(name));
+    const heard = knowing.length > 0 ? knowing : about;
+    const winner = heard.reduce((best, one) => (isGreater(one.stamp, best.stamp) ? one : best));
     const value = own(fieldsOf(winner))[name];
     if (value !== undefined) data[name] = value;
   }
   return { deleted, data };
+}
+
+function unknownOf({ write }: Sent): readonly string[] {
+  return (write.policy === 'put' && write.unknown) || [];
 }
 
 function fieldsOf({ write }: Sent): Fields {
@@ -111,13 +125,26 @@ const fields = (names: readonly string[], minKeys: number) =>
 const letter = fc.constantFrom('a', 'b', 'é', '\uE000', '\uFFFD', '\u{1F600}', '\u{10FFFF}');
 const key = fc.array(letter, { minLength: 1, maxLength: 3 }).map((letters) => letters.join(''));
 
+/** A put of an older payload version, which knows only the first of the fields: its upcast adds the others. */
+const olderPut = (stamp: Stamp, names: readonly string[]) =>
+  fc
+    .tuple(...names.map(() => fc.integer({ min: 0, max: 2 })))
+    .map((values) =>
+      put(
+        stamp,
+        Object.fromEntries(names.map((name, at) => [name, values[at] ?? 0])),
+        names.slice(1),
+      ),
+    );
+
 /** A set of writes to one entity, each under a key of its own. */
-export const writesTo = (names: readonly string[]) =>
+export const writesTo = (names: readonly string[], withOlderPuts = false) =>
   fc.uniqueArray(
     fc
       .tuple(fc.integer({ min: 1, max: 4 }), key)
       .chain((stamp) =>
         fc.oneof(
+          { weight: withOlderPuts ? 2 : 0, arbitrary: olderPut(stamp, names) },
           { weight: 2, arbitrary: fields(names, 0).map((data) => put(stamp, data)) },
           { weight: 3, arbitrary: fields(names, 1).map((data) => patch(stamp, data)) },
           { weight: 1, arbitrary: fc.constant(remove(stamp)) },

@@ -79,6 +79,8 @@ export class MemoryTenant {
       subject: null,
       sentAt: null,
       atomic: false,
+      keepsConflicts: true,
+      bringsRecords: false,
       events: events.map((event) => decodeEvent(event, registry, rules)),
     });
   }

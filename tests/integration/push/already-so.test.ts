@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { auditOf } from '../../model/audit.ts';
+import { documentKinds } from '../../model/documents.ts';
+import { nextKey, patch, put, remove, type SentEvent } from '../../model/events.ts';
+import { createTenant } from '../../model/tenant.ts';
+import { bundledKinds } from '../../../src/kinds/registry.ts';
+import { startApp, type TestApp } from '../../setup/app.ts';
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ kinds: [...bundledKinds, ...documentKinds('doc')] });
+});
+afterAll(() => service.close());
+
+const send = (kind: string, payload: object, rest: object = {}): SentEvent => ({
+  identityKey: nextKey(),
+  kind,
+  payload,
+  ...rest,
+});
+const invoice = { invoiceId: 'i1', customer: 'c', amountCents: 100, currency: 'EUR' };
+const resource = { resourceType: 'Customer', resourceId: 'r1', resourceVersion: 0 };
+
+type Turn = 'first' | 'second';
+
+/** The event that makes the record, and the edit that two devices make on its first version. */
+const same: readonly [string, SentEvent, (turn: Turn) => SentEvent][] = [
+  ['puts', put('n1', { title: 'A' }), () => put('n1', { title: 'B' }, { baseVersion: 1 })],
+  ['patches', put('n1', { title: 'A' }), () => patch('n1', { title: 'B' }, { baseVersion: 1 })],
+  ['removes', put('n1'), () => remove('n1', { baseVersion: 1 })],
+  [
+    'puts whose fields stand in another order',
+    send('doc.put', { id: 'n1', fields: { a: 0 } }),
+    (turn) => {
+      const fields = turn === 'first' ? { a: 1, b: 1 } : { b: 1, a: 1 };
+      return send('doc.put', { id: 'n1', fields }, { baseVersion: 1 });
+    },
+  ],
+  [
+    'updates of a strict kind',
+    send('invoice.create', { ...invoice, status: 'draft' }),
+    () => send('invoice.update', { invoiceId: 'i1', status: 'issued' }, { baseVersion: 1 }),
+  ],
+  [
+    'removes whose payload names the version',
+    send('resource.put', { ...resource, data: { name: 'Ada' } }),
+    () => send('resource.remove', { ...resource, resourceVersion: 1 }),
+  ],
+];
+
+test.each(same)(
+  'of two equal %s on one version the second is a noop, and no conflict',
+  async (_what, create, edit) => {
+    const tenant = await createTenant(service);
+    await tenant.push([create]);
+    expect(await tenant.said([edit('first')])).toEqual(['applied']);
+    const [record] = (await tenant.records()).values();
+    const again = edit('second');
+    const { processed, results } = await tenant.push([again]);
+    expect(processed).toEqual([again.identityKey]);
+    expect(results).toMatchObject([{ status: 'noop', version: 3, current: record }]);
+    expect((await tenant.push([again])).results).toMatchObject([
+      { status: 'duplicate', original: 'noop', current: record },
+    ]);
+    expect((await auditOf(tenant).conflicts()).conflicts).toEqual([]);
+    expect([...(await tenant.records()).values()]).toEqual([record]);
+  },
+);
+
+test('two equal creates are one, and another one is a conflict', async () => {
+  const tenant = await createTenant(service);
+  const create = (amountCents: number) =>
+    send('invoice.create', { ...invoice, amountCents, status: 'draft' });
+  expect(await tenant.said([create(100), create(100), create(101)])).toEqual([
+    'applied',
+    'noop',
+    'CONFLICT',
+  ]);
+});
+
+test('a put that has all that is there and less is a conflict, as it would take a field away', async () => {
+  const tenant = await createTenant(service);
+  const on = { baseVersion: 1 };
+  await tenant.push([send('doc.put', { id: 'd1', fields: { a: 0 } })]);
+  await tenant.push([send('doc.put', { id: 'd1', fields: { a: 1, b: 1 } }, on)]);
+  const less = send('doc.put', { id: 'd1', fields: { a: 1 } }, on);
+  const patched = send('doc.patch', { id: 'd1', fields: { a: 1 } }, on);
+  expect(await tenant.said([less, patched])).toEqual(['CONFLICT', 'noop']);
+});
+
+test('an equal edit of what was deleted since is a conflict', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1', { title: 'A' }), remove('n1')]);
+  expect(await tenant.said([put('n1', { title: 'A' }, { baseVersion: 1 })])).toEqual(['CONFLICT']);
+});
