@@ -29,6 +29,9 @@ export interface NodeOptions {
   readonly closing: AbortSignal;
 }
 
+/** So short that tombstones are purged again and again while edits from before them still arrive. */
+const retention = { TOMBSTONE_RETENTION: '20s', RETENTION_INTERVAL: '5s' };
+
 export async function openNode({
   name,
   dataDir,
@@ -37,7 +40,7 @@ export async function openNode({
 }: NodeOptions): Promise<Node> {
   const database = await startTcpProxy(databaseUrl);
   const run = (port = 0): Promise<Service> =>
-    startService({ dataDir, port, env: { DATABASE_URL: database.url } });
+    startService({ dataDir, port, env: { ...retention, DATABASE_URL: database.url } });
   let service = await run().catch(async (error: unknown) => {
     await database.close();
     throw error;

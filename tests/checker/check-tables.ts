@@ -1,10 +1,10 @@
-import type { Logged, Replayed } from '../model/bundled/replay.ts';
+import type { Logged, ModelRecord, Replayed } from '../model/bundled/replay.ts';
 import type { SentEvent } from '../model/events.ts';
 import type { Device } from './device.ts';
 import type { Evidence, Story } from './evidence.ts';
 import type { Problem } from './report.ts';
 import { byEntity, isEqual, type Shown, tell } from './shown.ts';
-import type { StoredEvent } from './stored.ts';
+import type { StoredEvent, StoredRecord } from './stored.ts';
 
 /** What a log should have come to. */
 export type Model = (log: readonly Logged[]) => Replayed;
@@ -28,14 +28,19 @@ export function checkModel(evidence: Evidence, model: Model): Problem[] {
   const expected = byEntity([...records.values()].filter(({ version }) => version > 0));
   for (const key of new Set([...server.keys(), ...expected.keys()])) {
     const [stored, wanted] = [server.get(key), expected.get(key)];
-    // A tombstone may have been purged.
-    if (isEqual(stored, wanted) || (!stored && wanted?.deleted)) continue;
+    if (isEqual(stored, wanted) || (wanted?.deleted && isPurged(stored, wanted))) continue;
     const entity = stored ?? wanted;
     if (!entity) continue;
     const message = `is ${tell(stored)} at the server, where the model has ${tell(wanted)}`;
     problems.push({ kind: 'record', entity, message });
   }
   return problems;
+}
+
+/** A tombstone may be gone, or stand in the feed again without its data. */
+function isPurged(stored: StoredRecord | undefined, wanted: ModelRecord): boolean {
+  if (!stored) return true;
+  return stored.deleted && stored.data === null && wanted.since.includes(stored.version);
 }
 
 export function modelRecords(evidence: Evidence, model: Model): ReadonlyMap<string, Shown> {
@@ -102,7 +107,7 @@ function toLogged(row: StoredEvent, story: Story | undefined): Logged | undefine
   const { baseVersion, baseKey, sequence, occurredAt } = (sent ?? {}) as Partial<SentEvent>;
   const payload = sent ? sent.payload : JSON.parse(row.payload ?? 'null');
   return {
-    ...{ version, identityKey, outcome, effectiveAt, receivedAt },
+    ...{ version, identityKey, outcome, effectiveAt, receivedAt, device: row.device },
     kind: row.kind,
     kindVersion: row.kindVersion,
     payload: payload as Logged['payload'],

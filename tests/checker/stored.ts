@@ -12,6 +12,7 @@ export interface StoredEvent {
   readonly payload: string | null;
   readonly effectiveAt: number;
   readonly receivedAt: number;
+  readonly device: string | null;
   /** Where it settles a conflict: how. */
   readonly resolution: 'discard' | 'force' | 'merge' | null;
 }
@@ -38,7 +39,7 @@ SELECT event.version::float8 AS version, identity_key AS "identityKey", kind,
        kind_version AS "kindVersion", outcome, payload::text AS payload,
        (extract(epoch FROM effective_at) * 1000000)::float8 AS "effectiveAt",
        (extract(epoch FROM received_at) * 1000000)::float8 AS "receivedAt",
-       conflict.resolution
+       device_id AS device, conflict.resolution
 FROM events AS event
 LEFT JOIN conflicts AS conflict
        ON conflict.tenant_id = event.tenant_id AND conflict.resolved_version = event.version

@@ -32,13 +32,15 @@ beforeAll(async () => {
 });
 afterAll(() => pair.close());
 
-/** Each push and pull goes to the other process than the one before. */
-function alternately(tenant: Tenant): (batch: readonly unknown[]) => Promise<PushAnswer> {
+/** Each push goes to the other process than the one before; without a device it is another one each time. */
+function alternately(
+  tenant: Tenant,
+): (batch: readonly unknown[], device?: string) => Promise<PushAnswer> {
   let turn = 0;
-  return (batch) => {
+  return (batch, device) => {
     turn += 1;
     const service = turn % 2 === 0 ? services[0] : services[1];
-    return tenant.pushTo(service, batch);
+    return tenant.pushTo(service, batch, {}, device);
   };
 }
 
@@ -79,15 +81,17 @@ const historyArbitrary = deedsArbitrary<Timed>({ day: fc.integer({ min: 1, max: 
     ),
 );
 
+/** Each event from a device of its own, as the edits of one device keep their order. */
 async function replay(deeds: readonly (Deed & Timed)[], plan: Plan) {
   const tenant = await createTenant(services[0]);
   const events = deeds.map((deed) => toEvent(deed, timeOf(deed)));
-  await deliver(events, plan, alternately(tenant));
+  const push = alternately(tenant);
+  await deliver(events, { ...plan, sizes: [1] }, (batch) => push(batch));
   return tenant;
 }
 
 test(
-  'fault 21: in whatever order, batches and repetitions the same events arrive, they leave the same records',
+  'fault 21: in whatever order and repetitions the same events arrive, each from a device of its own, they leave the same records',
   async () => {
     await fc.assert(
       fc.asyncProperty(historyArbitrary, async ([deeds, plans]) => {
@@ -103,6 +107,95 @@ test(
         }
       }),
       runs(60),
+    );
+  },
+  patience,
+);
+
+/** In which order devices send, and how many events each time. */
+type Interleaving = readonly { readonly device: number; readonly size: number }[];
+
+interface Queued extends Timed {
+  readonly device: number;
+}
+
+const queuesArbitrary = deedsArbitrary<Queued>(
+  { day: fc.integer({ min: 1, max: 3 }), device: fc.nat({ max: 2 }) },
+  14,
+);
+const interleavingArbitrary: fc.Arbitrary<Interleaving> = fc.array(
+  fc.record({ device: fc.nat({ max: 2 }), size: fc.integer({ min: 1, max: 4 }) }),
+  { minLength: 4, maxLength: 12 },
+);
+
+/** So that no patch waits for a put: what a device gives up and sends later comes later in its order. */
+const founded = (deeds: readonly (Deed & Queued)[]): (Deed & Queued)[] => [
+  ...[...new Set(deeds.map(({ entityId }) => entityId))].map((entityId, at) => ({
+    identityKey: `found-${at}`,
+    entityId,
+    action: { policy: 'put', fields: {} } as const,
+    day: 1,
+    device: 3,
+  })),
+  ...deeds,
+];
+
+/** Each device sends its queue in its own order. */
+async function interleave(
+  tenant: Tenant,
+  deeds: readonly (Deed & Queued)[],
+  interleaving: Interleaving,
+): Promise<void> {
+  const queues = Map.groupBy(deeds, ({ device }) => device);
+  const push = alternately(tenant);
+  const send = async (device: number, size: number) => {
+    const batch = queues.get(device)?.splice(0, size) ?? [];
+    if (batch.length === 0) return;
+    const events = batch.map((deed) => toEvent(deed, timeOf(deed)));
+    expect((await push(events, `device ${device}`)).failed).toEqual([]);
+    // As where the answer was lost.
+    if (size % 2 === 0) await push(events, `device ${device}`);
+  };
+  await send(3, Number.POSITIVE_INFINITY);
+  for (const { device, size } of interleaving) await send(device, size);
+  for (const device of queues.keys()) await send(device, Number.POSITIVE_INFINITY);
+}
+
+/** When each event counts: at its time, or just after the one before it of its device about its entity. */
+function timesOf(deeds: readonly (Deed & Queued)[]): ReadonlyMap<string, number> {
+  const last = new Map<string, number>();
+  return new Map(
+    deeds.map((deed) => {
+      const of = `${deed.device} ${deed.entityId}`;
+      const at = Math.max(timeOf(deed) * 1000, (last.get(of) ?? Number.NEGATIVE_INFINITY) + 1);
+      last.set(of, at);
+      return [deed.identityKey, at];
+    }),
+  );
+}
+
+test(
+  'fault 21: however the queues of devices interleave, their clocks and batches, each keeps its own order and all leave the same records',
+  async () => {
+    const interleavings = fc.array(interleavingArbitrary, { minLength: 2, maxLength: 3 });
+    await fc.assert(
+      fc.asyncProperty(queuesArbitrary, interleavings, async (queued, plans) => {
+        const deeds = founded(queued);
+        const times = timesOf(deeds);
+        const model = finalRecords(
+          deeds.map((deed) => toAccepted(deed, times.get(deed.identityKey) ?? Number.NaN)),
+        );
+        for (const plan of plans) {
+          const tenant = await createTenant(services[0]);
+          await interleave(tenant, deeds, plan);
+          expect(await finalRecordsOf(tenant)).toEqual(model);
+          await expectSound(
+            tenant,
+            deeds.map(({ identityKey }) => identityKey),
+          );
+        }
+      }),
+      runs(40),
     );
   },
   patience,
@@ -196,14 +289,19 @@ test(
           }
 
           const accepted = acceptable(deeds);
-          const log = new Map((await tenant.log()).map((entry) => [entry.identityKey, entry]));
           const micros = (milliseconds: number | undefined) => milliseconds && milliseconds * 1000;
+          const last = new Map<string, number>();
           const model = finalRecords(
-            accepted.map((deed) => {
-              const { occurredAt, sentAt } = clocks.get(deed.identityKey) ?? {};
-              const receivedAt = log.get(deed.identityKey)?.receivedAt ?? Number.NaN;
+            (await tenant.log()).flatMap(({ identityKey, receivedAt }) => {
+              const deed = accepted.find((one) => one.identityKey === identityKey);
+              if (!deed) return [];
+              const { occurredAt, sentAt } = clocks.get(identityKey) ?? {};
               const clock = { occurredAt: micros(occurredAt), sentAt: micros(sentAt), receivedAt };
-              return toAccepted(deed, effectiveAtOf(clock));
+              const of = `${deed.device} ${deed.entityId}`;
+              const ownLast = last.get(of) ?? Number.NEGATIVE_INFINITY;
+              const at = Math.max(effectiveAtOf(clock), ownLast + 1);
+              last.set(of, at);
+              return toAccepted(deed, at);
             }),
           );
           expect(await finalRecordsOf(tenant)).toEqual(model);

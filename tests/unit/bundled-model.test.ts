@@ -7,6 +7,7 @@ import { entityKeyOf, type Logged, replay } from '../model/bundled/replay.ts';
 import { MemoryTenant, type Sent } from './kinds/support/memory-tenant.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
+const unseen = { version: 0, deleted: true, data: null, purged: undefined };
 const runs = Number(process.env.RUNS ?? 8);
 
 /** Three devices that write to one tenant without a network between: the real deciding. */
@@ -37,10 +38,12 @@ function history(run: number) {
     const { act, author } = random.pick(devices);
     const events = act(author) as readonly Sent[];
     for (const event of events) sent.set(event.identityKey, event);
+    tenant.device = author.device;
     const outcomes = tenant.push(...random.shuffled(events));
     for (const { status, identityKey } of outcomes) {
       if (status === 'failed') author.forget(identityKey ?? '');
     }
+    for (const entity of tenant.entities) if (random.chance(0.02)) tenant.purge(entity);
     tenant.now += random.int(0, 40_000);
   }
   return { tenant, sent };
@@ -50,12 +53,13 @@ function loggedOf({ tenant, sent }: ReturnType<typeof history>): Logged[] {
   return tenant.log.map((row) => {
     const event = sent.get(row.identityKey);
     if (!event) throw new Error(`nobody sent ${row.identityKey}`);
-    const { version, outcome, effectiveAt, receivedAt } = row;
+    const { version, outcome, effectiveAt, receivedAt, deviceId: device } = row;
     const { version: kindVersion = 1, occurredAt, payload, ...rest } = event;
     const at = occurredAt === undefined ? undefined : Date.parse(occurredAt) * 1000;
     return {
       ...rest,
       version,
+      device,
       kindVersion,
       payload: payload as Logged['payload'],
       occurredAt: at,
@@ -78,18 +82,21 @@ test(`the model of the bundled kinds decides as the service does (SEED=${seed})`
     for (const { outcome } of told.tenant.log) outcomes.add(outcome);
     for (const record of records.values()) {
       const stored = told.tenant.record(record);
-      const { version, deleted, data } = stored ?? { version: 0, deleted: true, data: null };
-      expect({
+      const { version, deleted, data, purged } = stored ?? unseen;
+      const shown = {
         key: entityKeyOf(record),
         version,
         deleted,
         data: JSON.parse(data ?? 'null'),
-      }).toEqual({
+      };
+      const { since, ...wanted } = record;
+      expect({ ...shown, version: 0 }).toEqual({
         key: entityKeyOf(record),
-        version: record.version,
-        deleted: record.deleted,
-        data: record.data,
+        version: 0,
+        deleted: wanted.deleted,
+        data: purged ? null : wanted.data,
       });
+      expect(purged ? [wanted.version, ...since] : [wanted.version]).toContain(version);
     }
   }
   expect([...outcomes].toSorted()).toEqual(['applied', 'conflict', 'merged', 'noop', 'superseded']);

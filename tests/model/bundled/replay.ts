@@ -15,6 +15,8 @@ export interface Logged {
   readonly sequence?: number;
   /** This and all other times in microseconds since 1970. */
   readonly occurredAt: number | undefined;
+  /** Who sent it; null where the token named no device. */
+  readonly device: string | null;
   /** The sender's clock at each request that held it; one of them was the one that was accepted. */
   readonly sentAts: readonly (number | undefined)[];
   /** Where it settles a conflict: how. */
@@ -28,6 +30,11 @@ export interface ModelRecord extends Seen {
   readonly entityType: string;
   readonly entityId: string;
   readonly version: number;
+  /**
+   * Of a deleted record: the events about it since. Where its tombstone was purged, the next of them put a
+   * tombstone without data into the feed.
+   */
+  readonly since: readonly number[];
 }
 
 /** What the log should have come to, and where it did otherwise. */
@@ -45,16 +52,19 @@ interface Entity {
   record: ModelRecord;
   readonly writes: Accepted[];
   readonly facts: TicketFact[];
+  /** When each device's last write of it competed. */
+  readonly lastTimes: Map<string | null, number>;
 }
 
 /** One tenant's log, in version order, decided again by a model that shares no code with the service. */
 export function replay(log: readonly Logged[]): Replayed {
   const entities = new Map<string, Entity>();
-  const byKey = new Map<string, Logged>();
+  const past: Past = { byKey: new Map(), byVersion: new Map() };
   const faults: ModelFault[] = [];
   for (const event of log) {
-    for (const message of decideAgain(event, entities, byKey)) faults.push({ event, message });
-    byKey.set(event.identityKey, event);
+    for (const message of decideAgain(event, entities, past)) faults.push({ event, message });
+    past.byKey.set(event.identityKey, event);
+    past.byVersion.set(event.version, event);
   }
   const records = [...entities].map(([key, { record }]) => [key, record] as const);
   return { records: new Map(records), faults };
@@ -64,22 +74,23 @@ export function entityKeyOf({ entityType, entityId }: { entityType: string; enti
   return `${entityType} ${entityId}`;
 }
 
+interface Past {
+  readonly byKey: Map<string, Logged>;
+  readonly byVersion: Map<number, Logged>;
+}
+
 interface Deciding {
   readonly event: Logged;
   readonly meaning: Meaning;
   readonly entities: Map<string, Entity>;
-  readonly byKey: ReadonlyMap<string, Logged>;
+  readonly past: Past;
 }
 
 /** @returns where the service did otherwise */
-function decideAgain(
-  event: Logged,
-  entities: Deciding['entities'],
-  byKey: Deciding['byKey'],
-): string[] {
+function decideAgain(event: Logged, entities: Deciding['entities'], past: Past): string[] {
   if (event.resolution === 'discard') return differing('outcome', event.outcome, 'noop');
   const meaning = meaningOf(event.kind, event.kindVersion, event.payload);
-  const deciding = { event, meaning, entities, byKey };
+  const deciding = { event, meaning, entities, past };
   switch (meaning.policy) {
     case 'fact':
       return tell(deciding, meaning.fact);
@@ -136,6 +147,7 @@ function settle(deciding: Deciding, meaning: Settling): string[] {
   const { record } = entity;
   const based = isBased(event, meaning);
   if (based && hasChanged(deciding, meaning, record)) {
+    if (isAlreadySo(meaning, record)) return differing('outcome', event.outcome, 'noop');
     const merging = meaning.policy !== 'remove' && meaning.unites && !record.deleted;
     if (!merging || !record.data) return differing('outcome', event.outcome, 'conflict');
     const faults = [
@@ -160,23 +172,49 @@ function isBased(event: Logged, { base }: { readonly base?: number }): boolean {
   return event.baseKey !== undefined || event.baseVersion !== undefined || base !== undefined;
 }
 
-function hasChanged({ event, byKey }: Deciding, meaning: Settling, record: ModelRecord): boolean {
-  const isThere = record.version > 0;
+/**
+ * Where a tombstone may have been purged, its version is one of several: what the service made of the base
+ * says which.
+ */
+function hasChanged(deciding: Deciding, meaning: Settling, record: ModelRecord): boolean {
+  const versions = [record.version, ...record.since];
+  const found = versions.map((version) => hasChangedSince(deciding, meaning, version));
+  const isConflict = deciding.event.outcome === 'conflict';
+  return found.includes(isConflict) ? isConflict : found.includes(true);
+}
+
+function hasChangedSince({ event, past }: Deciding, meaning: Settling, version: number): boolean {
   if (event.baseKey !== undefined) {
-    const base = byKey.get(event.baseKey);
+    const base = past.byKey.get(event.baseKey);
     const holds = base?.outcome === 'applied' || base?.outcome === 'noop';
-    return !holds || (isThere && record.version > base.version);
+    return !holds || version > base.version;
   }
-  const base = event.baseVersion ?? meaning.base ?? 0;
-  return isThere ? record.version > base : base > 0;
+  const stated = event.baseVersion ?? meaning.base ?? 0;
+  if (version === 0 || stated <= version) return stated !== version;
+  const base = past.byVersion.get(stated);
+  return !base || base.outcome === 'conflict' || !isAbout(base, meaning);
+}
+
+function isAbout({ kind, kindVersion, payload }: Logged, meaning: Meaning): boolean {
+  return entityKeyOf(meaningOf(kind, kindVersion, payload)) === entityKeyOf(meaning);
+}
+
+/** Both sides wanted the same. */
+function isAlreadySo(meaning: Settling, { deleted, data }: ModelRecord): boolean {
+  if (meaning.policy === 'remove') return deleted;
+  if (deleted) return false;
+  const kept = meaning.policy === 'patch' ? data : {};
+  return textOf({ ...kept, ...meaning.fields }) === textOf(data);
 }
 
 /** The stored time must be that of one of the requests, moved as the contract says. */
 function wrongTime(entity: Entity, event: Logged, based: boolean): string[] {
   const { occurredAt, receivedAt, effectiveAt } = event;
   const newest = Math.max(...entity.writes.map((other) => other.effectiveAt));
+  const ownLast = entity.lastTimes.get(event.device) ?? Number.NEGATIVE_INFINITY;
   const possible = event.sentAts.map((sentAt) => {
-    const at = effectiveAtOf({ occurredAt, sentAt, receivedAt });
+    const told = effectiveAtOf({ occurredAt, sentAt, receivedAt });
+    const at = Math.max(told, ownLast + 1);
     return based ? Math.min(Math.max(at, newest + 1), receivedAt) : at;
   });
   if (event.resolution ? effectiveAt === receivedAt : possible.includes(effectiveAt)) return [];
@@ -194,9 +232,10 @@ function settleWrite(
   const accepted: Accepted = { ...action, identityKey, entityId, effectiveAt };
   const written = write(entity.writes, accepted);
   entity.writes.push(accepted);
-  if (written.changed) {
-    entity.record = { ...entity.record, ...written.after, version: event.version };
-  }
+  entity.lastTimes.set(event.device, effectiveAt);
+  const since = written.after.deleted ? [...entity.record.since, event.version] : [];
+  const version = written.changed ? event.version : entity.record.version;
+  entity.record = { ...entity.record, ...written.after, version, since };
   return written;
 }
 
@@ -214,8 +253,8 @@ function entityOf(
   const key = entityKeyOf({ entityType, entityId });
   const found = entities.get(key);
   if (found) return found;
-  const record = { entityType, entityId, version: 0, ...unseen };
-  const made = { record, writes: [], facts: [] };
+  const record = { entityType, entityId, version: 0, since: [], ...unseen };
+  const made = { record, writes: [], facts: [], lastTimes: new Map() };
   entities.set(key, made);
   return made;
 }

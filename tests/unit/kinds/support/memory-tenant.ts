@@ -29,6 +29,8 @@ export interface Sent {
 export class MemoryTenant {
   /** Of the next push. */
   now = Date.UTC(2026, 10, 21, 12);
+  /** Likewise. */
+  device = 'd';
   readonly log: EventRow[] = [];
   readonly #known = new Map<string, KnownEvent>();
   readonly #records = new Map<string, RecordState>();
@@ -61,6 +63,17 @@ export class MemoryTenant {
     return plan.decisions.flatMap(({ outcomes }) => outcomes);
   }
 
+  /** As the clean-up does it to tombstones that are old enough. */
+  purge(entity: EntityRef): void {
+    const record = this.record(entity);
+    if (!record?.deleted) return;
+    this.#records.set(entityKey(entity), { ...record, data: null, purged: 'hidden' });
+  }
+
+  get entities(): readonly EntityRef[] {
+    return [...this.#records.values()];
+  }
+
   /** A live record's data. */
   find(entityType: string, entityId: string): Fields | undefined {
     const record = this.record({ entityType, entityId });
@@ -75,7 +88,7 @@ export class MemoryTenant {
     const rules = { maxEventBytes: 64_000, scopes: ['colony:admin'] };
     return createBatch({
       tenantId: 't',
-      deviceId: 'd',
+      deviceId: this.device,
       subject: null,
       sentAt: null,
       atomic: false,

@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { documentKinds } from '../model/documents.ts';
+import { type Deed, deedsArbitrary, runs, toAccepted, toEvent } from '../model/histories.ts';
+import { finalState } from '../model/last-write-wins.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+import { createCleaner } from '../setup/retention.ts';
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({ kinds: documentKinds('doc') });
+});
+afterAll(() => service.close());
+beforeEach(() => service.sql('TRUNCATE tenants, events, records, purged_records, conflicts'));
+
+interface Purged {
+  /** A day of January 2026: few, so that they tie. */
+  readonly day: number;
+  /** Whether all tombstones are purged after it. */
+  readonly purges: boolean;
+}
+
+const historyArbitrary = deedsArbitrary<Purged>(
+  { day: fc.integer({ min: 1, max: 5 }), purges: fc.boolean() },
+  14,
+);
+const timeOf = ({ day }: Purged) => Date.UTC(2026, 0, day);
+
+async function expectNothingLostCameBack(tenant: Tenant, deeds: readonly (Deed & Purged)[]) {
+  const keys = new Set((await tenant.log()).map(({ identityKey }) => identityKey));
+  const accepted = deeds
+    .filter(({ identityKey }) => keys.has(identityKey))
+    .map((deed) => toAccepted(deed, timeOf(deed) * 1000));
+  const records = await service.sql<{ id: string; deleted: boolean; data: object | null }>(
+    'SELECT entity_id AS id, deleted, data FROM records WHERE tenant_id = $1',
+    [tenant.id],
+  );
+  for (const { id: entityId, deleted, data } of records) {
+    const of = accepted.filter((event) => event.entityId === entityId);
+    const { deleted: isDead, data: fields } = finalState(of);
+    expect(deleted, entityId).toBe(isDead);
+    // A tombstone that was purged has lost its data; what is alive has none that had lost before.
+    if (data) expect(Object.entries(data).sort(), entityId).toEqual(fields);
+    else expect(deleted, entityId).toBe(true);
+  }
+}
+
+test('whatever puts, patches, removes and purges come in which order, no value comes back that had lost', async () => {
+  const clean = createCleaner(service, { tombstoneMs: 0 });
+  await fc.assert(
+    fc.asyncProperty(historyArbitrary, async (deeds) => {
+      const tenant = await createTenant(service);
+      for (const deed of deeds) {
+        const { failed } = await tenant.push([toEvent(deed, timeOf(deed))]);
+        for (const { code } of failed) expect(code).toBe('NOT_FOUND');
+        if (deed.purges) await clean();
+      }
+      await expectNothingLostCameBack(tenant, deeds);
+    }),
+    runs(25),
+  );
+}, 120_000);
