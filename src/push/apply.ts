@@ -29,8 +29,6 @@ interface SettledWrite {
 export interface Writes {
   readonly writes: readonly RecordWrite[];
   readonly at: number;
-  /** There is nothing to write, as all of it lost. */
-  readonly lost?: true;
 }
 
 /**
@@ -43,7 +41,7 @@ export interface Writes {
  */
 export function applyWrites(
   occurrence: Occurrence,
-  { writes, at, lost }: Writes,
+  { writes, at }: Writes,
   merged = false,
 ): EventOutcome {
   const { draft, event, time } = occurrence;
@@ -54,7 +52,7 @@ export function applyWrites(
   });
   const outgrown = settledWrites.find((one) => outgrows(one, occurrence.maxRecordLength));
   if (outgrown) return refuseGrowth(event, outgrown);
-  const settled = lost ? 'superseded' : outcomeOf(settledWrites);
+  const settled = outcomeOf(settledWrites);
   const isMerged = merged || (settled !== 'superseded' && settledWrites.some(isPartly));
   const own = settledWrites.find(({ write }) => isSameEntity(write, event));
   const version = draft.head + 1;

@@ -27,7 +27,7 @@ const nothing: Contended = { deleted: true, data: null, clock: {} };
 /**
  * Settles one write against a record. The record reached does not depend on the order in which
  * writes arrive: each field, and the delete, keep the greatest (effectiveAt, is it a delete,
- * identityKey). A patch needs a record that was put before: see `canPatch`.
+ * identityKey). A patch needs a record that was put before, and loses without: see `canPatch`.
  */
 export function settle(current: Contended | undefined, write: Write, stamp: Stamp): Settled {
   const before = current ?? nothing;
@@ -37,6 +37,7 @@ export function settle(current: Contended | undefined, write: Write, stamp: Stam
         return lostInPurge(before, stamp);
       return settlePut(before, write, stamp);
     case 'patch':
+      if (!canPatch(before)) return lost(before);
       return settlePatch(before, write.fields, stamp);
     case 'remove':
       return settleRemove(current, stamp);
@@ -136,10 +137,10 @@ function settlePatch(before: Contended, fields: Fields, stamp: Stamp): Settled {
   }
 
   const data = (before.data ?? RecordData.ofFields({})).with(won);
-  const stamps = Object.entries(clock.fields ?? {});
-  const patched = won.map(([name]) => [name, stamp] as const);
+  const patched = Object.fromEntries(won.map(([name]) => [name, stamp] as const));
   const isChanged = data !== before.data;
-  const settled = finish(before, data, isChanged, withFields(clock, [...stamps, ...patched]));
+  const nextClock = { ...clock, fields: { ...clock.fields, ...patched } };
+  const settled = finish(before, data, isChanged, nextClock);
   return { ...settled, partly: won.length < Object.keys(fields).length };
 }
 
@@ -194,9 +195,13 @@ export function after(
 }
 
 /** The time of the newest write that a record holds, microseconds since 1970. */
-function newestAt(clock: RecordClock): number {
-  const stamps = [clock.put, clock.remove, ...Object.values(clock.fields ?? {})];
-  return Math.max(...stamps.map((stamp) => stamp?.[0] ?? Number.NEGATIVE_INFINITY));
+function newestAt({ put, remove, fields = {} }: RecordClock): number {
+  let newest = Math.max(
+    put?.[0] ?? Number.NEGATIVE_INFINITY,
+    remove?.[0] ?? Number.NEGATIVE_INFINITY,
+  );
+  for (const name of Object.keys(fields)) newest = Math.max(newest, fields[name]?.[0] ?? newest);
+  return newest;
 }
 
 /** Alive: the newest put or patch is newer than the newest remove, which wins a tie of times. */

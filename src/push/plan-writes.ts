@@ -43,7 +43,7 @@ export function planWrites(occurrence: Occurrence, record: DraftRecord | undefin
     case 'decide':
       return guard(event, () => planDecision(occurrence, intent));
     default:
-      if (intent.policy === 'patch' && !canPatch(record)) return withoutPut(occurrence, record);
+      if (intent.policy === 'patch' && waitsForPut(occurrence, record)) return notFound(event);
       return { ok: true, writes: [ownWrite(event, intent)], at: time.effectiveAt };
   }
 }
@@ -146,12 +146,14 @@ function kindFailed({ definition }: DecodedEvent, fault: unknown): Refused {
  * A patch of what nobody put waits for the create. But where a delete was purged there was a put, and
  * a patch from before that delete has lost for good: to wait would block its queue for ever.
  */
-function withoutPut({ event, time }: Occurrence, record: DraftRecord | undefined): WritePlan {
+function waitsForPut({ time }: Occurrence, record: DraftRecord | undefined): boolean {
+  if (canPatch(record)) return false;
   const removedAt = record?.purged && record.clock.remove?.[0];
-  if (removedAt !== undefined && time.effectiveAt <= removedAt) {
-    return { ok: true, writes: [], at: time.effectiveAt, lost: true };
-  }
-  const message = `this ${event.entityType} has not been created yet`;
+  return removedAt === undefined || time.effectiveAt > removedAt;
+}
+
+function notFound({ entityType }: DecodedEvent): Refused {
+  const message = `this ${entityType} has not been created yet`;
   return { ok: false, failure: { code: 'NOT_FOUND', message } };
 }
 

@@ -6,19 +6,29 @@ type Change = readonly [name: string, value: JsonValue];
 
 /**
  * The data of one record: its fields, and their canonical JSON. Each form is made from the other when it is
- * first asked for, so that a record which many events of a group touch is parsed once and printed once.
+ * first asked for, and some replaced fields lie over those of the data before. So a record which many events of
+ * a group touch is parsed once and printed once, and an event takes no more time the larger the record is.
  * Immutable.
  */
 export class RecordData {
   #fields: Fields | undefined;
   #text: string | undefined;
   #length: number | undefined;
+  #base: RecordData | undefined;
+  readonly #replaced: ReadonlyMap<string, JsonValue>;
   #isFrozen = false;
 
-  private constructor(fields: Fields | undefined, text?: string, length?: number) {
+  private constructor(
+    fields: Fields | undefined,
+    text?: string,
+    base?: RecordData,
+    replaced: ReadonlyMap<string, JsonValue> = new Map(),
+  ) {
     this.#fields = fields;
     this.#text = text;
-    this.#length = length ?? text?.length;
+    this.#length = text?.length;
+    this.#base = base;
+    this.#replaced = replaced;
   }
 
   /** @param text canonical JSON of an object, as it is stored */
@@ -31,7 +41,10 @@ export class RecordData {
   }
 
   get fields(): Fields {
-    this.#fields ??= JSON.parse(this.text) as Fields;
+    this.#fields ??= this.#base
+      ? { ...this.#base.fields, ...Object.fromEntries(this.#replaced) }
+      : (JSON.parse(this.text) as Fields);
+    this.#base = undefined;
     return this.#fields;
   }
 
@@ -47,10 +60,17 @@ export class RecordData {
     return this.#text;
   }
 
-  /** Characters of `text`. Known without printing where few fields were changed. */
+  /** Characters of `text`. Known without printing where few fields were replaced. */
   get length(): number {
     this.#length ??= this.text.length;
     return this.#length;
+  }
+
+  get(name: string): JsonValue | undefined {
+    if (this.#base) {
+      return this.#replaced.has(name) ? this.#replaced.get(name) : this.#base.get(name);
+    }
+    return Object.hasOwn(this.fields, name) ? this.fields[name] : undefined;
   }
 
   equals(other: RecordData | null): boolean {
@@ -60,25 +80,29 @@ export class RecordData {
 
   /** The same data with some fields replaced; this very object where they have these values already. */
   with(changes: readonly Change[]): RecordData {
-    const { fields } = this;
     let { length } = this;
-    let isEmpty = Object.keys(fields).length === 0;
-    const changed: Change[] = [];
+    const isLayered = this.#base !== undefined;
+    const replaced = new Map(isLayered ? this.#replaced : []);
+    let isSame = true;
     for (const [name, value] of changes) {
       const printed = print(value);
-      if (Object.hasOwn(fields, name)) {
-        const before = print(fields[name] as JsonValue);
+      const old = this.get(name);
+      if (old === undefined) {
+        // A colon after the name, and a comma unless it is the first.
+        const comma = length > '{}'.length ? 1 : 0;
+        length += JSON.stringify(name).length + 1 + printed.length + comma;
+      } else {
+        const before = print(old);
         if (before === printed) continue;
         length += printed.length - before.length;
-      } else {
-        // A colon after the name, and a comma unless it is the first.
-        length += JSON.stringify(name).length + 1 + printed.length + (isEmpty ? 0 : 1);
-        isEmpty = false;
       }
-      changed.push([name, value]);
+      replaced.set(name, value);
+      isSame = false;
     }
-    if (changed.length === 0) return this;
-    return new RecordData({ ...fields, ...Object.fromEntries(changed) }, undefined, length);
+    if (isSame) return this;
+    const next = new RecordData(undefined, undefined, this.#base ?? this, replaced);
+    next.#length = length;
+    return next;
   }
 }
 

@@ -119,13 +119,15 @@ test('once a put brought it back, what changes nothing makes no edit stale, in i
 
 test('however often a device removes what is gone, it stays gone, and known', async () => {
   const { tenant, clean } = await createPurged();
-  for (const horizon of [4, 6, 8]) {
+  // The patch puts the tombstone back into the feed, where the next remove leaves it as it is.
+  for (const horizon of [4, 5, 7]) {
     expect(await tenant.said([remove('n1', long)])).toEqual(['superseded']);
     await letDaysPass(tenant, 91);
     expect(await clean()).toMatchObject({ tombstones: 1 });
     expect(await horizonsOf(tenant)).toMatchObject({ horizon });
-    expect(await tenant.said([patch('n1', data, long)])).toEqual(['superseded']);
     expect(await tombstonesOf(tenant)).toEqual([]);
+    expect(await tenant.said([patch('n1', data, long)])).toEqual(['superseded']);
+    expect(await tombstonesOf(tenant)).toEqual(['n1']);
   }
   const rows = await service.sql('SELECT clock FROM purged_records WHERE tenant_id = $1', [
     tenant.id,

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import type { Fields } from '../../src/kinds/intent.ts';
+import { canonicalJson } from '../../src/push/canonical-json.ts';
+import { RecordData } from '../../src/push/record-data.ts';
+import { fc } from './support/property.ts';
+
+const names = fc.oneof(fc.constantFrom('a', 'b', '__proto__', 'constructor', 'é"\\'), fc.string());
+const fieldsArbitrary = fc
+  .dictionary(names, fc.jsonValue())
+  .map((fields) => JSON.parse(JSON.stringify(fields)) as Fields);
+
+test('a record with some fields replaced is what the merged fields print as, in text and in length', () => {
+  fc.assert(
+    fc.property(fieldsArbitrary, fieldsArbitrary, fc.boolean(), (old, changes, fromText) => {
+      const before = fromText ? RecordData.ofText(canonicalJson(old)) : RecordData.ofFields(old);
+      const after = before.with(Object.entries(changes));
+      const merged = canonicalJson({ ...old, ...changes });
+      expect(after.length).toBe(merged.length);
+      expect(after.text).toBe(merged);
+      expect(canonicalJson(after.fields)).toBe(merged);
+      expect(after === before).toBe(merged === canonicalJson(old));
+      expect(before.text).toBe(canonicalJson(old));
+      expect(after.equals(before)).toBe(merged === canonicalJson(old));
+    }),
+  );
+});
+
+test('what a kind is given cannot be changed, however deep it lies', () => {
+  const { frozenFields } = RecordData.ofText('{"list":[{"deep":1}]}');
+  const [item] = frozenFields.list as unknown as [{ deep: number }];
+  expect(() => (item.deep = 2)).toThrow(TypeError);
+  expect(() => Object.assign(frozenFields, { more: 1 })).toThrow(TypeError);
+});
