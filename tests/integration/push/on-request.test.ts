@@ -66,7 +66,7 @@ test.each(['?include=results,records', '?include=records,results'])(
 );
 
 test.each(['?include=', '?include=everything', '?include=results,', '?include=records,other'])(
-  'bad input: %s is no list of what a push can include',
+  '%s is no list of what a push can include',
   async (query) => {
     const answer = await service.request({
       method: 'POST',
