@@ -102,8 +102,8 @@ describe('where a tombstone was purged', () => {
           if (purges[at]) record = purged(record);
         }
         const expected = byDefinition(accepted);
-        if (record && !record.deleted) expect(seen(record)).toEqual(expected);
-        if (record?.data) expect(seen(record)?.data).toEqual(expected?.data);
+        const isPurged = record?.deleted && record.data === null;
+        expect(seen(record)).toEqual(isPurged ? { deleted: true, data: null } : expected);
       }),
       runs,
     );

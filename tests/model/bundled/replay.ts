@@ -178,9 +178,9 @@ function isBased(event: Logged, { base }: { readonly base?: number }): boolean {
  */
 function hasChanged(deciding: Deciding, meaning: Settling, record: ModelRecord): boolean {
   const versions = [record.version, ...record.since];
-  const found = versions.map((version) => hasChangedSince(deciding, meaning, version));
+  const found = new Set(versions.map((version) => hasChangedSince(deciding, meaning, version)));
   const isConflict = deciding.event.outcome === 'conflict';
-  return found.includes(isConflict) ? isConflict : found.includes(true);
+  return found.has(isConflict) ? isConflict : !isConflict;
 }
 
 function hasChangedSince({ event, past }: Deciding, meaning: Settling, version: number): boolean {
