@@ -7,16 +7,25 @@ import { timestampSchema } from './time.ts';
 /** The request around the events. The events are parsed each on its own: see push/decode.ts. */
 export const pushEnvelopeSchema = z.strictObject({
   sentAt: timestampSchema
-    .optional()
+    .nullish()
+    .catch(null)
     .describe('Client clock when this request left, stamped afresh at every send'),
   atomic: z
     .boolean()
+    .nullable()
     .default(false)
+    .transform((atomic) => atomic ?? false)
     .describe('True: one failure fails the batch and nothing is stored'),
   events: z.array(z.unknown()),
 });
 
 export type PushEnvelope = z.infer<typeof pushEnvelopeSchema>;
+
+/** Whether a request names a `sentAt` that cannot be read: its clock is then not corrected. */
+export function isSentAtIgnored(body: unknown, { sentAt }: Pick<PushEnvelope, 'sentAt'>): boolean {
+  if (typeof body !== 'object' || body === null || !('sentAt' in body)) return false;
+  return body.sentAt !== null && (sentAt === null || sentAt === undefined);
+}
 
 export const pushQuerySchema = z.strictObject({
   include: z.literal('results').optional().describe('`results`: also one entry per event'),
@@ -89,6 +98,10 @@ export const pushAnswerSchema = z.object({
   results: z.array(eventResultSchema).optional().describe('With `?include=results`'),
   checkpoint: z.string().describe("A pull since this position shows the batch's effects"),
   receivedAt: z.iso.datetime().describe("The database's clock"),
+  sentAtIgnored: z
+    .literal(true)
+    .optional()
+    .describe('`sentAt` could not be read, so the clock of the client was not corrected'),
 });
 
 export type PushAnswer = z.infer<typeof pushAnswerSchema>;
