@@ -9,6 +9,10 @@ export function arbitraryOf(schema: Schema): fc.Arbitrary<unknown> {
   if (Array.isArray(schema.enum)) return fc.constantFrom(...(schema.enum as unknown[]));
   const choices = schema.anyOf ?? schema.oneOf;
   if (Array.isArray(choices)) return fc.oneof(...choices.map((one: Schema) => arbitraryOf(one)));
+  if (Array.isArray(schema.type)) {
+    const types: unknown[] = schema.type;
+    return fc.oneof(...types.map((type) => arbitraryOf({ ...schema, type })));
+  }
   if (Array.isArray(schema.allOf)) return fc.oneof(...schema.allOf.map(ruled(schema)));
   return arbitraryOfType(schema);
 }
