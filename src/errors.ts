@@ -25,12 +25,14 @@ interface ProblemEntry {
 export const eventFailures = {
   INVALID_EVENT: {
     retryable: false,
-    cause: 'A field around the payload is missing, unknown or malformed; `path` names it.',
+    cause:
+      'A field around the payload is missing, unknown, malformed or there twice; `path` names it.',
     remedy: 'Correct the event. It was not stored, so it may keep its identityKey.',
   },
   INVALID_PAYLOAD: {
     retryable: false,
-    cause: "The payload does not match its kind's schema; `path` names the field.",
+    cause:
+      "The payload does not match its kind's schema, or nests deeper than 32 levels from the event, or has a field that would set a prototype (`__proto__`, `constructor.prototype`); `path` names the field.",
     remedy: 'Correct the payload. It was not stored, so it may keep its identityKey.',
   },
   UNKNOWN_KIND: {
@@ -45,8 +47,9 @@ export const eventFailures = {
   },
   INVALID_TEXT: {
     retryable: false,
-    cause: 'A text holds U+0000 or half of a surrogate pair, which no database text can keep.',
-    remedy: 'Remove the character; `path` names the field.',
+    cause:
+      'A text holds U+0000, half of a surrogate pair or bytes that are not UTF-8, which no database text can keep.',
+    remedy: 'Remove the character, or encode it as UTF-8; `path` names the field.',
   },
   INVALID_NUMBER: {
     retryable: false,
@@ -118,6 +121,11 @@ export const eventFailures = {
     cause: "The event acts on something that is not, or no longer, its sender's.",
     remedy: 'Drop the event and pull: ownership may have changed while the client was away.',
   },
+  WRONG_ACCOUNT: {
+    retryable: false,
+    cause: 'The event names another `tenant` or `subject` than the token; `path` says which.',
+    remedy: 'Keep the event, and send it with a token of that account.',
+  },
   NOT_ALLOWED: {
     retryable: false,
     cause: 'The token lacks the scope that this kind needs; `message` names it.',
@@ -159,22 +167,23 @@ export const requestProblems = {
     status: 400,
     title: 'Body is not JSON',
     retryable: false,
-    cause: 'The body is empty, truncated, not JSON, or sets a prototype.',
+    cause:
+      'The body is empty, truncated or not JSON, or a field outside its events is there twice or would set a prototype.',
     remedy: 'Send one JSON document.',
   },
   INVALID_UTF8: {
     status: 400,
     title: 'Body is not UTF-8',
     retryable: false,
-    cause: 'The body holds bytes that are not UTF-8.',
+    cause: 'The body holds bytes that are not UTF-8, and not in a text of one of its events.',
     remedy: 'Encode the body as UTF-8.',
   },
   TOO_DEEP: {
     status: 400,
     title: 'Body is nested too deeply',
     retryable: false,
-    cause: 'The JSON nests deeper than 32 levels.',
-    remedy: 'Flatten the payload.',
+    cause: 'The JSON outside the events nests deeper than 32 levels.',
+    remedy: 'Flatten what lies outside the events.',
   },
   INVALID_ENVELOPE: {
     status: 400,
@@ -201,7 +210,7 @@ export const requestProblems = {
     status: 413,
     title: 'Body too large',
     retryable: false,
-    cause: 'The body, after decompression, is larger than `maxBytes`.',
+    cause: 'The body, as it was sent or after decompression, is larger than `maxBytes`.',
     remedy: 'Send fewer events a request.',
   },
   UNSUPPORTED_MEDIA_TYPE: {

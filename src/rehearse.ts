@@ -3,7 +3,7 @@ import { createRegistry, type KindRegistry } from './kinds/registry.ts';
 import { parseJsonBody } from './protocol/json.ts';
 import { type EventResult, type PushAnswer, pushEnvelopeSchema } from './protocol/push.ts';
 import { entityKey, type Record, toRecord } from './protocol/record.ts';
-import { timestampSchema, toMicros } from './protocol/time.ts';
+import { timestampSchema } from './protocol/time.ts';
 import { toPushAnswer } from './push/answer.ts';
 import { type Batch, createBatch } from './push/batch.ts';
 import { decideTenant } from './push/decide.ts';
@@ -85,7 +85,7 @@ function emptyAt(start: string): TenantSnapshot {
 }
 
 function readTime(text: string): number {
-  return toMicros(timestampSchema.parse(text));
+  return timestampSchema.parse(text);
 }
 
 /** Through JSON, as over HTTP: a Date is a text then, and what is undefined is gone. */
@@ -93,16 +93,17 @@ function readBatch(batch: RehearsalBatch, registry: KindRegistry): Batch {
   const { events, sentAt, atomic, conflicts } = batch;
   const { deviceId = null, subject = null, scopes = [] } = batch;
   const body = parseJsonBody(Buffer.from(JSON.stringify({ events, sentAt, atomic, conflicts })));
-  const envelope = pushEnvelopeSchema.parse(body);
+  const envelope = pushEnvelopeSchema.parse(body.value);
+  const sender = { tenantId: 'rehearsal', subject, scopes };
   return createBatch({
     tenantId: 'rehearsal',
     deviceId,
     subject,
-    sentAt: envelope.sentAt === undefined ? null : toMicros(envelope.sentAt),
+    sentAt: sentAt === undefined ? null : readTime(sentAt),
     atomic: envelope.atomic,
     keepsConflicts: envelope.conflicts === 'keep',
     bringsRecords: false,
-    events: envelope.events.map((raw) => decodeEvent(raw, registry, { ...limits, scopes })),
+    events: envelope.events.map((raw) => decodeEvent(raw, registry, { ...limits, sender })),
   });
 }
 

@@ -46,7 +46,7 @@ function lift(raw: JsonObject, payload: JsonObject): Reading {
   const kind = fullNames.get(raw.kind) ?? raw.kind;
   const { identityKey, kind: kindAgain, ...rest } = payload;
   // It is left out below, so it may not say anything that would be lost.
-  if (Object.hasOwn(payload, 'kind') && (fullNames.get(kindAgain) ?? kindAgain) !== kind) {
+  if ((fullNames.get(kindAgain) ?? kindAgain ?? kind) !== kind) {
     return refuse(readIdentifier(identityKey), otherKind);
   }
   return spelled({ ...raw, identityKey, kind, payload: rest });

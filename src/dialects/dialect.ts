@@ -1,6 +1,8 @@
 import type { EventFailure } from '../errors.ts';
+import { toPath } from '../protocol/issue.ts';
 import type { PushAnswer, PushEnvelope } from '../protocol/push.ts';
 import type { SalesPushAnswer } from '../protocol/sales.ts';
+import { readIdentifier } from '../protocol/text.ts';
 
 /**
  * How one family of clients writes what the protocol says. A pure translation on the way in and on
@@ -36,6 +38,28 @@ export const plainSpelling: Spelling = { alias: {}, pathOf: (path) => path };
 /** @param failure with the path in the client's words */
 export function refuse(identityKey: string | null, failure: EventFailure): Reading {
   return { ...plainSpelling, ok: false, identityKey, failure };
+}
+
+const keyNames: ReadonlySet<string> = new Set(['identityKey', 'clientRequestId', 'id']);
+
+/**
+ * Refuses an event of which a member stands twice. Where that is its key, nobody can say by which of
+ * the two the client knows it: then its place in the request names it.
+ */
+export function refuseDuplicate(reading: Reading, member: string): Reading {
+  const failure = {
+    code: 'INVALID_EVENT',
+    message: 'is there twice',
+    path: toPath([member]),
+  } as const;
+  if (keyNames.has(member)) return refuse(null, failure);
+  const identityKey = reading.ok ? keyOf(reading.event) : reading.identityKey;
+  return { ...refuse(identityKey, failure), alias: reading.alias };
+}
+
+/** The key of an event in the protocol's words, where it has a readable one. */
+export function keyOf(event: unknown): string | null {
+  return isObject(event) ? readIdentifier(event.identityKey) : null;
 }
 
 /** @param names pairs of dotted paths, the protocol's and the client's */

@@ -24,8 +24,9 @@ export function hasClientRequestId(raw: unknown): boolean {
 function read(raw: unknown): Reading {
   if (!isObject(raw) || !hasClientRequestId(raw)) return plain.read(raw);
   const { clientRequestId, ...rest } = raw;
+  if (clientRequestId === null) return plain.read(rest);
   const alias = { clientRequestId: readIdentifier(clientRequestId) };
-  if (!Object.hasOwn(rest, 'identityKey')) {
+  if (rest.identityKey === undefined || rest.identityKey === null) {
     const event = { ...rest, identityKey: clientRequestId };
     return { alias, pathOf, ok: true, event };
   }

@@ -1,6 +1,6 @@
 import type { EventFailure } from '../errors.ts';
 import { describeFirst } from '../protocol/issue.ts';
-import { findUnstorable } from '../protocol/json.ts';
+import { findEventFault } from '../protocol/json.ts';
 import type { PushAnswer } from '../protocol/push.ts';
 import { parseEnvelope } from '../protocol/request.ts';
 import { salesEnvelopeSchema, salesEventSchema, type SalesPushAnswer } from '../protocol/sales.ts';
@@ -22,7 +22,8 @@ export const sales: Dialect = {
   name: 'sales',
   envelopeOf(body) {
     const envelope = Array.isArray(body) ? { events: body } : body;
-    return { ...parseEnvelope(salesEnvelopeSchema, envelope), atomic: false };
+    const asked = { atomic: false, conflicts: 'keep' } as const;
+    return { ...parseEnvelope(salesEnvelopeSchema, envelope), ...asked };
   },
   read,
   answerOf: toSalesAnswer,
@@ -40,22 +41,22 @@ const pathOf = renaming([
 function read(raw: unknown): Reading {
   const fail = (failure: EventFailure) =>
     refuse(isObject(raw) ? readIdentifier(raw.id) : null, failure);
-  const unstorable = findUnstorable(raw);
-  if (unstorable) return fail(unstorable);
+  const fault = findEventFault(raw);
+  if (fault) return fail(fault);
   const parsed = salesEventSchema.safeParse(raw);
   if (!parsed.success) {
     const issue = describeFirst(parsed.error);
     return fail({ code: issue.path === 'at' ? 'INVALID_TIMESTAMP' : 'INVALID_EVENT', ...issue });
   }
-  const { id, seq, at, type, aggregate, version, payload } = parsed.data;
+  const { id, seq, at, type, aggregate, payload, ...rest } = parsed.data;
   const ticketId = aggregate.id;
   if (isObject(payload) && Object.hasOwn(payload, 'ticketId') && payload.ticketId !== ticketId) {
     return fail(otherTicket);
   }
   const event = {
+    ...rest,
     identityKey: id,
     kind: type,
-    version,
     occurredAt: new Date(at).toISOString(),
     sequence: seq,
     payload: isObject(payload) ? { ...payload, ticketId } : payload,

@@ -1,48 +1,73 @@
-import type { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import compress from '@fastify/compress';
 import type { FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import { RequestProblem } from '../errors.ts';
-import { parseJsonBody } from '../protocol/json.ts';
+import { codingOf, decode } from '../protocol/content-encoding.ts';
+import { type ParsedBody, parseJsonBody } from '../protocol/json.ts';
 
-/** Bodies are JSON, plain or compressed; the size limit counts what they decompress to. */
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Of the events in the body that have a member twice, the name of that member, by their index. */
+    duplicateMembers: ParsedBody['duplicateMembers'];
+  }
+}
+
+/** Bodies are JSON, plain or compressed; the size limit counts both what is sent and what it decodes to. */
 export const jsonBody = plugin(
   async (app) => {
-    // What has no body has no encoding either, whatever its headers say.
-    app.addHook('onRoute', (route) => {
-      if (route.method === 'GET') route.decompress = false;
-    });
-    await app.register(compress, { encodings: ['gzip', 'br', 'zstd', 'identity'] });
+    const encodings = ['gzip', 'br', 'zstd', 'identity'] as const;
+    // The plugin does not bound what it reads.
+    await app.register(compress, { encodings: [...encodings], globalDecompression: false });
     app.removeAllContentTypeParsers();
+    app.decorateRequest('duplicateMembers');
     // Read here and not by the framework, which would keep to each body's limit and to none of all.
     app.addContentTypeParser(
       'application/json',
-      async (request: FastifyRequest, payload: Payload) =>
-        parseJsonBody(await readBody(request, payload)),
+      async (request: FastifyRequest, payload: IncomingMessage) => {
+        const { value, duplicateMembers } = parseJsonBody(await readBody(request, payload));
+        request.duplicateMembers = duplicateMembers;
+        return value;
+      },
     );
   },
   { name: 'json-body', dependencies: ['overload'] },
 );
 
-/** The request's own stream, or what decompresses it and counts what went in. */
-type Payload = Readable & { readonly receivedEncodedLength?: number };
+/**
+ * Of the bytes on the connection, how many times the size limit one body may take: what chunks are
+ * wrapped in is several times as much as they hold where they are of one byte.
+ */
+const maxFraming = 10;
 
-/** @throws RequestProblem BODY_TOO_LARGE, INVALID_BODY, TENANT_BUSY or OVERLOADED */
-async function readBody(request: FastifyRequest, payload: Payload): Promise<Buffer> {
+/** @throws RequestProblem UNSUPPORTED_ENCODING, BODY_TOO_LARGE, INVALID_BODY, TENANT_BUSY or OVERLOADED */
+async function readBody(request: FastifyRequest, payload: IncomingMessage): Promise<Buffer> {
   const { bodyLimit: maxBytes } = request.routeOptions;
+  const coding = codingOf(request.headers['content-encoding']);
   const tooLarge = () => new RequestProblem('BODY_TOO_LARGE', undefined, { maxBytes });
   const announced = Number(request.headers['content-length']);
   if (announced > maxBytes) throw tooLarge();
+  const { socket } = payload;
+  const before = socket.bytesRead;
+  let arrived = 0;
+
+  async function* received(): AsyncGenerator<Buffer> {
+    // Left open where this stops: the answer has yet to leave by the same connection.
+    for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
+      arrived += chunk.length;
+      if (arrived > maxBytes || socket.bytesRead - before > maxFraming * maxBytes) throw tooLarge();
+      yield chunk;
+    }
+  }
+
   const chunks: Buffer[] = [];
   let bytes = 0;
-  // Left open where this stops: the answer has yet to leave by the same connection.
-  for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
+  for await (const chunk of coding === undefined ? received() : decode(received(), coding)) {
     bytes += chunk.length;
     if (bytes > maxBytes) throw tooLarge();
     request.bodyShare?.take(chunk.length);
     chunks.push(chunk);
   }
-  const arrived = payload.receivedEncodedLength ?? bytes;
   if (!Number.isNaN(announced) && arrived !== announced) throw new RequestProblem('INVALID_BODY');
   return Buffer.concat(chunks, bytes);
 }

@@ -10,7 +10,7 @@ export const colonyEventSchema = z.strictObject({
   payload: z
     .looseObject({
       identityKey,
-      kind: z.string().optional().describe('The same kind again, as these clients keep it there'),
+      kind: z.string().nullish().describe('The same kind again, as these clients keep it there'),
     })
     .describe("What the kind's schema says, and the key"),
 });

@@ -7,20 +7,31 @@ import { timestampSchema } from './time.ts';
 /** The request around the events. The events are parsed each on its own: see push/decode.ts. */
 export const pushEnvelopeSchema = z.strictObject({
   sentAt: timestampSchema
-    .optional()
+    .nullish()
+    .catch(null)
     .describe('Client clock when this request left, stamped afresh at every send'),
   atomic: z
     .boolean()
+    .nullable()
     .default(false)
+    .transform((atomic) => atomic ?? false)
     .describe('True: one failure fails the batch and nothing is stored'),
   conflicts: z
     .enum(['keep', 'answer'])
+    .nullable()
     .default('keep')
+    .transform((conflicts) => conflicts ?? 'keep')
     .describe('`answer`: a CONFLICT is only answered, and not kept for a person to settle'),
   events: z.array(z.unknown()),
 });
 
 export type PushEnvelope = z.infer<typeof pushEnvelopeSchema>;
+
+/** Whether a request names a `sentAt` that cannot be read: its clock is then not corrected. */
+export function isSentAtIgnored(body: unknown, { sentAt }: Pick<PushEnvelope, 'sentAt'>): boolean {
+  if (typeof body !== 'object' || body === null || !('sentAt' in body)) return false;
+  return body.sentAt !== null && (sentAt === null || sentAt === undefined);
+}
 
 const includable = ['results', 'records'] as const;
 
@@ -108,6 +119,10 @@ export const pushAnswerSchema = z.object({
   results: z.array(eventResultSchema).optional().describe('With `?include=results`'),
   checkpoint: z.string().describe("A pull since this position shows the batch's effects"),
   receivedAt: z.iso.datetime().describe("The database's clock"),
+  sentAtIgnored: z
+    .literal(true)
+    .optional()
+    .describe('`sentAt` could not be read, so the clock of the client was not corrected'),
 });
 
 export type PushAnswer = z.infer<typeof pushAnswerSchema>;

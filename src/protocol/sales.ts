@@ -8,13 +8,13 @@ import {
 } from './push.ts';
 import { identifierSchema } from './text.ts';
 
-const { identityKey, kind, version, sequence, payload } = eventSchema.shape;
+const { identityKey, kind, version, sequence, tenant, subject, payload } = eventSchema.shape;
 const inYears = 'must be milliseconds since 1970, in the years 1900 to 2199';
 
 /** An event of `POST /api/events`: see dialects/sales.ts. */
 export const salesEventSchema = z.strictObject({
   id: identityKey,
-  seq: sequence.unwrap().describe('1, 2, 3 … per aggregate'),
+  seq: sequence.unwrap().unwrap().describe('1, 2, 3 … per aggregate'),
   at: z
     .int(inYears)
     .min(Date.UTC(1900, 0, 1), inYears)
@@ -26,11 +26,13 @@ export const salesEventSchema = z.strictObject({
     type: z.literal('ticket'),
   }),
   version,
+  tenant,
+  subject,
   payload,
 });
 
 /** The request around the events; a bare array stands for one without `sentAt`. */
-export const salesEnvelopeSchema = pushEnvelopeSchema.omit({ atomic: true });
+export const salesEnvelopeSchema = pushEnvelopeSchema.omit({ atomic: true, conflicts: true });
 
 export const salesPushSchema = z.union([
   z.array(salesEventSchema).min(1),

@@ -3,24 +3,66 @@ import { z } from 'zod';
 const earliest = Date.UTC(1900, 0, 1);
 const latest = Date.UTC(2200, 0, 1);
 
-/** RFC 3339 with a zone, in the years 1900 to 2199: within them microseconds are exact integers. */
-export const timestampSchema = z.iso
-  .datetime({ offset: true, message: 'must be an RFC 3339 time with a zone' })
-  .refine(
-    (text) => {
-      const milliseconds = Date.parse(text);
-      return milliseconds >= earliest && milliseconds < latest;
-    },
-    { message: 'must lie in the years 1900 to 2199' },
-  );
+/**
+ * RFC 3339: `T` and `Z` may be lower case, a space may stand for the `T`, and second 60 is a leap
+ * second. The calendar is not checked here.
+ */
+const form =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
-/** Microseconds since 1970 of a valid timestamp; digits beyond the sixth are cut off. */
-export function toMicros(timestamp: string): number {
+/**
+ * A time that a client sends: RFC 3339 with a zone, in the years 1900 to 2199. Read as microseconds
+ * since 1970, which are exact integers in those years; digits beyond the sixth are cut off.
+ */
+export const timestampSchema = z
+  .string()
+  .meta({ format: 'date-time' })
+  .transform((text, context) => {
+    const micros = form.test(text) ? readMicros(text) : undefined;
+    if (micros !== undefined && micros >= earliest * 1000 && micros < latest * 1000) return micros;
+    const message =
+      micros === undefined
+        ? 'must be an RFC 3339 time with a zone'
+        : 'must lie in the years 1900 to 2199';
+    context.issues.push({ code: 'custom', message, input: text });
+    return z.NEVER;
+  });
+
+/** Undefined where the calendar has no such day, or no leap second can be there. */
+function readMicros(text: string): number | undefined {
+  if (!isInCalendar(text)) return undefined;
+  if (text.startsWith('60', '2026-11-21T10:00:'.length)) return readLeapSecond(text);
+  const milliseconds = Date.parse(toUpperForm(text));
   // No room for a fourth digit behind the seconds.
-  if (timestamp.length <= '2026-11-21T10:00:00.000Z'.length) return Date.parse(timestamp) * 1000;
-  const fraction = /\.(\d+)/.exec(timestamp)?.[1] ?? '';
-  const belowMillisecond = Number(fraction.slice(3, 6).padEnd(3, '0'));
-  return Date.parse(timestamp) * 1000 + belowMillisecond;
+  if (text.length <= '2026-11-21T10:00:00.000Z'.length) return milliseconds * 1000;
+  const fraction = /\.(\d+)/.exec(text)?.[1] ?? '';
+  return milliseconds * 1000 + Number(fraction.slice(3, 6).padEnd(3, '0'));
+}
+
+/** The only form that Date reads alike everywhere. */
+function toUpperForm(text: string): string {
+  const isUpper = text[10] === 'T' && !text.endsWith('z');
+  return isUpper ? text : `${text.slice(0, 10)}T${text.slice(11).toUpperCase()}`;
+}
+
+/** Date would read 30 February as a day of March. */
+function isInCalendar(text: string): boolean {
+  const day = Number(text.slice(8, 10));
+  if (day <= 28) return true;
+  return (
+    day <= new Date(Date.UTC(Number(text.slice(0, 4)), Number(text.slice(5, 7)), 0)).getUTCDate()
+  );
+}
+
+/**
+ * A leap second is the last second of a month in UTC. All of it counts as the last microsecond of the
+ * second before it, so that it is never later than what follows it.
+ */
+function readLeapSecond(text: string): number | undefined {
+  const second59 = toUpperForm(text).replace(/:60(?:\.\d+)?/, ':59');
+  const next = new Date(Date.parse(second59) + 1000);
+  const isMonthsFirst = next.getUTCDate() === 1 && next.getTime() % dayMs === 0;
+  return isMonthsFirst ? next.getTime() * 1000 - 1 : undefined;
 }
 
 const dayMs = 86_400_000;

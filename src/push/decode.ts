@@ -1,14 +1,13 @@
 import type { z } from 'zod';
+import { keyOf } from '../dialects/dialect.ts';
 import type { EventFailure } from '../errors.ts';
 import type { Kind, Meaning } from '../kinds/define-kind.ts';
 import type { Intent } from '../kinds/intent.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import { type Event, eventSchema } from '../protocol/event.ts';
 import { describeFirst } from '../protocol/issue.ts';
-import { findUnstorable } from '../protocol/json.ts';
+import { findEventFault } from '../protocol/json.ts';
 import { sha256 } from '../protocol/sha-256.ts';
-import { readIdentifier } from '../protocol/text.ts';
-import { toMicros } from '../protocol/time.ts';
 import type { EventRow } from '../storage/store.ts';
 import { canonicalJson } from './canonical-json.ts';
 import { readPayload } from './read-payload.ts';
@@ -51,7 +50,14 @@ export type DecodeResult =
 
 export interface DecodeRules {
   readonly maxEventBytes: number;
-  /** Of the token: some kinds need one of their own. */
+  readonly sender: Sender;
+}
+
+/** Whose token sends the event. */
+export interface Sender {
+  readonly tenantId: string;
+  readonly subject: string | null;
+  /** Some kinds need one of their own. */
   readonly scopes: readonly string[];
 }
 
@@ -66,24 +72,26 @@ export function decodeEvent(
 ): DecodeResult {
   const fail = (failure: EventFailure, fault?: unknown): DecodeResult => ({
     ok: false,
-    undecoded: { identityKey: readableKey(raw), failure, fault },
+    undecoded: { identityKey: keyOf(raw), failure, fault },
   });
 
-  const unstorable = findUnstorable(raw);
-  if (unstorable) return fail(unstorable);
+  const fault = findEventFault(raw);
+  if (fault) return fail(fault);
   const parsed = eventSchema.safeParse(raw);
   if (!parsed.success) return fail(envelopeFailure(parsed.error));
   const event = parsed.data;
   if (event.identityKey.startsWith(reservedKeyPrefix)) return fail(reservedKey);
+  const stranger = otherAccountOf(event, rules.sender);
+  if (stranger) return fail(stranger);
 
-  const canonical = canonicalJson(withoutKey(event));
+  const canonical = canonicalJson(contentOf(event));
   if (Buffer.byteLength(canonical) > rules.maxEventBytes) {
     const message = `is larger than ${rules.maxEventBytes} bytes`;
     return fail({ code: 'EVENT_TOO_LARGE', message });
   }
   const kind = registry.find(event.kind);
   if (!kind) return fail(unknownKind(event));
-  const misfit = misfitOf(event, kind, rules.scopes);
+  const misfit = misfitOf(event, kind, rules.sender.scopes);
   if (misfit) return fail(misfit);
   const read = readPayload(kind, event.version, event.payload);
   if (!read.ok) return fail(read.failure, read.fault);
@@ -101,7 +109,7 @@ export function decodeEvent(
 function misfitOf(event: Event, kind: Kind, scopes: readonly string[]): EventFailure | undefined {
   if (event.version > kind.newestVersion) return unsupportedVersion(event, kind);
   if (kind.scope !== undefined && !scopes.includes(kind.scope)) return notAllowed(kind);
-  return kind.ordered && event.sequence === undefined ? sequenceMissing(kind) : undefined;
+  return kind.ordered && (event.sequence ?? null) === null ? sequenceMissing(kind) : undefined;
 }
 
 function toDecoded(
@@ -117,7 +125,7 @@ function toDecoded(
     kindVersion: event.version,
     entityType: kind.entityType,
     entityId: meaning.entityId,
-    occurredAt: event.occurredAt === undefined ? null : toMicros(event.occurredAt),
+    occurredAt: event.occurredAt ?? null,
     sequence: event.sequence ?? null,
     payload: JSON.stringify(event.payload),
     resolves: null,
@@ -134,7 +142,7 @@ type BaseResult =
 
 /** What the edit was made on: as the event says, else its payload, else as its kind implies. */
 function readBase(event: Event, kind: Kind, meaning: Meaning): BaseResult {
-  const { baseKey = null, baseVersion = null } = event;
+  const [baseKey, baseVersion] = [event.baseKey ?? null, event.baseVersion ?? null];
   const fail = (message: string, path: string): BaseResult => ({
     ok: false,
     failure: { code: 'INVALID_EVENT', message: `${kind.name} ${message}`, path },
@@ -152,13 +160,30 @@ function readBase(event: Event, kind: Kind, meaning: Meaning): BaseResult {
   return { ok: true, of: { baseVersion: stated, baseKey: null } };
 }
 
-function withoutKey({ identityKey: _key, ...rest }: Event): Omit<Event, 'identityKey'> {
-  return rest;
+/**
+ * What makes two sends of a key the same event: all but the key, and whose queue it lay in. Two
+ * spellings of one time are the same, and a member that is null is the same as none.
+ */
+function contentOf(event: Event): object {
+  return {
+    kind: event.kind,
+    version: event.version,
+    occurredAt: event.occurredAt ?? undefined,
+    baseVersion: event.baseVersion ?? undefined,
+    baseKey: event.baseKey ?? undefined,
+    sequence: event.sequence ?? undefined,
+    payload: event.payload,
+  };
 }
 
-function readableKey(raw: unknown): string | null {
-  const hasKey = typeof raw === 'object' && raw !== null && 'identityKey' in raw;
-  return hasKey ? readIdentifier(raw.identityKey) : null;
+/** A device that several people use may send what another of them left in its queue. */
+function otherAccountOf(event: Event, { tenantId, subject }: Sender): EventFailure | undefined {
+  if ((event.tenant ?? tenantId) !== tenantId) return wrongAccount('tenant');
+  return (event.subject ?? subject) === subject ? undefined : wrongAccount('subject');
+}
+
+function wrongAccount(path: 'tenant' | 'subject'): EventFailure {
+  return { code: 'WRONG_ACCOUNT', message: `is not the ${path} of this token`, path };
 }
 
 function envelopeFailure(error: z.ZodError): EventFailure {

@@ -2,7 +2,7 @@ import type { EventFailure } from '../errors.ts';
 import type { Kind, Meaning } from '../kinds/define-kind.ts';
 import { versionSchema } from '../protocol/event.ts';
 import { describeFirst } from '../protocol/issue.ts';
-import { identifierSchema } from '../protocol/text.ts';
+import { identifierRule, identifierSchema } from '../protocol/text.ts';
 import { entitiesOf } from './entities.ts';
 import { kindFailure } from './outcome.ts';
 
@@ -44,7 +44,7 @@ function checkNames(kind: Kind, { entityId, intent }: Meaning): PayloadReading |
   }
   const bad = named.find((entity) => !identifierSchema.safeParse(entity.entityId).success);
   if (!bad) return undefined;
-  const message = `the id of a ${bad.entityType} must be 1 to 200 printable characters`;
+  const message = `the id of a ${bad.entityType} must be ${identifierRule}`;
   return invalid({ message, path: 'payload' });
 }
 

@@ -1,16 +1,15 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { dialectOf } from '../dialects/dialect-of.ts';
-import type { Dialect, Reading } from '../dialects/dialect.ts';
+import { type Dialect, type Reading, refuseDuplicate } from '../dialects/dialect.ts';
 import { sales } from '../dialects/sales.ts';
 import { RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
-import { pushQuerySchema } from '../protocol/push.ts';
+import { isSentAtIgnored, pushQuerySchema } from '../protocol/push.ts';
 import { parseQuery } from '../protocol/request.ts';
-import { toMicros } from '../protocol/time.ts';
 import { countOutcomes, toPushAnswer } from './answer.ts';
 import { createBatch } from './batch.ts';
-import { type DecodeResult, decodeEvent } from './decode.ts';
+import { type DecodeResult, decodeEvent, type Sender } from './decode.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { BatchDecision } from './outcome.ts';
 
@@ -33,17 +32,19 @@ async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
   const { include = [] } = parseQuery(pushQuerySchema, request.query);
   const envelope = dialect.envelopeOf(request.body);
   checkSize(envelope.events.length, deps.limits.maxBatchEvents);
-  const readings = envelope.events.map(dialect.read);
-  const { tenantId, deviceId, subject, scopes } = request.actor;
+  const readings = envelope.events.map((raw, index) =>
+    readEvent(dialect, raw, request.duplicateMembers.get(index)),
+  );
+  const { tenantId, deviceId, subject } = request.actor;
   const batch = createBatch({
     tenantId,
     deviceId,
     subject,
-    sentAt: envelope.sentAt === undefined ? null : toMicros(envelope.sentAt),
+    sentAt: envelope.sentAt ?? null,
     atomic: envelope.atomic,
     keepsConflicts: envelope.conflicts === 'keep',
     bringsRecords: include.includes('records'),
-    events: readings.map((reading) => decodeReading(reading, scopes, deps)),
+    events: readings.map((reading) => decodeReading(reading, request.actor, deps)),
   });
   const { decision, queueWaitMs, transactionMs } = await deps.groupCommit.submit(batch);
   const counts = countOutcomes(decision.outcomes);
@@ -53,17 +54,25 @@ async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
     request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
   }
   const withResults = include.length > 0;
-  return dialect.answerOf(
-    toPushAnswer(decision, tenantId, deps.checkpoints, withResults, readings),
-  );
+  const answer = toPushAnswer(decision, tenantId, deps.checkpoints, withResults, readings);
+  return dialect.answerOf({
+    ...answer,
+    ...(isSentAtIgnored(request.body, envelope) && { sentAtIgnored: true }),
+  });
+}
+
+/** @param duplicate the member that stands twice in the event */
+function readEvent(dialect: Dialect, raw: unknown, duplicate: string | undefined): Reading {
+  const reading = dialect.read(raw);
+  return duplicate === undefined ? reading : refuseDuplicate(reading, duplicate);
 }
 
 function decodeReading(
   reading: Reading,
-  scopes: readonly string[],
+  sender: Sender,
   { kinds, limits }: PushDeps,
 ): DecodeResult {
-  if (reading.ok) return decodeEvent(reading.event, kinds, { ...limits, scopes });
+  if (reading.ok) return decodeEvent(reading.event, kinds, { ...limits, sender });
   const { identityKey, failure } = reading;
   return { ok: false, undecoded: { identityKey, failure } };
 }

@@ -118,7 +118,7 @@ async function recordProblems(checkpoint: string): Promise<Examples['problems']>
     { url: pull, sender: { scope: 'sync:push' } },
     post('{'),
     post(Buffer.from([0x22, 0xff, 0x22])),
-    post('['.repeat(40) + ']'.repeat(40)),
+    post(`{"a":${'['.repeat(40)}${']'.repeat(40)}}`),
     post({ events: [1], tenant: 'another' }),
     post({ events: [] }),
     post({ events: [1, 2, 3, 4, 5, 6] }),

@@ -1,6 +1,7 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { put } from '../model/events.ts';
+import { exchange } from '../setup/raw-http.ts';
 import { startWire, type Wire } from '../setup/wire.ts';
 import { good, pushOf, refusedEverywhere } from './refused.ts';
 
@@ -14,6 +15,24 @@ beforeAll(async () => {
 afterAll(() => wire.close());
 
 const batch = JSON.stringify({ events: [put('n1')] });
+
+/** The head of an answer as it left: clients undo its encoding. */
+async function raw(method: string, acceptEncoding: string, body: string): Promise<string> {
+  const { text } = await exchange(wire.port, [
+    [
+      `${method} /api/sync/events HTTP/1.1`,
+      'Host: h',
+      `Authorization: bearer ${wire.service.token({ tenant: 'good' })}`,
+      'Content-Type: application/json',
+      `Accept-Encoding: ${acceptEncoding}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  ]);
+  return text.slice(0, text.indexOf('\r\n\r\n'));
+}
 
 describe('bad input: Content-Type missing or not JSON (`text/plain`, `application/json\\ta`, `application/json garbage`)', () => {
   test.each([
@@ -36,30 +55,65 @@ describe('bad input: Content-Type missing or not JSON (`text/plain`, `applicatio
     expect(await refusedEverywhere(wire, pushOf(batch, { 'content-type': type }))).toEqual(refusal);
   });
 
-  test.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON'])(
-    'but %j is JSON',
-    async (type) => {
-      expect(await good(wire, batch, { 'content-type': type })).toMatchObject({ status: 200 });
-    },
-  );
+  test.each([
+    'application/json',
+    'application/json; charset=utf-8',
+    'Application/JSON',
+    'APPLICATION/JSON; Charset="UTF-8"',
+    'application/json;charset=Utf-8',
+  ])('but %j is JSON', async (type) => {
+    expect(await good(wire, batch, { 'content-type': type })).toMatchObject({ status: 200 });
+  });
 });
 
 describe('bad input: unknown Content-Encoding', () => {
-  test.each(['lzma', 'compress', 'gzip, gzip', 'gzip, br', 'gzip;q=1', 'x', '*', '__proto__'])(
-    '%s',
-    async (encoding) => {
-      const refusal = { status: 415, code: 'UNSUPPORTED_ENCODING' };
-      expect(
-        await refusedEverywhere(wire, pushOf(batch, { 'content-encoding': encoding })),
-      ).toEqual(refusal);
+  const unknown = [
+    'lzma',
+    'compress',
+    'x-compress',
+    'x-deflate',
+    'x',
+    '*',
+    '__proto__',
+    'toString',
+  ];
+  const severalOrMore = ['gzip, gzip', 'gzip, br', 'x-gzip, gzip', 'br, identity, br', 'gzip;q=1'];
+
+  test.each([...unknown, ...severalOrMore])('%s', async (encoding) => {
+    const refusal = { status: 415, code: 'UNSUPPORTED_ENCODING' };
+    expect(await refusedEverywhere(wire, pushOf(batch, { 'content-encoding': encoding }))).toEqual(
+      refusal,
+    );
+  });
+
+  test.each(['identity', 'Identity', 'identity, identity', ''])('but %j is none', async (said) => {
+    expect(await good(wire, batch, { 'content-encoding': said })).toMatchObject({ status: 200 });
+  });
+
+  test.each([
+    ['GZIP', gzipSync],
+    ['Gzip', gzipSync],
+    ['x-gzip', gzipSync],
+    ['X-GZip', gzipSync],
+    ['gzip, identity', gzipSync],
+    ['identity , gzip', gzipSync],
+    [' gzip ,', gzipSync],
+    ['Deflate', deflateSync],
+    ['BR', brotliCompressSync],
+    ['ZSTD', zstdCompressSync],
+  ] as const)('but %j is read', async (said, compress) => {
+    const answer = await good(wire, compress(batch), { 'content-encoding': said });
+    expect(answer).toMatchObject({ status: 200 });
+  });
+
+  test.each(['GZIP', 'x-gzip', 'Gzip;q=0.5, identity;q=0', 'X-GZIP'])(
+    'and what a client takes back may be in any case too: %j',
+    async (said) => {
+      const events = Array.from({ length: 30 }, (_, at) => ({ identityKey: `k${at}` }));
+      const answer = await raw('POST', said, JSON.stringify({ events }));
+      expect(answer).toMatch(/^content-encoding: gzip$/im);
     },
   );
-
-  test('but identity is known', async () => {
-    expect(await good(wire, batch, { 'content-encoding': 'identity' })).toMatchObject({
-      status: 200,
-    });
-  });
 });
 
 describe('bad input: corrupt gzip', () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { put } from '../model/events.ts';
+import { createTenant } from '../model/tenant.ts';
 import { startWire, type Wire } from '../setup/wire.ts';
 import { bodyPaths, good, pushOf, refused, refusedEverywhere } from './refused.ts';
 
@@ -11,13 +12,16 @@ beforeAll(async () => {
 });
 afterAll(() => wire.close());
 
+async function newTenant() {
+  const tenant = await createTenant(wire.service);
+  return { tenant, sender: tenant.sender() };
+}
+
 const batch = JSON.stringify({ events: [put('n1')] });
 const envelope = (fields: object) => JSON.stringify({ events: [put('n1')], ...fields });
 const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
-const nestedPayload = (levels: number) =>
-  `{"events":[{"identityKey":"k","kind":"note.put","payload":${nested(levels)}}]}`;
 
-describe('bad input: empty, truncated, NaN, trailing comma; `__proto__`, `constructor.prototype`', () => {
+describe('bad input: empty, truncated, NaN, trailing comma; outside the events `__proto__`, `constructor.prototype`, a member twice', () => {
   test.each<[what: string, body: string | Buffer]>([
     ['empty', ''],
     ['white space', ' \n'],
@@ -38,11 +42,16 @@ describe('bad input: empty, truncated, NaN, trailing comma; `__proto__`, `constr
     ['a form', 'events=1'],
     ['UTF-16', Buffer.from(batch, 'utf16le')],
     ['__proto__', '{"events":[],"__proto__":{"a":1}}'],
-    ['__proto__ deep inside', '{"events":[{"payload":{"__proto__":{"a":1}}}]}'],
-    ['__proto__ with escapes', '{"events":[{"\\u005f_proto__":{}}]}'],
+    ['__proto__ deep inside', '{"events":[],"x":[{"payload":{"__proto__":{"a":1}}}]}'],
+    ['__proto__ with escapes', '{"events":[],"\\u005f_proto__":{}}'],
     ['__proto__ of null', '{"events":[],"__proto__":null}'],
-    ['constructor.prototype', '{"events":[{"constructor":{"prototype":{"a":1}}}]}'],
-    ['… with escapes', '{"events":[{"c\\u006fnstructor":{"\\u0070rototype":{}}}]}'],
+    ['__proto__ where events would be a list', '{"events":{"__proto__":{"a":1}}}'],
+    ['constructor.prototype', '{"events":[],"constructor":{"prototype":{"a":1}}}'],
+    ['… with escapes', '{"c\\u006fnstructor":{"\\u0070rototype":{}},"events":[]}'],
+    ['events twice', '{"events":[{}],"events":[]}'],
+    ['sentAt twice, the same', '{"sentAt":null,"events":[{}],"sentAt":null}'],
+    ['a name twice, once with escapes', '{"\\u0065vents":[{}],"events":[{}]}'],
+    ['an unknown field twice', '{"x":1,"x":2}'],
   ])('%s', async (_what, body) => {
     expect(await refusedEverywhere(wire, pushOf(body))).toEqual({
       status: 400,
@@ -59,7 +68,7 @@ describe('bad input: empty, truncated, NaN, trailing comma; `__proto__`, `constr
   });
 });
 
-describe('bad input: invalid UTF-8', () => {
+describe('bad input: invalid UTF-8 outside the texts of events', () => {
   test.each<[what: string, bytes: readonly number[]]>([
     ['a byte that never is', [0xff]],
     ['half of a character', [0xe2, 0x82]],
@@ -68,29 +77,36 @@ describe('bad input: invalid UTF-8', () => {
     ['a code point beyond the last', [0xf4, 0x90, 0x80, 0x80]],
     ['Latin-1', [0xe4]],
   ])('%s', async (_what, bytes) => {
-    const body = Buffer.from([0x22, ...bytes, 0x22]);
-    expect(await refusedEverywhere(wire, pushOf(body))).toEqual({
-      status: 400,
-      code: 'INVALID_UTF8',
-    });
+    const invalid = Buffer.from(bytes);
+    for (const [before, after] of [
+      ['"', '"'],
+      ['{"events":[{}],"sentAt":"', '"}'],
+      ['{"', '":1}'],
+      ['{"events":[{},', '{}]}'],
+    ] as const) {
+      const body = Buffer.concat([Buffer.from(before), invalid, Buffer.from(after)]);
+      expect(await refusedEverywhere(wire, pushOf(body))).toEqual({
+        status: 400,
+        code: 'INVALID_UTF8',
+      });
+    }
   });
 });
 
-describe('bad input: depth over 32', () => {
+describe('bad input: depth over 32 outside the events', () => {
   test.each([
-    ['33 arrays', nested(33)],
     ['33 objects', `${'{"a":'.repeat(33)}1${'}'.repeat(33)}`],
-    ['2000 arrays', nested(2000)],
-    ['an event of 33 levels', nestedPayload(30)],
+    ['32 arrays in a field', `{"events":[{}],"a":${nested(32)}}`],
+    ['2000 arrays in a field', `{"a":${nested(2000)}}`],
+    ['events that are no list', `{"events":{"a":${nested(31)}}}`],
   ])('%s', async (_what, body) => {
     expect(await refusedEverywhere(wire, pushOf(body))).toEqual({ status: 400, code: 'TOO_DEEP' });
   });
 
   test('but 32 levels are read', async () => {
-    expect(await good(wire, nestedPayload(29))).toMatchObject({
-      status: 200,
-      body: { failed: [{ code: 'INVALID_PAYLOAD' }] },
-    });
+    const body = `{"events":[{}],"a":${nested(31)}}`;
+    const refusal = { status: 400, code: 'INVALID_ENVELOPE', path: 'a' };
+    expect(await refused(wire, pushOf(body))).toEqual(refusal);
   });
 });
 
@@ -107,11 +123,6 @@ describe('bad input: top-level null or string; unknown envelope field', () => {
     ['a field that every object has', envelope({ constructor: 1 }), 'constructor'],
     ['a field under an empty name', envelope({ '': 1 })],
     ['a word for atomic', envelope({ atomic: 'true' }), 'atomic'],
-    ['null for atomic', envelope({ atomic: null }), 'atomic'],
-    ['a number for sentAt', envelope({ sentAt: 1 }), 'sentAt'],
-    ['sent on 30 February', envelope({ sentAt: '2026-02-30T00:00:00Z' }), 'sentAt'],
-    ['sent in no zone', envelope({ sentAt: '2026-01-01T00:00:00' }), 'sentAt'],
-    ['sent in the year 2200', envelope({ sentAt: '2200-01-01T00:00:00Z' }), 'sentAt'],
   ])('%s', async (_what, body, path) => {
     const refusal = { status: 400, code: 'INVALID_ENVELOPE', ...(path && { path }) };
     expect(await refused(wire, pushOf(body))).toEqual(refusal);
@@ -120,7 +131,7 @@ describe('bad input: top-level null or string; unknown envelope field', () => {
   test.each<[what: string, body: string, path?: string]>([
     ['null', 'null'],
     ['no events', '{}', 'events'],
-    ['a number for sentAt', '{"events":[{}],"sentAt":5}', 'sentAt'],
+    ['null for events', '{"events":null}', 'events'],
     ['atomic, which it does not know', '{"events":[{}],"atomic":true}', 'atomic'],
   ])('of an event store: %s', async (_what, body, path) => {
     const refusal = { status: 400, code: 'INVALID_ENVELOPE', ...(path && { path }) };
@@ -131,6 +142,52 @@ describe('bad input: top-level null or string; unknown envelope field', () => {
     const path = `${'x'.repeat(500)}…`;
     const refusal = { status: 400, code: 'INVALID_ENVELOPE', path };
     expect(await refused(wire, pushOf(envelope({ ['x'.repeat(3_000)]: 1 })))).toEqual(refusal);
+  });
+});
+
+describe('bad input: a `sentAt` that cannot be read', () => {
+  const sentAts = [
+    1,
+    true,
+    {},
+    [],
+    '',
+    'now',
+    '2026-02-30T00:00:00Z',
+    '2026-01-01T00:00:00',
+    '2026-01-01T12:00:60Z',
+    '1899-12-31T23:59:59Z',
+    '2200-01-01T00:00:00Z',
+    '\ud800',
+  ];
+  // As far back as a clock that was never set.
+  const event = { ...put('n1'), occurredAt: '1970-01-01T00:00:00Z' };
+
+  test.each(['/api/sync/events', '/api/events'])('on %s costs its correction', async (url) => {
+    for (const sentAt of sentAts) {
+      const body = { events: url === '/api/events' ? [{}] : [event], sentAt };
+      const { tenant, sender } = await newTenant();
+      const answer = await wire.send({ ...pushOf(body), url, sender });
+      expect(answer).toMatchObject({ status: 200, body: { sentAtIgnored: true } });
+      if (url === '/api/events') continue;
+      const [stored] = await tenant.log();
+      expect(stored).toMatchObject({ identityKey: event.identityKey, outcome: 'applied' });
+      expect(stored?.effectiveAt).toBe(0);
+    }
+  });
+
+  test('but null, none and a time in lower case are in order', async () => {
+    for (const sentAt of [null, undefined, '1970-01-01t00:00:01z', '1970-01-01 00:00:01Z']) {
+      const { sender } = await newTenant();
+      const { status, body } = await wire.send({ ...pushOf({ events: [event], sentAt }), sender });
+      expect(status).toBe(200);
+      expect(body).not.toHaveProperty('sentAtIgnored');
+    }
+  });
+
+  test('and null stands for none in every other field of the request', async () => {
+    const answer = await good(wire, envelope({ sentAt: null, atomic: null }));
+    expect(answer).toMatchObject({ status: 200, body: { failed: [] } });
   });
 });
 

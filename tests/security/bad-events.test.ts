@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => wire.close());
 
-describe('bad input: identityKey empty, over 200, with control characters', () => {
+describe('bad input: identityKey empty, over 200, with control or invisible characters, `.`, `..`', () => {
   test.each([
     ['empty', '""'],
     ['of 201 characters', `"${'k'.repeat(201)}"`],
@@ -33,6 +33,17 @@ describe('bad input: identityKey empty, over 200, with control characters', () =
     ['with DEL', '"a\\u007fb"'],
     ['with a C1 control', '"a\\u0085b"'],
     ['with a line separator', '"a\\u2028b"'],
+    ['with a zero width space', '"a\\u200b"'],
+    ['with a joiner', '"a\\u200db"'],
+    ['with a byte order mark', '"\\ufeffa"'],
+    ['with a mark of direction', '"a\\u202eb"'],
+    ['with a variation selector', '"\\u2764\\ufe0f"'],
+    ['of a filler', '"\\u3164"'],
+    ['of a braille blank', '"\\u2800"'],
+    ['with an annotation mark', '"a\\ufff9b"'],
+    ['of a dot', '"."'],
+    ['of two dots', '".."'],
+    ['of two dots, one with an escape', '".\\u002e"'],
     ["of the server's own", '"landfall:resolution:1"'],
     ['a number', '5'],
     ['null', 'null'],
@@ -62,6 +73,18 @@ describe('bad input: the same key with another payload', () => {
     expect(await tenant.log()).toHaveLength(1);
     expect(await tenant.record('n1')).toMatchObject({ data: { title: 'a' } });
   });
+});
+
+test('the same event again is known by it, however its time is written, and null for none', async () => {
+  const tenant = await createTenant(wire.service);
+  const rest = ',"baseKey":null,"sequence":null,"version":null,"subject":null,"tenant":null';
+  const first = note('"a"', ',"occurredAt":"2026-01-01T00:00:00Z"');
+  expect((await pushTexts(wire, tenant, first)).processed).toEqual(['k']);
+  for (const time of ['00.000Z', '00+00:00', '00z', '00.0000001Z', '00-00:00']) {
+    const again = note('"a"', `,"occurredAt":"2026-01-01T00:00:${time}"${rest}`);
+    const { results } = await pushTexts(wire, tenant, again);
+    expect(results).toMatchObject([{ status: 'duplicate', original: 'applied', version: 1 }]);
+  }
 });
 
 describe('bad input: `\\u0000` in a value or a key; a lone surrogate', () => {
@@ -112,14 +135,16 @@ describe('bad input: 30 February, no zone, year 0 or 275760', () => {
     ['29 February of no leap year', '"2026-02-29T00:00:00Z"'],
     ['month 13', '"2026-13-01T00:00:00Z"'],
     ['hour 25', '"2026-01-01T25:00:00Z"'],
-    ['second 60', '"2026-06-30T23:59:60Z"'],
+    ['second 60 in the middle of a month', '"2026-06-15T23:59:60Z"'],
+    ['second 60 at noon', '"2026-06-30T12:00:60Z"'],
+    ['second 61', '"2026-06-30T23:59:61Z"'],
+    ['a comma before the fraction', '"2026-06-30T23:59:59,5Z"'],
     ['a zone of 24 hours', '"2026-01-01T00:00:00+24:00"'],
     ['no zone', '"2026-01-01T00:00:00"'],
     ['a date only', '"2026-01-01"'],
     ['a word', '"now"'],
     ['an empty text', '""'],
     ['a number', '1732183200000'],
-    ['null', 'null'],
     ['digits of another script', '"\\u0662026-01-01T00:00:00Z"'],
     ['the year 0', '"0000-01-01T00:00:00Z"'],
     ['the year 275760', '"+275760-09-13T00:00:00Z"'],
@@ -136,7 +161,12 @@ describe('bad input: 30 February, no zone, year 0 or 275760', () => {
     '"2024-02-29T23:59:59Z"',
     '"2026-01-01T00:00:00.123456789Z"',
     '"2026-01-01T00:00:00-12:00"',
-  ])('but %s is a time', async (time) => {
+    '"2026-01-01t00:00:00z"',
+    '"2026-01-01 00:00:00Z"',
+    '"2016-12-31T23:59:60Z"',
+    '"2016-12-31t23:59:60.5z"',
+    'null',
+  ])('but %s is a time, or none', async (time) => {
     expect(await statusOf(wire, at(time))).toBe('applied');
   });
 });

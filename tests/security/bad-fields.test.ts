@@ -58,7 +58,8 @@ describe('an event that its envelope or its kind does not take', () => {
     ['a kind that is a number', ofKind('1', '{}'), 'kind'],
     ['a kind that is a list of one', ofKind('["note.put"]', '{}'), 'kind'],
     ['no payload', '{"identityKey":"k","kind":"note.put"}', 'payload'],
-    ['a tenant', note('""', ',"tenant":"t2"'), 'tenant'],
+    ['a tenant that is no name', note('""', ',"tenant":""'), 'tenant'],
+    ['a subject that is no name', note('""', ',"subject":7'), 'subject'],
     ['an unknown field', note('""', ',"id":"x"'), 'id'],
     ['a field that every object has', note('""', ',"toString":1'), 'toString'],
     ['a field of 1000 characters', note('""', `,"${'x'.repeat(1000)}":1`), `${'x'.repeat(500)}…`],
@@ -66,7 +67,8 @@ describe('an event that its envelope or its kind does not take', () => {
     ['a version of 1.5', note('""', ',"version":1.5'), 'version'],
     ['a version that is a text', note('""', ',"version":"1"'), 'version'],
     ['a negative baseVersion', note('""', ',"baseVersion":-1'), 'baseVersion'],
-    ['a baseVersion that is null', note('""', ',"baseVersion":null'), 'baseVersion'],
+    ['a baseVersion that is a text', note('""', ',"baseVersion":"0"'), 'baseVersion'],
+    ['a baseKey of two dots', note('""', ',"baseKey":".."'), 'baseKey'],
     ['an empty baseKey', note('""', ',"baseKey":""'), 'baseKey'],
     ['both bases', note('""', ',"baseVersion":0,"baseKey":"a"'), 'baseKey'],
     ['itself as its base', note('""', ',"baseKey":"k"'), 'baseKey'],
@@ -96,6 +98,8 @@ describe('an event that its envelope or its kind does not take', () => {
     ['nothing to patch', ofKind('"note.patch"', '{"noteId":"n"}'), 'payload'],
     ['an empty id', ofKind('"note.remove"', '{"noteId":""}'), 'payload.noteId'],
     ['an id with a line break', ofKind('"note.remove"', '{"noteId":"a\\nb"}'), 'payload.noteId'],
+    ['an id of two dots', ofKind('"note.remove"', '{"noteId":".."}'), 'payload.noteId'],
+    ['an id of a joiner', ofKind('"note.remove"', '{"noteId":"\\u200d"}'), 'payload.noteId'],
     ['a text too long', note(`"${'x'.repeat(501)}"`), 'payload.title'],
     ['a text that is an object', note('{"toString":"x"}'), 'payload.title'],
   ])('INVALID_PAYLOAD: %s', async (_what, event, path) => {
@@ -131,7 +135,7 @@ describe('bad input: SQL or log-injection text', () => {
 
   test('names an entity, an event and a device like any other text', async () => {
     const tenant = await createTenant(wire.service);
-    const ids = ["' OR ''='", '%', '_', '*', '..', 'constructor', '__proto__', 'a,b', '{"a":1}'];
+    const ids = ["' OR ''='", '%', '_', '*', '...', 'constructor', '__proto__', 'a,b', '{"a":1}'];
     const events = ids.map((id) => ({ ...put(id, { title: id }), identityKey: `key ${id}` }));
     const sender = tenant.sender("d'; --");
     const { body } = await wire.send({ ...pushOf({ events }), sender });

@@ -138,7 +138,7 @@ describe('bad input: a decompression bomb, a body over the limit, also chunked',
     const bodies: [body: string, code: string][] = [
       [wide, 'BATCH_TOO_LARGE'],
       [`{"events":[1],${fields}}`, 'INVALID_ENVELOPE'],
-      [`${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}`, 'TOO_DEEP'],
+      [`{"a":${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}}`, 'TOO_DEEP'],
       ['{"a":'.repeat(800_000), 'INVALID_JSON'],
       [`"${'\\u0000'.repeat(690_000)}"`, 'INVALID_ENVELOPE'],
       [`{"events":[1],"${'x'.repeat(4_000_000)}":1}`, 'INVALID_ENVELOPE'],

@@ -9,6 +9,10 @@ export function arbitraryOf(schema: Schema): fc.Arbitrary<unknown> {
   if (Array.isArray(schema.enum)) return fc.constantFrom(...(schema.enum as unknown[]));
   const choices = schema.anyOf ?? schema.oneOf;
   if (Array.isArray(choices)) return fc.oneof(...choices.map((one: Schema) => arbitraryOf(one)));
+  if (Array.isArray(schema.type)) {
+    const types: unknown[] = schema.type;
+    return fc.oneof(...types.map((type) => arbitraryOf({ ...schema, type })));
+  }
   if (Array.isArray(schema.allOf)) return fc.oneof(...schema.allOf.map(ruled(schema)));
   return arbitraryOfType(schema);
 }
@@ -79,12 +83,15 @@ function integers(
   return fc.oneof(fc.integer({ min: low, max: Math.min(max, low + 10) }), fc.integer({ min, max }));
 }
 
-const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,200}$/u;
+/** As docs/protocol.md says it. */
+const isIdentifier = (text: string) =>
+  !['.', '..'].includes(text) &&
+  !/[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\u{1D159}\u{16FE4}]/u.test(text);
 
 /** Few, so that events meet, and any. */
 export const names = fc.oneof(
   fc.constantFrom('n1', 'lost', 'k', 'note', 'constructor', '../x', "' OR 1=1", 'a/b?c#d', '%2F'),
-  fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }).filter((text) => printable.test(text)),
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }).filter(isIdentifier),
 );
 
 function texts({ pattern, format, minLength = 0, maxLength = 40 }: Schema): fc.Arbitrary<string> {

@@ -156,7 +156,7 @@ const bad: readonly (readonly [rule: string, path: string, source: string])[] = 
 ];
 
 function protocolRule() {
-  return 'protocol imports zod, secure-json-parse, node, itself and errors.ts';
+  return 'protocol imports zod, node, itself and errors.ts';
 }
 
 function kindsRule() {
@@ -222,7 +222,7 @@ describe('the check itself', () => {
 function good(): Readonly<Record<string, string>> {
   return {
     'errors.ts': 'const line = 1;\n'.repeat(300),
-    'protocol/json.ts': `import { isUtf8 } from 'node:buffer'; import { parse } from 'secure-json-parse'; import { z } from 'zod'; import { RequestProblem } from '../errors.ts'; import { x } from './text.ts';`,
+    'protocol/json.ts': `import { isUtf8 } from 'node:buffer'; import { z } from 'zod'; import { RequestProblem } from '../errors.ts'; import { x } from './text.ts';`,
     'kinds/notes/note.ts': `import { z } from 'zod'; import { defineKind } from '../define-kind.ts'; import { identifierSchema } from '../../protocol/text.ts'; import { eventFailures } from '../../errors.ts'; import { isDeepStrictEqual } from 'node:util';`,
     'dialects/sales.ts': `import { randomUUID } from 'node:crypto'; import { RequestProblem } from '../errors.ts'; import { salesEventSchema } from '../protocol/sales.ts'; import { refuse } from './dialect.ts';`,
     'push/answer.ts': `import { plainSpelling } from '../dialects/dialect.ts';`,

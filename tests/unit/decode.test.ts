@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
-import { parseJsonBody } from '../../src/protocol/json.ts';
 import { type DecodedEvent, decodeEvent } from '../../src/push/decode.ts';
 import { personPut, stepPut } from './support/kinds.ts';
 import { fc } from './support/property.ts';
 
 const registry = createRegistry([...bundledKinds, personPut, stepPut]);
 const maxEventBytes = 2_000;
-const decode = (raw: unknown) => decodeEvent(raw, registry, { maxEventBytes, scopes: [] });
+const sender = { tenantId: 't1', subject: 'ada', scopes: [] };
+const decode = (raw: unknown) => decodeEvent(raw, registry, { maxEventBytes, sender });
 
 const note = {
   identityKey: 'device1-7',
@@ -52,6 +52,23 @@ describe('a valid event', () => {
       sequence: null,
     });
   });
+
+  test('is the same where what may be left out is null', () => {
+    const { identityKey, kind, payload } = note;
+    const { intent: _intent, ...least } = mustDecode({ identityKey, kind, payload });
+    const optional = ['version', 'occurredAt', 'baseVersion', 'baseKey', 'sequence'];
+    const names = [...optional, 'tenant', 'subject'];
+    for (const some of [...names.map((name) => [name]), names]) {
+      const nulls = Object.fromEntries(some.map((name) => [name, null]));
+      expect(mustDecode({ identityKey, kind, payload, ...nulls })).toMatchObject(least);
+    }
+  });
+
+  test('may name the tenant and the subject it was queued for', () => {
+    const least = mustDecode(note);
+    const named = mustDecode({ ...note, tenant: 't1', subject: 'ada' });
+    expect(named).toEqual({ ...least, intent: named.intent });
+  });
 });
 
 describe('a broken event fails alone, with its code and the path of what is wrong', () => {
@@ -61,6 +78,27 @@ describe('a broken event fails alone, with its code and the path of what is wron
     ['an empty key', { ...note, identityKey: '' }, 'INVALID_EVENT', 'identityKey'],
     ['a key too long', { ...note, identityKey: 'k'.repeat(201) }, 'INVALID_EVENT', 'identityKey'],
     ['a key of two lines', { ...note, identityKey: 'a\nb' }, 'INVALID_EVENT', 'identityKey'],
+    ['a key with a joiner', { ...note, identityKey: 'a\u200db' }, 'INVALID_EVENT', 'identityKey'],
+    ['the key .', { ...note, identityKey: '.' }, 'INVALID_EVENT', 'identityKey'],
+    ['the key ..', { ...note, identityKey: '..' }, 'INVALID_EVENT', 'identityKey'],
+    ['a key that is null', { ...note, identityKey: null }, 'INVALID_EVENT', 'identityKey'],
+    ['the base ..', { ...note, baseVersion: null, baseKey: '..' }, 'INVALID_EVENT', 'baseKey'],
+    [
+      'the entity ..',
+      { ...note, payload: { ...payload, noteId: '..' } },
+      'INVALID_PAYLOAD',
+      'payload.noteId',
+    ],
+    ['another tenant', { ...note, tenant: 't2' }, 'WRONG_ACCOUNT', 'tenant'],
+    ['another subject', { ...note, subject: 'bob' }, 'WRONG_ACCOUNT', 'subject'],
+    ['a tenant that is a number', { ...note, tenant: 1 }, 'INVALID_EVENT', 'tenant'],
+    [
+      'a prototype',
+      { ...note, payload: JSON.parse('{"__proto__":1}') },
+      'INVALID_PAYLOAD',
+      'payload.__proto__',
+    ],
+    ['a prototype outside', JSON.parse('{"__proto__":1}'), 'INVALID_EVENT', '__proto__'],
     ['no kind', { ...note, kind: undefined }, 'INVALID_EVENT', 'kind'],
     ['no payload', { ...note, payload: undefined }, 'INVALID_EVENT', 'payload'],
     ['an unknown field', { ...note, color: 'red' }, 'INVALID_EVENT', 'color'],
@@ -96,6 +134,7 @@ describe('a broken event fails alone, with its code and the path of what is wron
     ['half a pair', { ...note, payload: { title: '\uD83D' } }, 'INVALID_TEXT', 'payload.title'],
     ['2^53', { ...note, payload: { list: [1, 2 ** 53] } }, 'INVALID_NUMBER', 'payload.list.1'],
     ['infinity', { ...note, baseVersion: Infinity }, 'INVALID_NUMBER', 'baseVersion'],
+    ['a kind that is null', { ...note, kind: null }, 'INVALID_EVENT', 'kind'],
     [
       'no sequence where the kind keeps an order',
       { identityKey: 's', kind: 'step.put', payload: { id: 's1' } },
@@ -113,14 +152,15 @@ describe('a broken event fails alone, with its code and the path of what is wron
     ['a list', [note]],
     ['a text', 'note.put'],
     ['a text that no database keeps', '\u0000'],
-    ['a number that no database keeps', parseJsonBody(Buffer.from('1e400'))],
+    ['a number that no database keeps', JSON.parse('1e400')],
   ])('%s is wrong as a whole, so no path is named', (_what, raw) => {
     const result = decode(raw);
     expect(result.ok || result.undecoded.failure).toSatisfy((failure) => !('path' in failure));
   });
 
   test('the size that counts is that of the whole event but for its key, in bytes', () => {
-    const { identityKey: _key, ...rest } = note;
+    const { identityKey: _key, ...members } = note;
+    const rest = { ...members, occurredAt: Date.parse(note.occurredAt) * 1000 };
     const room =
       maxEventBytes - JSON.stringify({ ...rest, payload: { ...payload, body: '' } }).length;
     const withBody = (body: string) => decode({ ...note, payload: { ...payload, body } });
@@ -159,7 +199,7 @@ describe('a broken event fails alone, with its code and the path of what is wron
   });
 });
 
-test.each(['', 'x'.repeat(201), 'a\nb'])(
+test.each(['', 'x'.repeat(201), 'a\nb', '.', '..', 'a\u200b'])(
   'an entity id that is no key fails, whatever its kind lets through: %j',
   (id) => {
     const payload = { id, first: 'Ada', last: 'Lovelace', language: 'en' };
@@ -187,6 +227,23 @@ describe('the fingerprint, by which a resent event is known', () => {
     expect(fingerprint({ ...rest, identityKey: 'another' })).toBe(fingerprint(note));
   });
 
+  test('does not see whose queue the event lay in, nor a member that is null', () => {
+    const named = { ...note, tenant: 't1', subject: 'ada', baseKey: null };
+    expect(fingerprint(named)).toBe(fingerprint(note));
+    const { sequence: _sequence, ...without } = note;
+    expect(fingerprint({ ...note, sequence: null })).toBe(fingerprint(without));
+  });
+
+  test('sees when the event happened, however that is written', () => {
+    const ways = ['00Z', '00z', '00+00:00', '00.0Z', '00.000000Z', '00.0000004Z'];
+    const times = ways.map((end) => `2026-11-21T09:12:${end}`);
+    for (const occurredAt of [...times, '2026-11-21t10:12:00+01:00', '2026-11-21 09:12:00Z']) {
+      expect(fingerprint({ ...note, occurredAt })).toBe(fingerprint(note));
+    }
+    const later = { ...note, occurredAt: '2026-11-21T09:12:00.000001Z' };
+    expect(fingerprint(later)).not.toBe(fingerprint(note));
+  });
+
   test('changes with every other member', () => {
     const { baseVersion: _base, ...withoutBase } = note;
     const { occurredAt: _occurred, ...withoutTime } = note;
@@ -210,7 +267,7 @@ describe('the fingerprint, by which a resent event is known', () => {
   });
 
   test.each([
-    ['every member', note, 'a11f2a6a13de466b9447efd3f7b73a82b8f4d1f08d0f63bb0f17121121eadfed'],
+    ['every member', note, '1f4ea80af148336be24806cd24c126dbd345fc715848aa11c59e2b45b145d95d'],
     [
       'as few as may be, and text that JSON escapes',
       {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { colony } from '../../src/dialects/colony.ts';
+import { refuseDuplicate } from '../../src/dialects/dialect.ts';
 import { dialectOf } from '../../src/dialects/dialect-of.ts';
 import { freight } from '../../src/dialects/freight.ts';
+import { plain } from '../../src/dialects/plain.ts';
 import { sales } from '../../src/dialects/sales.ts';
 import { RequestProblem } from '../../src/errors.ts';
 import { salesEventSchema } from '../../src/protocol/sales.ts';
@@ -15,6 +17,23 @@ test.each<[what: string, body: unknown, name: string]>([
   ['no object', null, 'plain'],
 ])('%s is read as its dialect', (_what, body, name) => {
   expect(dialectOf(body).name).toBe(name);
+});
+
+test.each([
+  ['plain', plain.read({ identityKey: 'k1', kind: 'a.b' }), 'kind', 'k1', {}],
+  ['plain, its key', plain.read({ identityKey: 'k1' }), 'identityKey', null, {}],
+  ['colony', colony.read({ kind: 'unit', payload: { identityKey: 'k1' } }), 'kind', 'k1', {}],
+  ['freight', freight.read({ clientRequestId: 'r1' }), 'kind', 'r1', { clientRequestId: 'r1' }],
+  ['freight, its key', freight.read({ clientRequestId: 'r1' }), 'clientRequestId', null, {}],
+  ['sales, what else is wrong', sales.read({ id: 'e1' }), 'seq', 'e1', {}],
+  ['sales, its key', sales.read({ id: 'e1' }), 'id', null, {}],
+  ['no event', plain.read([]), 'x', null, {}],
+] as const)('an event with a member twice is refused: %s', (_what, reading, member, key, alias) => {
+  const refused = refuseDuplicate(reading, member);
+  const failure = { code: 'INVALID_EVENT', path: member };
+  expect(refused).toMatchObject({ ok: false, identityKey: key, failure });
+  expect(refused.alias).toEqual(alias);
+  expect(refused.pathOf('identityKey')).toBe('identityKey');
 });
 
 describe('colony', () => {
@@ -34,7 +53,7 @@ describe('colony', () => {
       identityKey: 'k1',
       payload: { empireId: 'e7', catalogKey: 'laser' },
     };
-    for (const again of [{}, { kind }, { kind: full }]) {
+    for (const again of [{}, { kind }, { kind: full }, { kind: null }]) {
       const reading = colony.read({ kind, payload: { ...payload, ...again } });
       expect(reading.ok && reading.event).toEqual(event);
     }
@@ -48,8 +67,8 @@ describe('colony', () => {
       'payload.kind',
     ],
     [
-      'a kind that is null in its payload',
-      { kind: 'unit', payload: { ...payload, kind: null } },
+      'a kind that is a number in its payload',
+      { kind: 'unit', payload: { ...payload, kind: 0 } },
       'k1',
       'payload.kind',
     ],
@@ -97,8 +116,8 @@ describe('freight', () => {
 
   test.each<[identityKey: unknown, clientRequestId: unknown, named: object]>([
     ['k1', 'r1', { identityKey: 'k1', alias: { clientRequestId: 'r1' } }],
-    ['k1', null, { identityKey: 'k1', alias: { clientRequestId: null } }],
-    [null, 'r1', { identityKey: null, alias: { clientRequestId: 'r1' } }],
+    ['k1', 5, { identityKey: 'k1', alias: { clientRequestId: null } }],
+    [5, 'r1', { identityKey: null, alias: { clientRequestId: 'r1' } }],
     [{}, {}, { identityKey: null, alias: { clientRequestId: null } }],
   ])('keys %j and %j contradict each other', (identityKey, clientRequestId, named) => {
     expect(freight.read({ identityKey, clientRequestId })).toMatchObject({
@@ -106,6 +125,15 @@ describe('freight', () => {
       ok: false,
       failure: { code: 'INVALID_EVENT', path: 'clientRequestId' },
     });
+  });
+
+  test('a key that is null is as if it were not there', () => {
+    const named = freight.read({ clientRequestId: 'r1', identityKey: null, kind: 'a.b' });
+    expect(named).toMatchObject({ ok: true, event: { identityKey: 'r1', kind: 'a.b' } });
+    expect(named.alias).toEqual({ clientRequestId: 'r1' });
+    const plainly = freight.read({ clientRequestId: null, identityKey: 'k1', kind: 'a.b' });
+    expect(plainly).toMatchObject({ ok: true, alias: {} });
+    expect(plainly.ok && plainly.event).toEqual({ identityKey: 'k1', kind: 'a.b' });
   });
 
   test('an event of the same batch that has none is left as it is', () => {
@@ -156,6 +184,13 @@ describe('sales', () => {
     ['an unknown field', { colour: 'red' }, 'INVALID_EVENT', 'colour'],
     ['the protocol’s own name of a field', { kind: 'sale.recorded' }, 'INVALID_EVENT', 'kind'],
     ['a precondition', { baseVersion: 1 }, 'INVALID_EVENT', 'baseVersion'],
+    ['the id ..', { aggregate: { id: '..', type: 'ticket' } }, 'INVALID_EVENT', 'aggregate.id'],
+    [
+      'a prototype',
+      { payload: JSON.parse('{"a":{"__proto__":1}}') },
+      'INVALID_PAYLOAD',
+      'payload.a.__proto__',
+    ],
     ['U+0000 in a text', { type: 'a\u0000' }, 'INVALID_TEXT', 'type'],
     ['a number beyond 2^53', { seq: 2 ** 53 }, 'INVALID_NUMBER', 'seq'],
   ])('an event with %s is refused in the client’s words', (_what, fields, code, path) => {
@@ -164,6 +199,14 @@ describe('sales', () => {
     const { id } = { ...event, ...fields };
     expect(reading).toMatchObject({ identityKey: id ?? null });
     expect(reading.pathOf(path)).toBe(path);
+  });
+
+  test('what may be left out may be null, and it may name its account', () => {
+    const nulls = { version: null, tenant: null, subject: null };
+    const reading = sales.read({ ...event, ...nulls });
+    expect(reading).toMatchObject({ ok: true, event: { version: 1, tenant: null } });
+    const named = sales.read({ ...event, tenant: 't1', subject: 'ada' });
+    expect(named).toMatchObject({ ok: true, event: { tenant: 't1', subject: 'ada' } });
   });
 
   test('a payload that is none passes, for its kind to refuse', () => {
@@ -193,10 +236,16 @@ describe('sales', () => {
   });
 
   test('its envelope is an array, or an object with no more than sentAt beside the events', () => {
+    const plainly = { atomic: false, conflicts: 'keep' };
     const sentAt = '2026-11-21T10:00:05.000Z';
-    expect(sales.envelopeOf([event])).toEqual({ events: [event], atomic: false });
+    expect(sales.envelopeOf([event])).toEqual({ events: [event], ...plainly });
     const envelope = { events: [event], sentAt };
-    expect(sales.envelopeOf(envelope)).toEqual({ ...envelope, atomic: false });
+    const micros = Date.parse(sentAt) * 1000;
+    expect(sales.envelopeOf(envelope)).toEqual({ ...envelope, sentAt: micros, ...plainly });
+    for (const unusable of [5, 'now', {}, null]) {
+      const read = sales.envelopeOf({ events: [event], sentAt: unusable });
+      expect(read).toEqual({ events: [event], sentAt: null, ...plainly });
+    }
     for (const body of [null, 5, 'x', {}, { events: {} }, { ...envelope, atomic: true }]) {
       expect(() => sales.envelopeOf(body)).toThrow(RequestProblem);
     }

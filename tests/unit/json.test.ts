@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { RequestProblem } from '../../src/errors.ts';
-import { findUnstorable, parseJsonBody } from '../../src/protocol/json.ts';
+import { findEventFault, findUnstorable, parseJsonBody } from '../../src/protocol/json.ts';
 import { fc } from './support/property.ts';
 
 function refusal(body: Buffer | string): string {
@@ -14,12 +14,13 @@ function refusal(body: Buffer | string): string {
 }
 
 describe('a body', () => {
-  test('is read as any JSON value that sets no prototype', () => {
+  test('is read as any JSON value that sets no prototype and has no member twice', () => {
     const texts = fc.jsonValue({ maxDepth: 5 }).map((value) => JSON.stringify(value));
     const harmless = texts.filter((text) => !/"(__proto__|constructor)"/.test(text));
     fc.assert(
       fc.property(harmless, (text) => {
-        expect(parseJsonBody(Buffer.from(text))).toEqual(JSON.parse(text));
+        const value = JSON.parse(text);
+        expect(parseJsonBody(Buffer.from(text))).toEqual({ value, duplicateMembers: new Map() });
       }),
     );
   });
@@ -50,12 +51,17 @@ describe('a body', () => {
 
   test('with every kind of UTF-8 is read to the character', () => {
     const text = 'aé€\u{1F600}\uFFFD';
-    expect(parseJsonBody(Buffer.from(JSON.stringify(text)))).toBe(text);
+    expect(parseJsonBody(Buffer.from(JSON.stringify(text))).value).toBe(text);
+  });
+
+  test('may begin with a byte order mark', () => {
+    expect(parseJsonBody(Buffer.from('\uFEFF[1]')).value).toEqual([1]);
   });
 
   test.each([
     ['a prototype', '{"__proto__": {"admin": true}}'],
-    ['a prototype deep inside', '{"events": [{"payload": {"__proto__": 1}}]}'],
+    ['a prototype deep inside', '{"sentAt": [{"x": {"__proto__": 1}}]}'],
+    ['a prototype where events would be', '{"events": {"0": {"__proto__": 1}}}'],
     ['a prototype written with escapes', String.raw`{"\u005f_proto\u005f_": {"admin": true}}`],
     ['a constructor’s prototype', '{"constructor": {"prototype": {"admin": true}}}'],
   ])('that sets %s is INVALID_JSON', (_what, text) => {
@@ -64,13 +70,161 @@ describe('a body', () => {
   });
 
   test.each([
-    ['lists', (levels: number) => '['.repeat(levels) + ']'.repeat(levels)],
+    ['lists', (levels: number) => `{"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`],
     ['objects', (levels: number) => `${'{"a":'.repeat(levels - 1)}{}${'}'.repeat(levels - 1)}`],
-    ['values beside it', (levels: number) => `${'[1,'.repeat(levels)}2${']'.repeat(levels)}`],
+    [
+      'values beside it',
+      (levels: number) => `{"a":${'[1,'.repeat(levels - 1)}2${']'.repeat(levels - 1)}}`,
+    ],
+    [
+      'beside the events',
+      (levels: number) => `{"events":[],"a":${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}}`,
+    ],
   ])('may nest 32 levels and no more: %s', (_of, nested) => {
     expect(refusal(nested(32))).toBe('none');
     expect(refusal(nested(33))).toBe('TOO_DEEP');
     expect(refusal(nested(100_000))).toBe('TOO_DEEP');
+  });
+});
+
+describe('of a body, what lies within an event is not judged', () => {
+  const bodies: [what: string, bodyOf: (event: string) => string][] = [
+    ['in an envelope', (event) => `{"sentAt":"x","events":[1,${event},{"a":1}]}`],
+    ['in a bare array', (event) => `[1,${event},{"a":1}]`],
+  ];
+
+  test.each(bodies)('%s: a prototype, any depth', (_where, bodyOf) => {
+    for (const event of ['{"__proto__":1}', '['.repeat(100_000) + ']'.repeat(100_000)]) {
+      expect(refusal(bodyOf(event))).toBe('none');
+    }
+    expect(Object.prototype).not.toHaveProperty('admin');
+  });
+
+  test.each(bodies)('%s: bytes that are not UTF-8 are a fault of their event', (_where, bodyOf) => {
+    for (const [before, after] of [
+      ['', ''],
+      ['\\ud83d', '\\ude00'],
+      ['\uFFFD', '\u{10FFFF}\uFFFD'],
+    ]) {
+      const [head = '', tail] = bodyOf(`{"a":{"b":"${before}?${after}"},"c":"\uFFFD"}`).split('?');
+      for (const bytes of [[0xff], [0xe2, 0x82], [0xed, 0xa0, 0x80], [0xff, 0xff, 0xfe]]) {
+        const body = [Buffer.from(head), Buffer.from(bytes), Buffer.from(tail ?? '')];
+        const { value } = parseJsonBody(Buffer.concat(body));
+        const events = Object(value).events ?? value;
+        const faults: unknown[] = events.map((event: unknown) => findEventFault(event));
+        expect(faults[1]).toMatchObject({ code: 'INVALID_TEXT', path: 'a.b' });
+        expect([faults[0], faults[2]]).toEqual([undefined, undefined]);
+        expect(events[1].c).toBe('\uFFFD');
+      }
+    }
+  });
+
+  test.each([
+    ['in the envelope', '{"sentAt":"?","events":[{}]}'],
+    ['in the name of a field of it', '{"sent?At":"","events":[{}]}'],
+    ['between events', '{"events":[{},?{}]}'],
+    ['where an event has no text', '{"events":[{"a":?}]}'],
+    ['at the end', '{"events":[{}]}?'],
+  ])('but bytes that are not UTF-8 are INVALID_UTF8 %s', (_where, body) => {
+    expect(refusal(Buffer.from(body.replace('?', '\u00ff'), 'latin1'))).toBe('INVALID_UTF8');
+  });
+});
+
+describe('a member that stands twice', () => {
+  const duplicatesIn = (body: string) => [...parseJsonBody(Buffer.from(body)).duplicateMembers];
+
+  test.each([
+    ['the events', '{"events":[],"events":[]}'],
+    ['a field with the same value', '{"atomic":true,"events":[],"atomic":true}'],
+    ['a name with escapes', String.raw`{"events":[],"\u0065vents":[]}`],
+    ['an empty name', '{"":1,"":2}'],
+    ['behind texts that look like JSON', String.raw`{"a":"\\","b":"\",\"a\":1","a":{"b":[1,2]}}`],
+  ])('in the body is INVALID_JSON: %s', (_what, text) => {
+    expect(refusal(text)).toBe('INVALID_JSON');
+  });
+
+  test.each([
+    ['the first of two', '{"events":[{"a":1,"b":2,"b":3,"a":4}]}', [[0, 'b']]],
+    ['by a name with escapes', String.raw`{"events":[{"\u0061\"":1,"a\"":1}]}`, [[0, 'a"']]],
+    [
+      'in some of a bare array',
+      '[{"a":1,"a":2},[],3,{"a":1},{"c":{},"c":[]}]',
+      [
+        [0, 'a'],
+        [4, 'c'],
+      ],
+    ],
+    ['behind other fields', '{"x":[{"a":1,"a":2}],"events":[{"a":1},{"a":1,"a":2}]}', [[1, 'a']]],
+    ['before other fields', '{"events":[{"a":1,"a":2}],"x":[{"a":1,"a":2}]}', [[0, 'a']]],
+    ['a prototype', '{"events":[{"__proto__":1,"__proto__":2}]}', [[0, '__proto__']]],
+  ])('in an event is known by its index: %s', (_what, body, found) => {
+    expect(duplicatesIn(body)).toEqual(found);
+  });
+
+  test.each([
+    ['deeper in an event', '{"events":[{"payload":{"a":1,"a":2}}]}'],
+    ['in lists of lists', '[[{"a":1,"a":2}]]'],
+    ['in texts', String.raw`{"events":[{"a":"\",\"a\":1","b":"{:,}[\\"}]}`],
+  ])('is not looked for %s', (_where, body) => {
+    expect(duplicatesIn(body)).toEqual([]);
+  });
+
+  test('is found in whatever it stands', () => {
+    const json = fc.jsonValue({ maxDepth: 3 });
+    const event = fc.dictionary(fc.string(), json, { noNullPrototype: true, minKeys: 1 });
+    const events = fc.array(fc.oneof(event, json), { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(events, fc.nat(), fc.boolean(), (list, at, isBare) => {
+        const texts = list.map((one) => JSON.stringify(one));
+        const bodyOf = (all: readonly string[]) =>
+          isBare ? `[${all.join()}]` : `{"atomic":":[","events":[${all.join()}]}`;
+        expect(duplicatesIn(bodyOf(texts))).toEqual([]);
+        const index = at % list.length;
+        const [name] = Object.keys(Object(list[index]));
+        const text = texts[index] ?? '';
+        if (name === undefined || !text.startsWith('{')) return;
+        const twice = `${text.slice(0, -1)},${JSON.stringify(name)}:[{"a":1}]}`;
+        expect(duplicatesIn(bodyOf(texts.with(index, twice)))).toEqual([[index, name]]);
+      }),
+    );
+  });
+});
+
+describe('an event', () => {
+  const nested = (levels: number, at: string) => {
+    let value: unknown = 'x';
+    for (let level = 2; level < levels; level += 1) value = level % 2 ? [value] : { a: value };
+    return { identityKey: 'k', [at]: [value] };
+  };
+
+  test.each([
+    ['payload', 'INVALID_PAYLOAD'],
+    ['colour', 'INVALID_EVENT'],
+  ])('may nest 32 levels and no more in its %s', (at, code) => {
+    expect(findEventFault(nested(32, at))).toBeUndefined();
+    const fault = findEventFault(nested(33, at));
+    expect(fault).toMatchObject({ code, path: expect.stringMatching(`^${at}\\.0\\.`) });
+    expect(fault?.path?.split('.')).toHaveLength(32);
+    expect(findEventFault(nested(100_000, at))).toMatchObject({ code });
+  });
+
+  test.each([
+    ['{"payload":{"data":{"__proto__":"x"}}}', 'INVALID_PAYLOAD', 'payload.data.__proto__'],
+    ['{"payload":[{"\\u005f_proto__":null}]}', 'INVALID_PAYLOAD', 'payload.0.__proto__'],
+    ['{"__proto__":{"payload":1}}', 'INVALID_EVENT', '__proto__'],
+    ['{"payload":{"constructor":{"prototype":1}}}', 'INVALID_PAYLOAD', 'payload.constructor'],
+    ['{"constructor":{"prototype":{}}}', 'INVALID_EVENT', 'constructor'],
+  ])('that would set a prototype is found: %s', (text, code, path) => {
+    expect(findEventFault(JSON.parse(text))).toMatchObject({ code, path });
+  });
+
+  test.each([
+    '{"constructor":1,"prototype":{}}',
+    '{"constructor":{"a":1}}',
+    '{"constructor":null}',
+    '{"a":"__proto__"}',
+  ])('that sets none is sound: %s', (text) => {
+    expect(findEventFault(JSON.parse(text))).toBeUndefined();
   });
 });
 

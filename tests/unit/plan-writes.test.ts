@@ -54,7 +54,7 @@ function occurrenceOf(
     ...more,
   });
   const raw = { identityKey: 'k1', kind: 'job.do', payload: { id: 'j1', name: 'new' } };
-  const rules = { maxEventBytes: 1000, scopes: [] };
+  const rules = { maxEventBytes: 1000, sender: { tenantId: 't', subject: null, scopes: [] } };
   const result = decodeEvent(raw, createRegistry([kind]), rules);
   if (!result.ok) throw new Error(result.undecoded.failure.message);
   const sender = { tenantId: 't1', deviceId: 'd1', subject: 'Ada', sentAt: null };

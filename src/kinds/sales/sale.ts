@@ -7,14 +7,23 @@ import { foldTicket } from './ticket-state.ts';
 
 const maxCents = 10_000_000_000;
 
+/** What sums and products of decimals are off by: 1.1 × 3 is 3.3000000000000003, 0.3 − 0.2 − 0.1 below 0. */
+const maxRoundingError = 1e-6;
+
+/** Of a total in euros. Never -0, which is no other amount than 0. */
+const centsOf = (total: number) => Math.round(total * 100) + 0;
+
 /** As the first tills sent it: a decimal number of euros, and no word of how it was paid. */
 const decimalSaleSchema = z.strictObject({
   ticketId: identifierSchema,
   total: z
     .number()
-    .min(0)
-    .max(maxCents / 100)
-    .refine((total) => Number(total.toFixed(2)) === total, 'must have at most 2 decimals'),
+    .min(-maxRoundingError)
+    .max(maxCents / 100 + maxRoundingError)
+    .refine(
+      (total) => Math.abs(total - centsOf(total) / 100) <= maxRoundingError,
+      'must have at most 2 decimals',
+    ),
 });
 
 const saleSchema = z.strictObject({
@@ -30,15 +39,14 @@ const voidedSchema = z.strictObject({
 
 /**
  * A ticket was paid, whole or in part. A till that was last updated years ago still sends version 1:
- * it is lifted here, on arrival, and nothing after this line knows that there was one. The total is
- * rounded, as 19.99 × 100 is a little less than 1999.
+ * it is lifted here, on arrival, and nothing after this line knows that there was one.
  */
 export const saleRecorded = defineKind({
   name: 'sale.recorded',
   entityType: 'ticket',
   payload: payload(decimalSaleSchema).next(saleSchema, ({ ticketId, total }) => ({
     ticketId,
-    totalCents: Math.round(total * 100),
+    totalCents: centsOf(total),
     method: 'other' as const,
   })),
   entityId: (fact) => fact.ticketId,

@@ -129,9 +129,39 @@ describe('a recorded sale', () => {
     );
   });
 
-  test.each([12.345, 0.001, -1, 100_000_000.01, '12.5'])('of version 1 may not be %j', (total) => {
-    expect(faultOf('sale.recorded', { ticketId: 't1', total })).toBe('total');
+  test('of version 1 may be what a till added and multiplied', () => {
+    const cents = fc.integer({ min: 1, max: 1_000_000 });
+    const line = fc.record({ price: cents, quantity: fc.integer({ min: 1, max: 99 }) });
+    fc.assert(
+      fc.property(fc.array(line, { minLength: 1, maxLength: 30 }), (lines) => {
+        const total = lines.reduce((sum, { price, quantity }) => sum + (price / 100) * quantity, 0);
+        const exact = lines.reduce((sum, { price, quantity }) => sum + price * quantity, 0);
+        expect(read(1, { total })).toMatchObject({ paidCents: exact });
+        const given = lines.reduce(
+          (left, { price, quantity }) => left - (price / 100) * quantity,
+          total,
+        );
+        expect(read(1, { total: given })).toMatchObject({ paidCents: 0 });
+      }),
+    );
   });
+
+  test.each([
+    [3.300_000_000_000_000_3, 330],
+    [0.1 + 0.2, 30],
+    [0.3 - 0.2 - 0.1, 0],
+    [-0, 0],
+    [1e8 + 1e-8, 1e10],
+  ])('of version 1 with %d, which is off by a rounding error, is %i cents', (total, totalCents) => {
+    expect(read(1, { total })).toMatchObject({ paidCents: totalCents });
+  });
+
+  test.each([12.345, 0.001, 3.300_01, -0.01, -1, 100_000_000.01, '12.5'])(
+    'of version 1 may not be %j',
+    (total) => {
+      expect(faultOf('sale.recorded', { ticketId: 't1', total })).toBe('total');
+    },
+  );
 
   test('of version 2 says cents and how it was paid', () => {
     expect(read(2, { totalCents: 700, method: 'cash' })).toMatchObject({

@@ -85,7 +85,8 @@ export class MemoryTenant {
   }
 
   #toBatch(events: readonly Sent[]) {
-    const rules = { maxEventBytes: 64_000, scopes: ['colony:admin'] };
+    const sender = { tenantId: 't1', subject: null, scopes: ['colony:admin'] };
+    const rules = { maxEventBytes: 64_000, sender };
     return createBatch({
       tenantId: 't',
       deviceId: this.device,
