@@ -1,8 +1,11 @@
 import type { PullAnswer } from '../../src/protocol/pull.ts';
 import type { Client } from './client.ts';
 import type { Database } from './database.ts';
+import { saveRecord } from './records.ts';
 import { RefusedError, request } from './request.ts';
-import { saveRecord } from './view.ts';
+
+/** The server's words for a checkpoint that leads nowhere any more: 410, and 400. */
+const lostPlace = new Set<unknown>(['CHECKPOINT_EXPIRED', 'INVALID_CHECKPOINT']);
 
 /**
  * Fetches what changed since the last pull, from wherever that stopped.
@@ -10,17 +13,22 @@ import { saveRecord } from './view.ts';
  * @throws UnavailableError, SignInError, RefusedError
  */
 export async function pull(client: Client): Promise<void> {
-  const { database } = client;
-  for (let hasMore = true; hasMore; ) {
+  const { database, entityTypes } = client;
+  for (let hasMore = true, bootstraps = 0; hasMore; ) {
     const { checkpoint } = database.get('SELECT checkpoint FROM progress');
-    const since = checkpoint ? `?since=${String(checkpoint)}` : '';
+    const query = new URLSearchParams();
+    if (checkpoint) query.set('since', String(checkpoint));
+    if (entityTypes) query.set('entityTypes', entityTypes.join(','));
     try {
-      const page: PullAnswer = await request(client, `/api/sync/changes${since}`);
+      const page: PullAnswer = await request(client, `/api/sync/changes?${query.toString()}`);
       applyPage(database, page);
       ({ hasMore } = page);
     } catch (error) {
-      if (!(error instanceof RefusedError) || error.status !== 410 || !since) throw error;
+      if (!(error instanceof RefusedError && lostPlace.has(error.code))) throw error;
+      // Once: a server that refuses its own checkpoints must not be asked for ever.
+      if (!checkpoint || bootstraps > 0) throw error;
       startBootstrap(database);
+      bootstraps += 1;
     }
   }
 }
@@ -39,8 +47,9 @@ function applyPage(database: Database, { changes, checkpoint, hasMore, position 
 }
 
 /**
- * The server's history is not the one pulled so far. The old records show until the new ones are
- * complete. What the old history took may be missing in the new one, so it is sent again.
+ * The server's history is not the one pulled so far, or it no longer goes on from there. The old
+ * records show until the new ones are complete. What was taken and not yet pulled may be missing,
+ * so it is sent again: where it is not missing, it is a duplicate.
  */
 function startBootstrap({ run, transaction }: Database): void {
   transaction(() => {
