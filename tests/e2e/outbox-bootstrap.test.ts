@@ -134,11 +134,17 @@ test('an update of the app that changes its entity types shows what they have, a
   third.enqueue(quote('q2'));
   await third.sync();
   expect([...third.view('quote').keys()]).toEqual(['q1', 'q2']);
+  await drain(third);
+  expect(third.view('note').size).toBe(0);
+  office.enqueue(remove('n1'));
+  await office.sync();
   const fourth = open('laptop', { kinds });
   await drain(fourth);
-  expect([fourth.view('note').size, fourth.view('quote').size]).toEqual([2, 2]);
+  expect([...fourth.view('note').keys(), ...fourth.view('quote').keys()]).toEqual([
+    ...['queued', 'q1', 'q2'],
+  ]);
   expect([...fourth.pending(), ...fourth.failed()]).toEqual([]);
-  expect(await serverLog()).toHaveLength(4);
+  expect(await serverLog()).toHaveLength(5);
 });
 
 const quote = (quoteId: string) => ({

@@ -21,7 +21,7 @@ export async function pull(client: Client): Promise<void> {
     if (entityTypes) query.set('entityTypes', entityTypes.join(','));
     try {
       const page: PullAnswer = await request(client, `/api/sync/changes?${query.toString()}`);
-      applyPage(database, page);
+      applyPage(client, page);
       ({ hasMore } = page);
     } catch (error) {
       if (!(error instanceof RefusedError && lostPlace.has(error.code))) throw error;
@@ -34,10 +34,16 @@ export async function pull(client: Client): Promise<void> {
 }
 
 /** With its checkpoint in one transaction: none may tell of changes that a crash took away. */
-function applyPage(database: Database, { changes, checkpoint, hasMore, position }: PullAnswer) {
+function applyPage({ database, entityTypes }: Client, page: PullAnswer): void {
+  const { changes, checkpoint, hasMore, position } = page;
   database.transaction(() => {
     for (const record of changes) saveRecord(database, record);
     database.run('UPDATE progress SET checkpoint = ?', checkpoint);
+    if (entityTypes) {
+      // Of the types that an update of the app left out, no page will tell anything any more.
+      const leftOut = 'entity_type NOT IN (SELECT value FROM json_each(?))';
+      database.run(`DELETE FROM records WHERE ${leftOut}`, JSON.stringify(entityTypes));
+    }
     if (hasMore) return;
     // What a bootstrap did not show again is gone; after any other pull there is no such record.
     database.run('DELETE FROM records WHERE generation < (SELECT generation FROM progress)');
