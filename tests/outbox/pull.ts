@@ -14,7 +14,7 @@ const lostPlace = new Set<unknown>(['CHECKPOINT_EXPIRED', 'INVALID_CHECKPOINT'])
  */
 export async function pull(client: Client): Promise<void> {
   const { database, entityTypes } = client;
-  for (let hasMore = true, bootstraps = 0; hasMore; ) {
+  for (let hasMore = true, isBootstrap = false; hasMore; ) {
     const { checkpoint } = database.get('SELECT checkpoint FROM progress');
     const query = new URLSearchParams();
     if (checkpoint) query.set('since', String(checkpoint));
@@ -24,11 +24,11 @@ export async function pull(client: Client): Promise<void> {
       applyPage(client, page);
       ({ hasMore } = page);
     } catch (error) {
-      if (!(error instanceof RefusedError && lostPlace.has(error.code))) throw error;
+      const isLost = error instanceof RefusedError && lostPlace.has(error.code);
       // Once: a server that refuses its own checkpoints must not be asked for ever.
-      if (!checkpoint || bootstraps > 0) throw error;
+      if (!isLost || !checkpoint || isBootstrap) throw error;
       startBootstrap(database);
-      bootstraps += 1;
+      isBootstrap = true;
     }
   }
 }
@@ -39,11 +39,9 @@ function applyPage({ database, entityTypes }: Client, page: PullAnswer): void {
   database.transaction(() => {
     for (const record of changes) saveRecord(database, record);
     database.run('UPDATE progress SET checkpoint = ?', checkpoint);
-    if (entityTypes) {
-      // Of the types that an update of the app left out, no page will tell anything any more.
-      const leftOut = 'entity_type NOT IN (SELECT value FROM json_each(?))';
-      database.run(`DELETE FROM records WHERE ${leftOut}`, JSON.stringify(entityTypes));
-    }
+    // Of the types that an update of the app left out, no page will tell anything any more.
+    const leftOut = 'DELETE FROM records WHERE entity_type NOT IN (SELECT value FROM json_each(?))';
+    if (entityTypes) database.run(leftOut, JSON.stringify(entityTypes));
     if (hasMore) return;
     // What a bootstrap did not show again is gone; after any other pull there is no such record.
     database.run('DELETE FROM records WHERE generation < (SELECT generation FROM progress)');
