@@ -136,7 +136,8 @@ test('an event waits for the server as long as it is told to', async () => {
   });
   outbox.enqueue(edit('a', 2));
   await outbox.sync();
-  device.pass(59_000);
+  const [waiting] = outbox.waitingForServer();
+  device.pass((waiting?.lastError?.retryAfterMs ?? 0) - 1_000);
   await outbox.sync();
   expect(pushes).toBe(1);
   device.pass(1_000);
