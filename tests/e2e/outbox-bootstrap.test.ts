@@ -1,14 +1,20 @@
 import { expect, test } from 'vitest';
 import { drain } from '../outbox/drain.ts';
-import { UnavailableError } from '../outbox/request.ts';
+import { freightKinds } from '../outbox/freight.ts';
+import { noteKinds } from '../outbox/notes.ts';
+import { RefusedError, UnavailableError } from '../outbox/request.ts';
+import { problem } from './gateway.ts';
 import {
   notes,
   open,
+  openBehindGateway,
   put,
   putMany,
   queryTenant,
   remove,
+  serverLog,
   serverNotes,
+  startFresh,
   useOutboxes,
 } from './outbox-harness.ts';
 
@@ -80,4 +86,111 @@ test('a bootstrap that breaks off between two pages goes on where it stopped', a
   expect(Object.keys(notes(again))).toHaveLength(600);
   expect(notes(again)).not.toHaveProperty('n0');
   expect(again.pending()).toHaveLength(1);
+});
+
+test('pointed at another installation, a device bootstraps there, and its queue goes there too', async () => {
+  const before = open('laptop');
+  for (const id of ['old', 'shared', 'gone']) before.enqueue(put(id, 'of the old place'));
+  await before.sync();
+  before.enqueue(put('sent', 'of the old place'));
+  await before.flush();
+
+  const fresh = await startFresh();
+  const office = open('office', { url: fresh.url });
+  office.enqueue(put('shared', 'of the new place'));
+  await office.sync();
+
+  const laptop = open('laptop', { url: fresh.url });
+  laptop.enqueue(put('queued'));
+  await laptop.sync();
+  expect(notes(laptop)).toMatchObject({
+    shared: { title: 'of the new place' },
+    queued: { title: 'queued' },
+    // It had been taken by the old place and not pulled, so it may be missing in the new one.
+    sent: { title: 'of the old place' },
+  });
+  expect(notes(laptop)).not.toHaveProperty('gone');
+  await drain(laptop);
+  await office.sync();
+  expect(notes(office)).toEqual(notes(laptop));
+  expect([...laptop.pending(), ...laptop.failed()]).toEqual([]);
+});
+
+test('an update of the app that changes its entity types shows what they have, and keeps the queue', async () => {
+  const kinds = { ...noteKinds, ...freightKinds };
+  const office = open('office', { kinds });
+  office.enqueue(put('n1'));
+  office.enqueue(quote('q1'));
+  await office.sync();
+
+  const first = open('laptop', { kinds, entityTypes: ['note'] });
+  await first.sync();
+  expect([first.view('note').size, first.view('quote').size]).toEqual([1, 0]);
+  first.enqueue(put('queued'));
+  const second = open('laptop', { kinds, entityTypes: ['quote', 'note'] });
+  await second.sync();
+  expect([second.view('note').size, second.view('quote').size]).toEqual([2, 1]);
+  const third = open('laptop', { kinds, entityTypes: ['quote'] });
+  third.enqueue(quote('q2'));
+  await third.sync();
+  expect([...third.view('quote').keys()]).toEqual(['q1', 'q2']);
+  await drain(third);
+  expect(third.view('note').size).toBe(0);
+  office.enqueue(remove('n1'));
+  await office.sync();
+  const fourth = open('laptop', { kinds });
+  await drain(fourth);
+  expect([...fourth.view('note').keys(), ...fourth.view('quote').keys()]).toEqual([
+    ...['queued', 'q1', 'q2'],
+  ]);
+  expect([...fourth.pending(), ...fourth.failed()]).toEqual([]);
+  expect(await serverLog()).toHaveLength(5);
+});
+
+const quote = (quoteId: string) => ({
+  kind: 'quote.create',
+  payload: { quoteId, customer: 'ACME', amountCents: 1, currency: 'EUR', status: 'draft' },
+});
+
+test.each([
+  [400, 'INVALID_CHECKPOINT'],
+  [410, 'CHECKPOINT_EXPIRED'],
+])(
+  'a server that answers %i to each of its own checkpoints is asked once a pull',
+  async (status, code) => {
+    let pulls = 0;
+    const laptop = await openBehindGateway('laptop', ({ method, path, forward }) => {
+      if (method === 'POST') return forward();
+      pulls += 1;
+      return path.includes('since=') ? problem(status, code) : forward();
+    });
+    putMany(laptop, 3);
+    await laptop.sync();
+    putMany(open('office'), 600);
+    await open('office').sync();
+    laptop.enqueue(put('queued'));
+    pulls = 0;
+    await expect(laptop.sync()).rejects.toThrow(RefusedError);
+    // The one that it had, the first page of the bootstrap, and the second.
+    expect(pulls).toBe(3);
+    expect(notes(laptop)).toHaveProperty('queued');
+  },
+);
+
+test('a pull that is refused for another reason keeps its checkpoint', async () => {
+  let refusal: Response | undefined;
+  const asked: string[] = [];
+  const laptop = await openBehindGateway('laptop', ({ path, forward }) => {
+    asked.push(path);
+    return refusal ?? forward();
+  });
+  await laptop.pull();
+  for (const refused of [problem(400, 'INVALID_QUERY'), new Response('gone', { status: 410 })]) {
+    refusal = refused;
+    await expect(laptop.pull()).rejects.toThrow(RefusedError);
+  }
+  refusal = undefined;
+  await laptop.pull();
+  expect(asked).toHaveLength(4);
+  expect(asked.slice(1)).toEqual(Array(3).fill(expect.stringContaining('since=')));
 });

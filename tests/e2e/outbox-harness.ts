@@ -10,6 +10,7 @@ import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { type Service, startService } from '../setup/service.ts';
 import { withClient } from '../setup/template.ts';
+import { type Answering, startGateway } from './gateway.ts';
 
 interface LogEntry {
   readonly identity_key: string;
@@ -65,6 +66,18 @@ export async function openBehindProxy(
   return [open(device, { url: proxy.url, ...options }), proxy];
 }
 
+/** @param answering what the device is answered, in place of the service or beside it */
+export async function openBehindGateway(
+  device: string,
+  answering: Answering,
+  options: Partial<OutboxOptions> = {},
+  target = () => service.url,
+): Promise<Outbox> {
+  const gateway = await startGateway(target, answering);
+  cleanups.push(gateway.close);
+  return open(device, { ...options, url: gateway.url });
+}
+
 export function fileOf(device: string): string {
   return join(folder, `${tenant}-${device}.sqlite`);
 }
@@ -86,6 +99,17 @@ export async function startAnother(env = {}, port = 0): Promise<Service> {
   const another = await startService({ dataDir: folder, port, env: withDatabase });
   cleanups.push(() => another.stop());
   return another;
+}
+
+/** A service of another installation, which has never heard of any tenant. */
+export async function startFresh(): Promise<Service> {
+  const fresh = await createDatabase();
+  cleanups.push(() => fresh.drop());
+  // Test databases are copies of one, its secret among them.
+  await withClient(fresh.url, (client) =>
+    client.query("UPDATE instance SET secret = decode(md5(random()::text), 'hex')"),
+  );
+  return startAnother({ DATABASE_URL: fresh.url });
 }
 
 /** Runs SQL in which $1 is the tenant. */

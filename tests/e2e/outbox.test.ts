@@ -90,6 +90,22 @@ test('edits of one note within a millisecond keep their order', async () => {
   expect(notes(laptop)).toEqual({ n1: { title: 'title 40', body: '' } });
 });
 
+test('an edit is stamped later than the one before it, also where the clock is set back between them', async () => {
+  const device = fakeClock();
+  const laptop = open('laptop', device);
+  const stamps: string[] = [];
+  for (const title of ['first', 'second', 'third']) {
+    laptop.enqueue(put('n1', title));
+    stamps.push(...laptop.pending().map(({ event }) => event.occurredAt));
+    await laptop.flush();
+    device.pass(-3_600_000);
+  }
+  expect(new Set(stamps).size).toBe(3);
+  expect(stamps.toSorted()).toEqual(stamps);
+  await laptop.sync();
+  expect(await serverNotes()).toMatchObject({ n1: { title: 'third' } });
+});
+
 test('an edit that comes too late rolls back to the winner at once', async () => {
   const hour = 3_600_000;
   const early = fakeClock();

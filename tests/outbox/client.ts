@@ -15,6 +15,8 @@ export interface Client extends Server {
   readonly database: Database;
   readonly kinds: LocalKinds;
   readonly dialect: Dialect;
+  /** The types of records that it pulls; without them, all. */
+  readonly entityTypes?: readonly string[];
   /** Events a push. */
   readonly batchSize: number;
   /** The device's clock, in milliseconds since 1970. */

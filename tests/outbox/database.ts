@@ -35,6 +35,7 @@ const schema = `
     version     INTEGER NOT NULL,
     deleted     INTEGER NOT NULL,
     data        TEXT NOT NULL,
+    updated_at  TEXT NOT NULL,                  -- tells it from one of another history
     generation  INTEGER NOT NULL,               -- the bootstrap since which it is known
     PRIMARY KEY (entity_type, entity_id)
   ) STRICT;

@@ -1,5 +1,5 @@
-import type { EventResult, FailedEvent } from '../../src/protocol/push.ts';
-import type { SentEvent } from './queue.ts';
+import type { EventResult } from '../../src/protocol/push.ts';
+import type { Failure, SentEvent } from './queue.ts';
 
 /** How one family of clients writes what it has queued, and names it in the answer. */
 export interface Dialect {
@@ -15,7 +15,7 @@ type Named = { readonly [Key in Dialect['key']]?: string | null };
 /** What is read of an answer. Without `results`, losers show until the next pull. */
 export interface Answer {
   readonly processed: readonly string[];
-  readonly failed: readonly (Omit<FailedEvent, 'identityKey'> & Named)[];
+  readonly failed: readonly (Failure & Named)[];
   readonly results?: readonly (Omit<EventResult, 'identityKey'> & Named)[];
 }
 

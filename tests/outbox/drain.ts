@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from './client.ts';
 import { backoffMs } from './flush.ts';
 import type { Outbox } from './outbox.ts';
 import { UnavailableError } from './request.ts';
 
-export interface DrainOptions {
-  readonly clock?: () => number;
-  readonly random?: () => number;
+export interface DrainOptions extends Partial<Pick<Client, 'clock' | 'random'>> {
   readonly sleep?: (milliseconds: number) => Promise<unknown>;
 }
 

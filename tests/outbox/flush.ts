@@ -1,11 +1,19 @@
 import type { Client } from './client.ts';
 import type { Database } from './database.ts';
-import type { Answer, Dialect } from './dialect.ts';
+import type { Answer } from './dialect.ts';
+import { pull } from './pull.ts';
 import { type Failure, nextBatch, type QueuedEvent, sentAt } from './queue.ts';
+import { saveRecord } from './records.ts';
 import { RefusedError, request, UnavailableError } from './request.ts';
-import { saveRecord } from './view.ts';
 
 const maxAttempts = 3;
+const maxServerFaultMs = 30 * 86_400_000;
+
+/** Refusals that no event is the cause of: of the sender, the address, the envelope, the way. */
+const notOfAnEvent = new Set<unknown>([
+  ...[401, 402, 403, 404, 405, 410, 411, 415, 421, 426, 428, 431],
+  ...['INVALID_ENVELOPE', 'INVALID_QUERY', 'INVALID_BODY', 'MALFORMED_REQUEST'],
+]);
 
 type Result = NonNullable<Answer['results']>[number];
 
@@ -27,21 +35,26 @@ export async function flush(client: Client): Promise<void> {
       const body = dialect.write(events, sentAt(database, now));
       settle(client, batch, await request(client, dialect.path, body));
     } catch (error) {
-      if (!(error instanceof RefusedError) || error.status !== 413) throw error;
-      // Too large: try half of it. One event that is too large alone must not stop all others.
-      const { code, message } = error;
-      if (batch.length === 1) putBack(client, first, { code, message, retryable: false });
-      size = batch.length === 1 ? batchSize : Math.ceil(batch.length / 2);
+      if (!(error instanceof RefusedError)) throw error;
+      const { status, code, message } = error;
+      if (notOfAnEvent.has(status) || notOfAnEvent.has(code)) throw error;
+      // The batch is too large, or one of its events is to blame, and must not stop the others.
+      size = Math.ceil(batch.length / 2);
+      if (batch.length > 1) continue;
+      // Refused by another than Landfall: does that let anything pass? If not, this throws.
+      if (!code) await pull(client);
+      putBack(client, first, { code, message, retryable: false });
+      size = batchSize;
     }
   }
 }
 
 /** Takes a batch's answer in one transaction: a crash leaves all of it, or all to be sent again. */
-function settle(client: Client, batch: readonly QueuedEvent[], answer: Answer): void {
+function settle(client: Client, batch: readonly QueuedEvent[], answer: Partial<Answer>): void {
   const { database, dialect } = client;
   const processed = new Set(answer.processed);
-  const failures = byKey(dialect, answer.failed);
-  const results = byKey(dialect, answer.results);
+  const failures = new Map(answer.failed?.map((entry) => [entry[dialect.key], entry]));
+  const results = new Map(answer.results?.map((entry) => [entry[dialect.key], entry]));
   const waiting = new Set<string>();
   database.transaction(() => {
     for (const queued of batch) {
@@ -61,13 +74,6 @@ function settle(client: Client, batch: readonly QueuedEvent[], answer: Answer): 
   });
 }
 
-function byKey<Entry extends { [Key in Dialect['key']]?: string | null }>(
-  { key }: Dialect,
-  entries: readonly Entry[] = [],
-): Map<string | null | undefined, Entry> {
-  return new Map(entries.map((entry) => [entry[key], entry]));
-}
-
 function finish({ run }: Database, identityKey: string, result?: Result): void {
   // A loser rolls back by leaving the queue; what was taken stays to be seen until it is pulled.
   const lost = (result?.original ?? result?.status) === 'superseded';
@@ -85,17 +91,22 @@ function finish({ run }: Database, identityKey: string, result?: Result): void {
  */
 function putBack(client: Client, queued: QueuedEvent, failure: Failure, behind = false): void {
   const { database, clock, random } = client;
-  const untried = behind && failure.code === 'BLOCKED';
+  const now = clock();
+  // The device is not to blame: this uses up no try.
+  const isServerFault = failure.fault === 'server';
+  const since = isServerFault ? (queued.lastError?.since ?? now) : undefined;
+  const untried = isServerFault || (behind && failure.code === 'BLOCKED');
   const tried = queued.attempts + (untried ? 0 : 1);
-  const status = failure.retryable && tried < maxAttempts ? 'pending' : 'failed';
-  const nextAttemptAt = clock() + backoffMs(tried, failure.retryAfterMs, random);
+  const mayWait = since === undefined ? tried < maxAttempts : now - since < maxServerFaultMs;
+  const status = failure.retryable && mayWait ? 'pending' : 'failed';
+  const nextAttemptAt = now + backoffMs(tried, failure.retryAfterMs, random);
   database.run(
     `UPDATE queue SET status = ?, attempts = ?, next_attempt_at = ?, last_error = ?
      WHERE identity_key = ? AND status = 'pending'`,
     status,
     tried,
     nextAttemptAt,
-    JSON.stringify(failure),
+    JSON.stringify({ ...failure, since }),
     queued.event.identityKey,
   );
 }

@@ -1,8 +1,11 @@
 import type { PullAnswer } from '../../src/protocol/pull.ts';
 import type { Client } from './client.ts';
 import type { Database } from './database.ts';
+import { saveRecord } from './records.ts';
 import { RefusedError, request } from './request.ts';
-import { saveRecord } from './view.ts';
+
+/** The server's words for a checkpoint that leads nowhere any more: 410, and 400. */
+const lostPlace = new Set<unknown>(['CHECKPOINT_EXPIRED', 'INVALID_CHECKPOINT']);
 
 /**
  * Fetches what changed since the last pull, from wherever that stopped.
@@ -10,26 +13,35 @@ import { saveRecord } from './view.ts';
  * @throws UnavailableError, SignInError, RefusedError
  */
 export async function pull(client: Client): Promise<void> {
-  const { database } = client;
-  for (let hasMore = true; hasMore; ) {
+  const { database, entityTypes } = client;
+  for (let hasMore = true, isBootstrap = false; hasMore; ) {
     const { checkpoint } = database.get('SELECT checkpoint FROM progress');
-    const since = checkpoint ? `?since=${String(checkpoint)}` : '';
+    const query = new URLSearchParams();
+    if (checkpoint) query.set('since', String(checkpoint));
+    if (entityTypes) query.set('entityTypes', entityTypes.join(','));
     try {
-      const page: PullAnswer = await request(client, `/api/sync/changes${since}`);
-      applyPage(database, page);
+      const page: PullAnswer = await request(client, `/api/sync/changes?${query.toString()}`);
+      applyPage(client, page);
       ({ hasMore } = page);
     } catch (error) {
-      if (!(error instanceof RefusedError) || error.status !== 410 || !since) throw error;
+      const isLost = error instanceof RefusedError && lostPlace.has(error.code);
+      // Once: a server that refuses its own checkpoints must not be asked for ever.
+      if (!isLost || !checkpoint || isBootstrap) throw error;
       startBootstrap(database);
+      isBootstrap = true;
     }
   }
 }
 
 /** With its checkpoint in one transaction: none may tell of changes that a crash took away. */
-function applyPage(database: Database, { changes, checkpoint, hasMore, position }: PullAnswer) {
+function applyPage({ database, entityTypes }: Client, page: PullAnswer): void {
+  const { changes, checkpoint, hasMore, position } = page;
   database.transaction(() => {
     for (const record of changes) saveRecord(database, record);
     database.run('UPDATE progress SET checkpoint = ?', checkpoint);
+    // Of the types that an update of the app left out, no page will tell anything any more.
+    const leftOut = 'DELETE FROM records WHERE entity_type NOT IN (SELECT value FROM json_each(?))';
+    if (entityTypes) database.run(leftOut, JSON.stringify(entityTypes));
     if (hasMore) return;
     // What a bootstrap did not show again is gone; after any other pull there is no such record.
     database.run('DELETE FROM records WHERE generation < (SELECT generation FROM progress)');
@@ -39,8 +51,9 @@ function applyPage(database: Database, { changes, checkpoint, hasMore, position 
 }
 
 /**
- * The server's history is not the one pulled so far. The old records show until the new ones are
- * complete. What the old history took may be missing in the new one, so it is sent again.
+ * The server's history is not the one pulled so far, or it no longer goes on from there. The old
+ * records show until the new ones are complete. What was taken and not yet pulled may be missing,
+ * so it is sent again: where it is not missing, it is a duplicate.
  */
 function startBootstrap({ run, transaction }: Database): void {
   transaction(() => {

@@ -3,7 +3,8 @@ import type { Event } from '../../src/protocol/event.ts';
 import type { FailedEvent } from '../../src/protocol/push.ts';
 import type { Client } from './client.ts';
 import type { Database, Row } from './database.ts';
-import { type Data, knownVersion } from './view.ts';
+import { knownVersion } from './records.ts';
+import type { Data } from './view.ts';
 
 export interface Edit extends Partial<Pick<Event, 'version' | 'sequence'>> {
   readonly kind: string;
@@ -13,9 +14,13 @@ export interface Edit extends Partial<Pick<Event, 'version' | 'sequence'>> {
 /** Type and id. */
 type Entity = readonly [string, string];
 
-/** Why an event failed: an entry of `failed`, or the refusal of the whole request. */
+/** Why an event failed: an entry of `failed`, the refusal of a request, or BASE_LOST. */
 export type Failure = Omit<FailedEvent, 'identityKey' | 'index' | 'code'> & {
   readonly code: string | undefined;
+  /** The event waits until the server is mended. */
+  readonly fault?: 'server';
+  /** With `fault`: when the device first heard of it, in milliseconds of its clock. */
+  readonly since?: number;
 };
 
 /** As it is queued, and sent at every try. */
@@ -63,11 +68,11 @@ export function enqueue({ database, kinds, clock }: Client, edit: Edit, guarded 
 }
 
 /**
- * Now in microseconds, but later than all that waits: two edits in one millisecond, or with the
- * clock set back between them, would otherwise be ordered by their random keys.
+ * Now in microseconds, but later than each edit that is on its way: two edits in one millisecond,
+ * or with the clock set back between them, would otherwise be ordered by their random keys.
  */
 function stamp({ get }: Database, now: number): number {
-  const { last } = get("SELECT max(occurred_at) AS last FROM queue WHERE status = 'pending'");
+  const { last } = get("SELECT max(occurred_at) AS last FROM queue WHERE status <> 'failed'");
   return Math.max(now * 1_000, Number(last) + 1);
 }
 
@@ -118,8 +123,8 @@ export function nextAttemptAt({ all }: Database): number | undefined {
   return firsts.length > 0 ? Math.min(...firsts.map(({ at }) => Number(at))) : undefined;
 }
 
-export function listQueue({ all }: Database, status: 'pending' | 'failed'): QueuedEvent[] {
-  return all('SELECT * FROM queue WHERE status = ? ORDER BY position', status).map(toQueuedEvent);
+export function listQueue({ all }: Database, condition: string): QueuedEvent[] {
+  return all(`SELECT * FROM queue WHERE ${condition} ORDER BY position`).map(toQueuedEvent);
 }
 
 function toQueuedEvent({ event, entity_type, entity_id, attempts, last_error }: Row): QueuedEvent {

@@ -18,10 +18,11 @@ export class RefusedError extends Error {
   readonly status: number;
   readonly code: string | undefined;
 
-  constructor(status: number, { code, detail }: Partial<Problem> = {}) {
-    super(`${status} ${code}: ${detail}`);
+  /** @param problem what Landfall answers; undefined where the refusal is another's */
+  constructor(status: number, problem?: Problem) {
+    super(`${status} ${problem?.code}: ${problem?.detail}`);
     this.status = status;
-    this.code = code;
+    this.code = problem?.code;
   }
 }
 
@@ -29,6 +30,9 @@ export class RefusedError extends Error {
 export class SignInError extends RefusedError {
   override readonly name = 'SignInError';
 }
+
+/** Timeout, too early, too many: the same request may be taken later. */
+const transient = new Set([408, 425, 429]);
 
 /**
  * GET, or POST where there is a body. @returns the answer's JSON
@@ -39,28 +43,19 @@ export async function request(server: Server, path: string, body?: object) {
   const headers = { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' };
   const send = { headers, signal: AbortSignal.timeout(30_000) };
   const post = { ...send, method: 'POST', body: JSON.stringify(body) };
-  const { status, retryAfter, answer } = await fetch(url + path, body ? post : send)
-    .then(async (response) => ({
-      status: response.status,
-      retryAfter: Number(response.headers.get('retry-after')) || 0,
-      answer: parse(await response.text()),
-    }))
-    .catch((cause: unknown) => {
-      throw new UnavailableError('no answer', 0, cause);
-    });
-
+  const response = await fetch(url + path, body ? post : send).catch((cause: unknown) => {
+    throw new UnavailableError('no answer', 0, cause);
+  });
+  const { status } = response;
+  const answer = await response
+    .text()
+    .then(JSON.parse)
+    .catch(() => undefined);
   if (status === 200 && answer) return answer;
-  // Success without JSON is not from the server, but from a hotel's sign-in page or the like.
-  if (status < 400 || status === 408 || status === 429 || status >= 500) {
+  // Success without JSON broke off, or is from a hotel's sign-in page or the like.
+  if (status < 400 || status >= 500 || transient.has(status)) {
+    const retryAfter = Number(response.headers.get('retry-after')) || 0;
     throw new UnavailableError(`answered ${status}`, retryAfter * 1_000);
   }
   throw new (status === 401 ? SignInError : RefusedError)(status, answer);
-}
-
-function parse(text: string) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

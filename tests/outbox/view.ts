@@ -1,6 +1,4 @@
-import type { Record } from '../../src/protocol/record.ts';
 import type { Client } from './client.ts';
-import type { Database } from './database.ts';
 
 export interface Data {
   readonly [field: string]: unknown;
@@ -39,28 +37,4 @@ export function readView({ database, kinds }: Client, type: string): Map<string,
     else view.delete(String(id));
   }
   return view;
-}
-
-/** The record's version as last heard of, 0 for none: for payloads that hold it themselves. */
-export function knownVersion({ get }: Database, entityType: string, entityId: string): number {
-  const record = 'SELECT version FROM records WHERE entity_type = ? AND entity_id = ?';
-  return Number(get(record, entityType, entityId).version ?? 0);
-}
-
-/** Keeps what the server says of one entity, unless something newer is known. */
-export function saveRecord({ run }: Database, record: Record): void {
-  const { entityType, entityId, version, deleted, data } = record;
-  // After a bootstrap versions may begin anew: they compare within one generation only.
-  run(
-    `INSERT INTO records (entity_type, entity_id, version, deleted, data, generation)
-     SELECT ?, ?, ?, ?, ?, generation FROM progress WHERE true
-     ON CONFLICT DO UPDATE SET (version, deleted, data, generation)
-       = (excluded.version, excluded.deleted, excluded.data, excluded.generation)
-     WHERE excluded.version >= version OR excluded.generation > generation`,
-    entityType,
-    entityId,
-    version,
-    Number(deleted),
-    JSON.stringify(data),
-  );
 }
