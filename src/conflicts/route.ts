@@ -3,10 +3,11 @@ import type { Reader, ReadGate } from '../admission/read-gate.ts';
 import { RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import {
-  type Conflict,
   type ConflictsAnswer,
   conflictsQuerySchema,
+  type ResolutionAnswer,
   resolutionRequestSchema,
+  settlementSchema,
 } from '../protocol/conflict.ts';
 import { parseEnvelope, parseQuery } from '../protocol/request.ts';
 import { identifierSchema } from '../protocol/text.ts';
@@ -54,7 +55,7 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
   app.post<OfKey>(
     '/api/sync/conflicts/:identityKey/resolution',
     pushing,
-    async (request, reply): Promise<Conflict> => {
+    async (request, reply): Promise<ResolutionAnswer> => {
       const asked = parseEnvelope(resolutionRequestSchema, request.body);
       const reader: Reader = { tenantId: request.actor.tenantId, answer: reply.raw };
       const stored = await reads.run(reader, () => mustFind(request, audit));
@@ -67,10 +68,21 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
         checkAccepted(decision);
       });
       reply.header('cache-control', 'no-store');
-      return toConflict(await reads.finish(reader, () => mustFind(request, audit)), kinds);
+      const settled = await reads.finish(reader, () => mustFind(request, audit));
+      return toResolutionAnswer(settled, request.actor.scopes, kinds);
     },
   );
 };
+
+/** Both sides are the tenant's data, and the edit need not be that of who settles it. */
+function toResolutionAnswer(
+  stored: StoredConflict,
+  scopes: readonly string[],
+  kinds: KindRegistry,
+): ResolutionAnswer {
+  const conflict = toConflict(stored, kinds);
+  return scopes.includes('sync:pull') ? conflict : settlementSchema.parse(conflict);
+}
 
 /** Another tenant's conflict, and a key that none can have, are not there either. */
 async function mustFind(

@@ -31,6 +31,12 @@ const clientRequestIdSchema = identifierSchema
   .nullable()
   .optional()
   .describe('Where the event was sent with one in place of identityKey: the same again');
+const currentOmittedSchema = z
+  .literal(true)
+  .optional()
+  .describe(
+    'In place of `current` and `differingFields`, where the answer would outgrow MAX_ANSWER_BYTES: pull, or ask for the conflict',
+  );
 const indexSchema = z.int().min(0).describe('Position in the request, from 0');
 
 export const failedEventSchema = z.object({
@@ -47,6 +53,7 @@ export const failedEventSchema = z.object({
     .array(z.string())
     .optional()
     .describe('With CONFLICT: the fields in which the edit and that record differ'),
+  currentOmitted: currentOmittedSchema,
 });
 
 export type FailedEvent = z.infer<typeof failedEventSchema>;
@@ -78,6 +85,7 @@ export const eventResultSchema = z.object({
     .nullable()
     .optional()
     .describe('With `superseded` or CONFLICT: the record that won'),
+  currentOmitted: currentOmittedSchema,
 });
 
 export type EventResult = z.infer<typeof eventResultSchema>;

@@ -1,4 +1,4 @@
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { dialectOf } from '../dialects/dialect-of.ts';
 import type { Dialect, Reading } from '../dialects/dialect.ts';
 import { sales } from '../dialects/sales.ts';
@@ -6,6 +6,7 @@ import { RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
 import { pushQuerySchema } from '../protocol/push.ts';
+import { printPushAnswer } from '../protocol/push-answer.ts';
 import { parseQuery } from '../protocol/request.ts';
 import { toMicros } from '../protocol/time.ts';
 import { countOutcomes, toPushAnswer } from './answer.ts';
@@ -18,17 +19,28 @@ export interface PushDeps {
   readonly kinds: KindRegistry;
   readonly groupCommit: GroupCommit<BatchDecision>;
   readonly checkpoints: CheckpointCodec;
-  readonly limits: { readonly maxBatchEvents: number; readonly maxEventBytes: number };
+  readonly limits: {
+    readonly maxBatchEvents: number;
+    readonly maxEventBytes: number;
+    readonly maxAnswerBytes: number;
+  };
 }
 
 /** Takes a queue in batches and answers for every event, on two paths and in four dialects. */
 export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
   const options = { config: { scope: 'sync:push' } } as const;
-  app.post('/api/sync/events', options, (request) => push(request, dialectOf(request.body), deps));
-  app.post('/api/events', options, (request) => push(request, sales, deps));
+  app.post('/api/sync/events', options, (request, reply) =>
+    push(request, reply, dialectOf(request.body), deps),
+  );
+  app.post('/api/events', options, (request, reply) => push(request, reply, sales, deps));
 };
 
-async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
+async function push(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  dialect: Dialect,
+  deps: PushDeps,
+) {
   if (dialect.name !== 'plain') request.logFields.dialect = dialect.name;
   const { include } = parseQuery(pushQuerySchema, request.query);
   const envelope = dialect.envelopeOf(request.body);
@@ -50,10 +62,13 @@ async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
     if (fault === undefined) continue;
     request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
   }
-  const withResults = include === 'results';
-  return dialect.answerOf(
-    toPushAnswer(decision, tenantId, deps.checkpoints, withResults, readings),
-  );
+  const answer = toPushAnswer(decision, tenantId, deps.checkpoints, {
+    includeResults: include === 'results',
+    mayRead: scopes.includes('sync:pull'),
+    spellings: readings,
+  });
+  const printed = printPushAnswer(dialect.answerOf(answer), deps.limits.maxAnswerBytes);
+  return reply.type('application/json; charset=utf-8').send(printed);
 }
 
 function decodeReading(
