@@ -25,7 +25,8 @@ import { createCheckpointCodec } from './protocol/checkpoint.ts';
 import { rememberCheckpoints } from './pull/known-checkpoints.ts';
 import { pullRoutes } from './pull/route.ts';
 import type { Batch } from './push/batch.ts';
-import { decideTenant } from './push/decide.ts';
+import { decideInSteps } from './push/decide.ts';
+import { createExpectedBytes } from './push/expected-bytes.ts';
 import { createGroupCommit, type GroupCommit } from './push/group-commit.ts';
 import type { BatchDecision } from './push/outcome.ts';
 import { createReplayCounter } from './push/replays.ts';
@@ -150,14 +151,17 @@ function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchD
       logger.warn({ event: 'replays.not-written', waiting, err }, 'replays could not be counted'),
   });
   app.addHook('onClose', () => replays.close());
+  const expectedBytes = createExpectedBytes();
   return createGroupCommit<BatchDecision>({
     ...config.groupCommit,
+    expectedBytesOf: (batch) => expectedBytes.of(batch),
     maxGroupTenants: config.maxGroupTenants,
     maxWaitMs: maxCommitWaitMs,
     async commit(batches) {
-      const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) =>
-        decideTenant(snapshot, ofTenant, config.limits),
-      );
+      const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) => {
+        expectedBytes.learn(snapshot);
+        return decideInSteps(snapshot, ofTenant, config.limits);
+      });
       replays.count(batches, decisions);
       return decisions;
     },

@@ -193,8 +193,9 @@ export const requestProblems = {
     status: 413,
     title: 'Too many events',
     retryable: false,
-    cause: 'The batch holds more events than `maxEvents`.',
-    remedy: 'Split the batch, keeping the order.',
+    cause:
+      'The batch holds more events than `maxEvents`, or is more work than one transaction may be.',
+    remedy: 'Split the batch into batches of at most `maxEvents`, keeping the order.',
   },
   BODY_TOO_LARGE: {
     status: 413,
