@@ -12,6 +12,7 @@ import {
 import { parseEnvelope, parseQuery } from '../protocol/request.ts';
 import { identifierSchema } from '../protocol/text.ts';
 import type { GroupCommit } from '../push/group-commit.ts';
+import { toFaultFields } from '../push/kind-faults.ts';
 import type { BatchDecision } from '../push/outcome.ts';
 import type { AuditStore, StoredConflict } from '../storage/audit.ts';
 import { checkAccepted, toResolutionBatch } from './resolve.ts';
@@ -59,7 +60,7 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
       const asked = parseEnvelope(resolutionRequestSchema, request.body);
       const reader: Reader = { tenantId: request.actor.tenantId, answer: reply.raw };
       const stored = await reads.run(reader, () => mustFind(request, audit));
-      await logFaults(request, async () => {
+      await logFaults(request, stored, async () => {
         const rules = { kinds, maxEventBytes: limits.maxEventBytes };
         const batch = toResolutionBatch(stored, asked, request.actor, rules);
         if (!batch) return;
@@ -96,12 +97,17 @@ async function mustFind(
 }
 
 /** What a kind threw does not leave with the answer, so it goes to the log. */
-async function logFaults(request: FastifyRequest<OfKey>, work: () => Promise<void>): Promise<void> {
+async function logFaults(
+  request: FastifyRequest<OfKey>,
+  { event: { kind, kindVersion, identityKey } }: StoredConflict,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work();
   } catch (error) {
     if (error instanceof RequestProblem && error.members.failure === 'KIND_FAILED') {
-      request.log.error({ event: 'kind.failed', err: error.cause }, 'a kind failed on an event');
+      const fault = { kind, kindVersion, identityKey, fault: error.cause };
+      request.log.error(toFaultFields([fault]), 'kinds failed on events');
     }
     throw error;
   }

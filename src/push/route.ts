@@ -13,6 +13,7 @@ import { countOutcomes, toPushAnswer } from './answer.ts';
 import { createBatch } from './batch.ts';
 import { type DecodeResult, decodeEvent } from './decode.ts';
 import type { GroupCommit } from './group-commit.ts';
+import { type KindFault, toFaultFields } from './kind-faults.ts';
 import type { BatchDecision } from './outcome.ts';
 
 export interface PushDeps {
@@ -58,10 +59,8 @@ async function push(
   const { decision, queueWaitMs, transactionMs } = await deps.groupCommit.submit(batch);
   const counts = countOutcomes(decision.outcomes);
   Object.assign(request.logFields, { ...counts, queueWaitMs, transactionMs });
-  for (const { fault } of decision.outcomes) {
-    if (fault === undefined) continue;
-    request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
-  }
+  const [first, ...others] = faultsOf(decision.outcomes, readings, deps.kinds);
+  if (first) request.log.error(toFaultFields([first, ...others]), 'kinds failed on events');
   const answer = toPushAnswer(decision, tenantId, deps.checkpoints, {
     includeResults: include === 'results',
     mayRead: scopes.includes('sync:pull'),
@@ -69,6 +68,20 @@ async function push(
   });
   const printed = printPushAnswer(dialect.answerOf(answer), deps.limits.maxAnswerBytes);
   return reply.type('application/json; charset=utf-8').send(printed);
+}
+
+function faultsOf(
+  outcomes: BatchDecision['outcomes'],
+  readings: readonly Reading[],
+  kinds: KindRegistry,
+): readonly KindFault[] {
+  return outcomes.flatMap(({ fault, identityKey }, index) => {
+    const reading = readings[index];
+    if (fault === undefined || !reading?.ok) return [];
+    const { kind, version } = Object(reading.event);
+    const name = kinds.find(String(kind))?.name ?? 'unknown';
+    return [{ kind: name, kindVersion: Number(version ?? 1), identityKey, fault }];
+  });
 }
 
 function decodeReading(

@@ -52,7 +52,7 @@ test('answers that may show much are given in turns', async () => {
   let loaded = 0;
   const commits = driveCommits({ expectedBytesOf: () => loaded });
   await commits.submit('x1');
-  const names = [...'abcdefghijklmnopqrst'].map((tenant) => `${tenant}1`);
+  const names = Array.from('abcdefghijklmnopqrst', (tenant) => `${tenant}1`);
   for (const name of names) await commits.submit(name);
   await commits.next().commit();
   expect(commits.started.at(-1)).toEqual(names);
