@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { createAnswerBudget } from './admission/answer-budget.ts';
 import { createBodyBudget } from './admission/body-budget.ts';
 import { createReadGate } from './admission/read-gate.ts';
 import type { Config } from './config.ts';
@@ -68,6 +69,9 @@ const maxParamLength = 2_400;
 /** Bodies of the largest size that all requests, and those of one tenant, may hold at once. */
 const maxBodies = 8;
 const maxTenantBodies = 4;
+/** Answers of the largest size that all clients, and those of one tenant, may have on their way. */
+const maxAnswers = 32;
+const maxTenantAnswers = 8;
 /** What a crash may lose of the counts, and how soon they can be read. */
 const replayDelayMs = 500;
 const replayRetryMs = 10_000;
@@ -100,7 +104,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   });
 
   const groupCommit = createPipeline(app, deps);
-  const reads = createReadGate({ ...config.reads, maxGroupTenants: config.maxGroupTenants });
+  const answers = createAnswerBudget({
+    maxBytes: maxAnswers * config.limits.maxAnswerBytes,
+    maxTenantBytes: maxTenantAnswers * config.limits.maxAnswerBytes,
+  });
+  const reads = createReadGate({
+    ...config.reads,
+    maxGroupTenants: config.maxGroupTenants,
+    admitAnswer: (tenantId) => answers.admit(tenantId),
+  });
   await app.register(observability, { logHashKey: keys.logHash });
   await app.register(errorHandler, { maxBodyBytes: config.limits.maxBodyBytes });
   await app.register(securityHeaders);
@@ -114,6 +126,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       maxBytes: maxBodies * config.limits.maxBodyBytes,
       maxTenantBytes: maxTenantBodies * config.limits.maxBodyBytes,
     }),
+    answers,
     isBusy: (tenantId) => groupCommit.isBusy(tenantId),
     isFull: (scope) => (scope === 'sync:push' ? groupCommit : reads).isFull(),
   });
@@ -124,7 +137,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(apiPage, { document: buildDocument(kinds, readExamples()) });
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
-  await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });
+  await app.register(pushRoutes, {
+    ...{ kinds, groupCommit, checkpoints, answers },
+    limits: config.limits,
+  });
   const known = rememberCheckpoints(checkpoints);
   await app.register(pullRoutes, { store, reads, checkpoints: known });
   await app.register(conflictRoutes, { kinds, audit, reads, groupCommit, limits: config.limits });

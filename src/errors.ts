@@ -257,7 +257,7 @@ export const requestProblems = {
     status: 503,
     title: 'Tenant busy',
     retryable: true,
-    cause: 'Too many requests of this tenant wait already.',
+    cause: 'Too many requests of this tenant wait already, or too much of answers it has not read.',
     remedy: 'Wait for Retry-After, then send the same request again.',
   },
   OVERLOADED: {

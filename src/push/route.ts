@@ -1,4 +1,5 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { AnswerBudget } from '../admission/answer-budget.ts';
 import { dialectOf } from '../dialects/dialect-of.ts';
 import type { Dialect, Reading } from '../dialects/dialect.ts';
 import { sales } from '../dialects/sales.ts';
@@ -20,6 +21,7 @@ export interface PushDeps {
   readonly kinds: KindRegistry;
   readonly groupCommit: GroupCommit<BatchDecision>;
   readonly checkpoints: CheckpointCodec;
+  readonly answers: Pick<AnswerBudget, 'roomFor'>;
   readonly limits: {
     readonly maxBatchEvents: number;
     readonly maxEventBytes: number;
@@ -66,7 +68,8 @@ async function push(
     mayRead: scopes.includes('sync:pull'),
     spellings: readings,
   });
-  const printed = printPushAnswer(dialect.answerOf(answer), deps.limits.maxAnswerBytes);
+  const maxBytes = Math.min(deps.limits.maxAnswerBytes, deps.answers.roomFor(tenantId));
+  const printed = printPushAnswer(dialect.answerOf(answer), maxBytes);
   return reply.type('application/json; charset=utf-8').send(printed);
 }
 
