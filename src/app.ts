@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { createAnswerBudget } from './admission/answer-budget.ts';
 import { createBodyBudget } from './admission/body-budget.ts';
 import { createReadGate } from './admission/read-gate.ts';
 import type { Config } from './config.ts';
@@ -25,7 +26,8 @@ import { createCheckpointCodec } from './protocol/checkpoint.ts';
 import { rememberCheckpoints } from './pull/known-checkpoints.ts';
 import { pullRoutes } from './pull/route.ts';
 import type { Batch } from './push/batch.ts';
-import { decideTenant } from './push/decide.ts';
+import { decideInSteps } from './push/decide.ts';
+import { createExpectedBytes } from './push/expected-bytes.ts';
 import { createGroupCommit, type GroupCommit } from './push/group-commit.ts';
 import type { BatchDecision } from './push/outcome.ts';
 import { createReplayCounter } from './push/replays.ts';
@@ -67,6 +69,9 @@ const maxParamLength = 2_400;
 /** Bodies of the largest size that all requests, and those of one tenant, may hold at once. */
 const maxBodies = 8;
 const maxTenantBodies = 4;
+/** Answers of the largest size that all clients, and those of one tenant, may have on their way. */
+const maxAnswers = 32;
+const maxTenantAnswers = 8;
 /** What a crash may lose of the counts, and how soon they can be read. */
 const replayDelayMs = 500;
 const replayRetryMs = 10_000;
@@ -99,7 +104,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   });
 
   const groupCommit = createPipeline(app, deps);
-  const reads = createReadGate({ ...config.reads, maxGroupTenants: config.maxGroupTenants });
+  const answers = createAnswerBudget({
+    maxBytes: maxAnswers * config.limits.maxAnswerBytes,
+    maxTenantBytes: maxTenantAnswers * config.limits.maxAnswerBytes,
+  });
+  const reads = createReadGate({
+    ...config.reads,
+    maxGroupTenants: config.maxGroupTenants,
+    admitAnswer: (tenantId) => answers.admit(tenantId),
+  });
   await app.register(observability, { logHashKey: keys.logHash });
   await app.register(errorHandler, { maxBodyBytes: config.limits.maxBodyBytes });
   await app.register(securityHeaders);
@@ -113,6 +126,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       maxBytes: maxBodies * config.limits.maxBodyBytes,
       maxTenantBytes: maxTenantBodies * config.limits.maxBodyBytes,
     }),
+    answers,
     isBusy: (tenantId) => groupCommit.isBusy(tenantId),
     isFull: (scope) => (scope === 'sync:push' ? groupCommit : reads).isFull(),
   });
@@ -123,7 +137,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(apiPage, { document: buildDocument(kinds, readExamples()) });
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
-  await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });
+  await app.register(pushRoutes, {
+    ...{ kinds, groupCommit, checkpoints, answers },
+    limits: config.limits,
+  });
   const known = rememberCheckpoints(checkpoints);
   await app.register(pullRoutes, { store, reads, checkpoints: known });
   await app.register(conflictRoutes, { kinds, audit, reads, groupCommit, limits: config.limits });
@@ -150,14 +167,17 @@ function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchD
       logger.warn({ event: 'replays.not-written', waiting, err }, 'replays could not be counted'),
   });
   app.addHook('onClose', () => replays.close());
+  const expectedBytes = createExpectedBytes();
   return createGroupCommit<BatchDecision>({
     ...config.groupCommit,
+    expectedBytesOf: (batch) => expectedBytes.of(batch),
     maxGroupTenants: config.maxGroupTenants,
     maxWaitMs: maxCommitWaitMs,
     async commit(batches) {
-      const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) =>
-        decideTenant(snapshot, ofTenant, config.limits),
-      );
+      const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) => {
+        expectedBytes.learn(snapshot);
+        return decideInSteps(snapshot, ofTenant, config.limits);
+      });
       replays.count(batches, decisions);
       return decisions;
     },

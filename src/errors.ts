@@ -203,8 +203,9 @@ export const requestProblems = {
     status: 413,
     title: 'Too many events',
     retryable: false,
-    cause: 'The batch holds more events than `maxEvents`.',
-    remedy: 'Split the batch, keeping the order.',
+    cause:
+      'The batch holds more events than `maxEvents`, or is more work than one transaction may be.',
+    remedy: 'Split the batch into batches of at most `maxEvents`, keeping the order.',
   },
   BODY_TOO_LARGE: {
     status: 413,
@@ -266,7 +267,7 @@ export const requestProblems = {
     status: 503,
     title: 'Tenant busy',
     retryable: true,
-    cause: 'Too many requests of this tenant wait already.',
+    cause: 'Too many requests of this tenant wait already, or too much of answers it has not read.',
     remedy: 'Wait for Retry-After, then send the same request again.',
   },
   OVERLOADED: {

@@ -2,6 +2,7 @@ import type { Kind } from './kinds/define-kind.ts';
 import { createRegistry, type KindRegistry } from './kinds/registry.ts';
 import { parseJsonBody } from './protocol/json.ts';
 import { type EventResult, type PushAnswer, pushEnvelopeSchema } from './protocol/push.ts';
+import { printPushAnswer } from './protocol/push-answer.ts';
 import { entityKey, type Record, toRecord } from './protocol/record.ts';
 import { timestampSchema } from './protocol/time.ts';
 import { toPushAnswer } from './push/answer.ts';
@@ -70,13 +71,18 @@ export function rehearse(
     return plan.decisions;
   });
   const answers = decisions.map((decision) => {
-    const answer = toPushAnswer(decision, tenant.tenantId, checkpoints, true);
-    const { checkpoint: _opaque, results = [], ...rest } = answer;
-    return { ...rest, results };
+    const options = { includeResults: true, mayRead: true };
+    const answer = toPushAnswer(decision, tenant.tenantId, checkpoints, options);
+    return readAnswer(printPushAnswer(answer, Number.POSITIVE_INFINITY).toString());
   });
   const outcomes = decisions.flatMap((decision) => decision.outcomes);
   const faults = outcomes.map(({ fault }) => fault).filter((fault) => fault !== undefined);
   return { answers, records: tenant.records.map(toRecord), faults };
+}
+
+function readAnswer(text: string): RehearsalAnswer {
+  const { checkpoint: _opaque, results = [], ...rest }: PushAnswer = JSON.parse(text);
+  return { ...rest, results };
 }
 
 function emptyAt(start: string): TenantSnapshot {

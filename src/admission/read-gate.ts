@@ -11,6 +11,8 @@ export interface ReadGateOptions {
   readonly maxQueuedReads: number;
   /** Tenants that one read may answer together. */
   readonly maxGroupTenants: number;
+  /** Throws where as much is on its way to the tenant as may be: asked when its turn has come. */
+  readonly admitAnswer: (tenantId: string) => void;
 }
 
 /** Who reads. */
@@ -27,7 +29,9 @@ export interface ReadGate {
    * @throws RequestProblem TENANT_BUSY or OVERLOADED with nothing read; whatever `read` throws
    */
   run<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
-  /** The same, whatever waits: for the last read of a request that was let in before. */
+  /** The same, whatever waits: for a further read of a request that was let in before. */
+  goOn<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
+  /** The same, whatever is on its way too: for what tells of something that was done. */
   finish<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
   /**
    * For what one read can ask for many. While one is under way, later readers wait, and when it ends
@@ -108,11 +112,19 @@ export function createReadGate(options: ReadGateOptions): ReadGate {
     }
   }
 
+  function goOn<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result> {
+    return finish(reader, async () => {
+      options.admitAnswer(reader.tenantId);
+      return read();
+    });
+  }
+
   return {
     async run(reader, read) {
       if (busyLanes >= options.lanes) admit(reader.tenantId);
-      return finish(reader, read);
+      return goOn(reader, read);
     },
+    goOn,
     finish,
     together<Asked, Found>(read: (asked: readonly Asked[]) => Promise<readonly Found[]>) {
       const gathering = new Turns<Gathered<Asked, Found>>();

@@ -10,6 +10,13 @@ export function overloaded(): RequestProblem {
   return new RequestProblem('OVERLOADED', undefined, { retryAfter: jitteredSeconds() });
 }
 
+/** A batch alone is more work than a transaction may be: the same again would end in the same way. */
+export function batchTooLarge(events: number, cause: unknown): RequestProblem {
+  const maxEvents = Math.max(Math.floor(events / 2), 1);
+  const detail = `${events} events are too much work for one transaction`;
+  return new RequestProblem('BATCH_TOO_LARGE', detail, { maxEvents }, cause);
+}
+
 /** Nothing failed: there was more to do than there is room for. */
 export function isForLackOfRoom(code: ProblemCode | undefined): boolean {
   return code === 'TENANT_BUSY' || code === 'OVERLOADED';

@@ -3,14 +3,16 @@ import type { Reader, ReadGate } from '../admission/read-gate.ts';
 import { RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import {
-  type Conflict,
   type ConflictsAnswer,
   conflictsQuerySchema,
+  type ResolutionAnswer,
   resolutionRequestSchema,
+  settlementSchema,
 } from '../protocol/conflict.ts';
 import { parseEnvelope, parseQuery } from '../protocol/request.ts';
 import { identifierSchema } from '../protocol/text.ts';
 import type { GroupCommit } from '../push/group-commit.ts';
+import { toFaultFields } from '../push/kind-faults.ts';
 import type { BatchDecision } from '../push/outcome.ts';
 import type { AuditStore, StoredConflict } from '../storage/audit.ts';
 import { checkAccepted, toResolutionBatch } from './resolve.ts';
@@ -54,11 +56,11 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
   app.post<OfKey>(
     '/api/sync/conflicts/:identityKey/resolution',
     pushing,
-    async (request, reply): Promise<Conflict> => {
+    async (request, reply): Promise<ResolutionAnswer> => {
       const asked = parseEnvelope(resolutionRequestSchema, request.body);
       const reader: Reader = { tenantId: request.actor.tenantId, answer: reply.raw };
       const stored = await reads.run(reader, () => mustFind(request, audit));
-      await logFaults(request, async () => {
+      await logFaults(request, stored, async () => {
         const rules = { kinds, maxEventBytes: limits.maxEventBytes };
         const batch = toResolutionBatch(stored, asked, request.actor, rules);
         if (!batch) return;
@@ -67,10 +69,21 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
         checkAccepted(decision);
       });
       reply.header('cache-control', 'no-store');
-      return toConflict(await reads.finish(reader, () => mustFind(request, audit)), kinds);
+      const settled = await reads.finish(reader, () => mustFind(request, audit));
+      return toResolutionAnswer(settled, request.actor.scopes, kinds);
     },
   );
 };
+
+/** Both sides are the tenant's data, and the edit need not be that of who settles it. */
+function toResolutionAnswer(
+  stored: StoredConflict,
+  scopes: readonly string[],
+  kinds: KindRegistry,
+): ResolutionAnswer {
+  const conflict = toConflict(stored, kinds);
+  return scopes.includes('sync:pull') ? conflict : settlementSchema.parse(conflict);
+}
 
 /** Another tenant's conflict, and a key that none can have, are not there either. */
 async function mustFind(
@@ -84,12 +97,17 @@ async function mustFind(
 }
 
 /** What a kind threw does not leave with the answer, so it goes to the log. */
-async function logFaults(request: FastifyRequest<OfKey>, work: () => Promise<void>): Promise<void> {
+async function logFaults(
+  request: FastifyRequest<OfKey>,
+  { event: { kind, kindVersion, identityKey } }: StoredConflict,
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work();
   } catch (error) {
     if (error instanceof RequestProblem && error.members.failure === 'KIND_FAILED') {
-      request.log.error({ event: 'kind.failed', err: error.cause }, 'a kind failed on an event');
+      const fault = { kind, kindVersion, identityKey, fault: error.cause };
+      request.log.error(toFaultFields([fault]), 'kinds failed on events');
     }
     throw error;
   }

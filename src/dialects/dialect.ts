@@ -1,6 +1,7 @@
 import type { EventFailure } from '../errors.ts';
 import { toPath } from '../protocol/issue.ts';
 import type { PushAnswer, PushEnvelope } from '../protocol/push.ts';
+import type { Unprinted } from '../protocol/push-answer.ts';
 import type { SalesPushAnswer } from '../protocol/sales.ts';
 import { readIdentifier } from '../protocol/text.ts';
 
@@ -14,7 +15,9 @@ export interface Dialect {
   readonly envelopeOf: (body: unknown) => PushEnvelope;
   /** Puts one element of `events` into the protocol's words, whatever it is. Never throws. */
   readonly read: (raw: unknown) => Reading;
-  readonly answerOf: (answer: PushAnswer) => PushAnswer | SalesPushAnswer;
+  readonly answerOf: (
+    answer: Unprinted<PushAnswer>,
+  ) => Unprinted<PushAnswer> | Unprinted<SalesPushAnswer>;
 }
 
 /** An event in the protocol's words, unchecked, or why it cannot be put into them. */

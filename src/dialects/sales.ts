@@ -2,6 +2,7 @@ import type { EventFailure } from '../errors.ts';
 import { describeFirst } from '../protocol/issue.ts';
 import { findEventFault } from '../protocol/json.ts';
 import type { PushAnswer } from '../protocol/push.ts';
+import type { Unprinted } from '../protocol/push-answer.ts';
 import { parseEnvelope } from '../protocol/request.ts';
 import { salesEnvelopeSchema, salesEventSchema, type SalesPushAnswer } from '../protocol/sales.ts';
 import { readIdentifier } from '../protocol/text.ts';
@@ -76,7 +77,7 @@ function toSalesAnswer({
   failed,
   results,
   ...rest
-}: PushAnswer): SalesPushAnswer {
+}: Unprinted<PushAnswer>): Unprinted<SalesPushAnswer> {
   return {
     success,
     processed,

@@ -1,6 +1,7 @@
 import { type EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pino, { type DestinationStream, type Logger } from 'pino';
+import { describeError, describeForeignError } from './describe-error.ts';
+import pino, { type DestinationStream, type LogFn, type Logger } from 'pino';
 
 interface LoggerOptions {
   readonly level: string;
@@ -17,10 +18,12 @@ export function createLogger({ level, pretty, destination }: LoggerOptions): Log
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    hooks: { logMethod: withoutForeignMessage },
     // What the framework says by itself has no event name of its own.
     mixin: () => ({ event: 'framework' }),
     serializers: {
-      err: describeError,
+      err: (error: unknown) => describeError(error),
+      fault: describeForeignError,
       // Fastify's own would log the URL, and with it the checkpoint.
       req: ({ method }: { method?: string }) => ({ method }),
       res: ({ statusCode }: { statusCode?: number }) => ({ statusCode }),
@@ -33,6 +36,14 @@ export function createLogger({ level, pretty, destination }: LoggerOptions): Log
     return pino(plain, pino.transport(target));
   }
   return destination ? pino(options, destination) : pino(options);
+}
+
+/** Pino would take the message of an error that comes alone, whatever that message quotes. */
+function withoutForeignMessage(this: Logger, args: Parameters<LogFn>, log: LogFn): void {
+  const [first, ...rest]: readonly unknown[] = args;
+  const isError = first instanceof Error || Object(first).err !== undefined;
+  if (isError && rest.length === 0) log.call(this, first, 'an error');
+  else log.apply(this, args);
 }
 
 /** Where nothing was on its way, nothing will say that it has arrived. */
@@ -50,27 +61,4 @@ export async function flushed(logger: Logger): Promise<void> {
 /** The same for who cannot wait for a promise: stands still instead. */
 export function flushedSync(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, flushMs);
-}
-
-interface ErrorDescription {
-  readonly type: string;
-  readonly message: string;
-  readonly code?: unknown;
-  readonly stack?: string;
-  readonly cause?: ErrorDescription;
-}
-
-/**
- * Named fields only: a database error also carries `detail` and `where`, which quote the rows, and
- * errors of HTTP clients carry whole requests.
- */
-function describeError(error: unknown): ErrorDescription {
-  if (!(error instanceof Error)) return { type: typeof error, message: 'not an Error' };
-  return {
-    type: error.name,
-    message: error.message,
-    ...('code' in error && { code: error.code }),
-    ...(error.stack !== undefined && { stack: error.stack }),
-    ...(error.cause !== undefined && { cause: describeError(error.cause) }),
-  };
 }

@@ -5,6 +5,7 @@ import { colonyPushSchema } from '../protocol/colony.ts';
 import {
   conflictsAnswerSchema,
   conflictSchema,
+  resolutionAnswerSchema,
   resolutionRequestSchema,
 } from '../protocol/conflict.ts';
 import { eventSchema } from '../protocol/event.ts';
@@ -71,6 +72,7 @@ export function schemasOf(kinds: KindRegistry): Json {
     Conflict: toJsonSchema(conflictSchema, 'output'),
     ConflictsAnswer: toJsonSchema(conflictsAnswerSchema, 'output'),
     ResolutionRequest: toJsonSchema(resolutionRequestSchema, 'input'),
+    ResolutionAnswer: toJsonSchema(resolutionAnswerSchema, 'output'),
     HistoryAnswer: toJsonSchema(historyAnswerSchema, 'output'),
     ReceiptsAnswer: toJsonSchema(receiptsAnswerSchema, 'output'),
     Problem: toJsonSchema(problemSchema, 'output'),

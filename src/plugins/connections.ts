@@ -3,6 +3,8 @@ import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { type ProblemCode, RequestProblem, requestProblems } from '../errors.ts';
+import { overloaded } from '../admission/refusals.ts';
+import { watchSlowReaders } from '../admission/slow-readers.ts';
 import { toProblem } from '../protocol/problem.ts';
 
 interface Exchange {
@@ -26,6 +28,11 @@ export interface Connections {
 /** What a client that hangs on may still send before its connection is destroyed. */
 const lingerMs = 1_000;
 
+/** Requests of a connection that are not answered: one that sends more on is answered by its end. */
+const maxPipelined = 8;
+/** A client on the slowest of networks takes ten times as much. */
+const slowReader = { periodMs: 30_000, minBytes: 16_384 };
+
 const refusals = new Map<string | undefined, ProblemCode>([
   ['HPE_HEADER_OVERFLOW', 'HEADERS_TOO_LARGE'],
   ['ERR_HTTP_REQUEST_TIMEOUT', 'REQUEST_TIMEOUT'],
@@ -39,16 +46,23 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
   /** Every open connection, with what is not answered yet, in order. */
   const open = new Map<Socket, Exchange[]>();
   const refused = new WeakSet<Socket>();
+  /** More of a connection than it may send ahead. */
+  const excess = new WeakSet<IncomingMessage>();
 
   function track(socket: Socket): void {
     open.set(socket, []);
-    socket.once('close', () => open.delete(socket));
+    socket.once('close', () => {
+      const left = open.get(socket) ?? [];
+      open.delete(socket);
+      for (const { response } of left) if (response.socket === null) endUnsent(response);
+    });
   }
 
   function begin(request: IncomingMessage, response: ServerResponse): void {
     if (isStopping()) response.setHeader('connection', 'close');
     const exchanges = open.get(request.socket) ?? [];
     const exchange = { request, response };
+    if (exchanges.length >= maxPipelined) excess.add(request);
     exchanges.push(exchange);
     response.once('close', () => exchanges.splice(exchanges.indexOf(exchange), 1));
     // Before Node's own, which closes the connection.
@@ -96,7 +110,14 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
           reply.header('connection', 'close');
           throw new RequestProblem('MALFORMED_REQUEST');
         }
+        if (excess.has(raw)) {
+          reply.header('connection', 'close');
+          throw overloaded();
+        }
       });
+      const onCut = () => logger.info({ event: 'connection.cut' }, 'a client hardly reads');
+      const endWatch = watchSlowReaders({ ...slowReader, open, onCut });
+      app.addHook('onClose', async () => endWatch());
       app.addHook('preClose', async () => {
         for (const [socket, exchanges] of open) {
           if (exchanges.length === 0) socket.destroySoon();
@@ -107,6 +128,12 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
       });
     },
   };
+}
+
+/** Node tells only the answer whose turn it is that its connection is gone, and none behind it. */
+function endUnsent(response: ServerResponse): void {
+  response.destroy();
+  response.emit('close');
 }
 
 /** Reads on for a moment: what arrives at a closed socket resets it, and the answer would be lost. */

@@ -30,22 +30,22 @@ declare module 'fastify' {
   }
 }
 
-/** Tenants whose hash is remembered: the latest. */
-const maxTenants = 10_000;
+/** Tenants and devices whose hash is remembered: the latest. */
+const maxNames = 10_000;
 
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** One line a request, when its answer has left. */
 export const observability = plugin<{ logHashKey: KeyObject }>(
   async (app, { logHashKey }) => {
-    const hashTenant = createTenantHash(logHashKey);
+    const hash = createNameHash(logHashKey);
     app.decorateRequest('logFields');
     app.addHook('onRequest', async (request, reply) => {
       request.logFields = {};
       reply.header('x-request-id', request.id);
     });
     app.addHook('onResponse', async (request, reply) => {
-      const line = requestLine(request, reply, hashTenant);
+      const line = requestLine(request, reply, hash);
       request.log[levelOf(request, reply)](line, 'request');
     });
   },
@@ -59,7 +59,7 @@ function levelOf({ routeOptions, logFields }: FastifyRequest, reply: FastifyRepl
 }
 
 /** The route's pattern, not the URL: a URL holds checkpoints, and whatever a scanner puts there. */
-function requestLine(request: FastifyRequest, reply: FastifyReply, hashTenant: TenantHash) {
+function requestLine(request: FastifyRequest, reply: FastifyReply, hash: NameHash) {
   const { traceparent } = request.headers;
   const { actor } = request;
   const { queueWaitMs, transactionMs, ...fields } = request.logFields;
@@ -69,7 +69,7 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, hashTenant: T
     route: request.routeOptions.url ?? null,
     status: reply.statusCode,
     ...(typeof traceparent === 'string' && traceparentPattern.test(traceparent) && { traceparent }),
-    ...(actor && { tenant: hashTenant(actor.tenantId), device: actor.deviceId }),
+    ...(actor && { tenant: hash(actor.tenantId), device: hashOfDevice(actor, hash) }),
     ...fields,
     ...(queueWaitMs !== undefined && { queueWaitMs: round(queueWaitMs) }),
     ...(transactionMs !== undefined && { transactionMs: round(transactionMs) }),
@@ -77,18 +77,23 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, hashTenant: T
   };
 }
 
-/** Enough to follow one tenant through the log, on every process; not enough to name it. */
-type TenantHash = (tenantId: string) => string;
+/** Enough to follow a tenant or a device through the log, on every process; not enough to name it. */
+type NameHash = (name: string) => string;
 
-function createTenantHash(logHashKey: KeyObject): TenantHash {
-  const known = new LruMap<string>(maxTenants);
-  return (tenantId) => {
-    const found = known.get(tenantId);
+function createNameHash(logHashKey: KeyObject): NameHash {
+  const known = new LruMap<string>(maxNames);
+  return (name) => {
+    const found = known.get(name);
     if (found !== undefined) return found;
-    const hash = createHmac('sha256', logHashKey).update(tenantId).digest('hex').slice(0, 16);
-    known.set(tenantId, hash);
+    const hash = createHmac('sha256', logHashKey).update(name).digest('hex').slice(0, 16);
+    known.set(name, hash);
     return hash;
   };
+}
+
+/** Its name may be what a client chose, and two tenants may use the same one. */
+function hashOfDevice({ tenantId, deviceId }: FastifyRequest['actor'], hash: NameHash) {
+  return deviceId === null ? null : hash(`${tenantId}\n${deviceId}`);
 }
 
 function round(milliseconds: number): number {

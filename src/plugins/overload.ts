@@ -1,5 +1,6 @@
 import type { FastifyContextConfig, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
+import type { AnswerBudget } from '../admission/answer-budget.ts';
 import type { BodyBudget, BodyShare } from '../admission/body-budget.ts';
 import { watchLiveHeap } from '../admission/live-heap.ts';
 import { watchLoopDelay } from '../admission/loop-delay.ts';
@@ -19,6 +20,7 @@ export interface OverloadOptions {
   readonly maxHeapBytes: number;
   readonly maxBodyBytes: number;
   readonly bodies: BodyBudget;
+  readonly answers: AnswerBudget;
   /** Whether as many pushes of the tenant wait as may. */
   readonly isBusy: (tenantId: string) => boolean;
   /** Whether what waits of this scope leaves no room for more. */
@@ -35,7 +37,8 @@ const steepness = 4;
  */
 export const overload = plugin<OverloadOptions>(
   async (app, options) => {
-    const { maxEventLoopDelayMs, maxHeapBytes, maxBodyBytes, bodies, isBusy, isFull } = options;
+    const { maxEventLoopDelayMs, maxHeapBytes, maxBodyBytes, bodies, answers, isBusy, isFull } =
+      options;
     const delay = watchLoopDelay();
     const heap = watchLiveHeap();
     app.addHook('onClose', async () => {
@@ -48,6 +51,7 @@ export const overload = plugin<OverloadOptions>(
       if (probe === true) return false;
       if (heap.bytes() > maxHeapBytes) return true;
       if (isPartOfExcess(delay.ms(), maxEventLoopDelayMs)) return true;
+      if (answers.isFull()) return true;
       if (scope === undefined) return false;
       const announced = Number(headers['content-length'] ?? 0);
       return isFull(scope) || bodies.isFull(Math.min(announced, maxBodyBytes));
@@ -58,7 +62,9 @@ export const overload = plugin<OverloadOptions>(
       if (mustRefuse(request)) throw overloaded();
     });
     app.addHook('preParsing', async (request, reply) => {
-      if (request.routeOptions.config.scope !== 'sync:push') return;
+      const { probe, scope } = request.routeOptions.config;
+      if (probe !== true) answers.admit(request.actor?.tenantId);
+      if (scope !== 'sync:push') return;
       const { tenantId } = request.actor;
       // To read what is refused then would take longer than all the rest, from everybody else's time.
       if (isBusy(tenantId)) throw tenantBusy();
@@ -66,9 +72,23 @@ export const overload = plugin<OverloadOptions>(
       request.bodyShare = share;
       reply.raw.once('close', () => share.release());
     });
+    app.addHook('onSend', (request, reply, payload, done) => {
+      const bytes = sizeOf(payload);
+      // Whoever has left takes nothing, and would not be heard to leave again.
+      if (bytes > 0 && !reply.raw.destroyed) {
+        reply.raw.once('close', answers.hold(request.actor?.tenantId, bytes));
+      }
+      done();
+    });
   },
   { name: 'overload', dependencies: ['error-handler'] },
 );
+
+/** Streams are read no faster than they are taken. */
+function sizeOf(payload: unknown): number {
+  if (typeof payload === 'string') return Buffer.byteLength(payload);
+  return Buffer.isBuffer(payload) ? payload.length : 0;
+}
 
 /** Chance, so that part of the requests is refused, and not all of them and then none. */
 function isPartOfExcess(value: number, limit: number): boolean {

@@ -68,6 +68,21 @@ export const conflictSchema = z.object({
 
 export type Conflict = z.infer<typeof conflictSchema>;
 
+/** What may be told to who settles a conflict and may not read records. */
+export const settlementSchema = conflictSchema.pick({
+  identityKey: true,
+  version: true,
+  resolved: true,
+});
+
+export const resolutionAnswerSchema = z
+  .union([conflictSchema, settlementSchema])
+  .describe(
+    'The conflict; to a token without `sync:pull` only its key, its version and `resolved`',
+  );
+
+export type ResolutionAnswer = z.infer<typeof resolutionAnswerSchema>;
+
 export const conflictsQuerySchema = z.strictObject({
   state: z.enum(['open', 'resolved', 'all']).default('open'),
   entityType: identifierSchema.optional().describe('Only those of this entity type'),

@@ -6,12 +6,16 @@ export interface Issue {
   readonly path?: string;
 }
 
-const maxPathLength = 500;
+const maxTextLength = 500;
 
 /** Cut where a client sent names of any length: an answer is no echo. */
 export function toPath(names: readonly PropertyKey[]): string {
-  const path = names.join('.');
-  return path.length > maxPathLength ? `${path.slice(0, maxPathLength).toWellFormed()}…` : path;
+  return shorten(names.join('.'));
+}
+
+/** At most 500 characters, and then an ellipsis. */
+export function shorten(text: string): string {
+  return text.length > maxTextLength ? `${text.slice(0, maxTextLength).toWellFormed()}…` : text;
 }
 
 /**

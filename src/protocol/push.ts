@@ -55,6 +55,12 @@ const clientRequestIdSchema = identifierSchema
   .nullable()
   .optional()
   .describe('Where the event was sent with one in place of identityKey: the same again');
+const currentOmittedSchema = z
+  .literal(true)
+  .optional()
+  .describe(
+    'In place of `current` and `differingFields`, where the answer would outgrow MAX_ANSWER_BYTES: pull, or ask for the conflict',
+  );
 const indexSchema = z.int().min(0).describe('Position in the request, from 0');
 
 /**
@@ -83,6 +89,7 @@ export const failedEventSchema = z.object({
     .object({ version: versionSchema, outcome: storedOutcomeSchema, kind: z.string() })
     .optional()
     .describe('With IDENTITY_KEY_REUSED: what is stored under the key'),
+  currentOmitted: currentOmittedSchema,
 });
 
 export type FailedEvent = z.infer<typeof failedEventSchema>;
@@ -108,6 +115,7 @@ export const eventResultSchema = z.object({
     .describe(
       'With `superseded`, `noop` or CONFLICT: the record as it stands. With `?include=records`: always, null where there is none',
     ),
+  currentOmitted: currentOmittedSchema,
 });
 
 export type EventResult = z.infer<typeof eventResultSchema>;

@@ -15,7 +15,7 @@ import {
 
 export interface PullDeps {
   readonly store: Pick<SyncStore, 'readHeads' | 'readPage'>;
-  readonly reads: Pick<ReadGate, 'run' | 'finish' | 'together'>;
+  readonly reads: Pick<ReadGate, 'run' | 'goOn' | 'together'>;
   readonly checkpoints: CheckpointCodec;
 }
 
@@ -30,7 +30,7 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
     const headQuery = toHeadQuery(feedRequest);
     if (!headQuery) return reads.run(reader, read);
     const found = await readHead(reader, headQuery);
-    return toEmptyPage(feedRequest, found) ?? reads.finish(reader, read);
+    return toEmptyPage(feedRequest, found) ?? reads.goOn(reader, read);
   }
 
   app.get('/api/sync/changes', { config: { scope: 'sync:pull' } }, async (request, reply) => {

@@ -1,23 +1,31 @@
 import { plainSpelling, type Spelling } from '../dialects/dialect.ts';
 import { retryOf } from '../errors.ts';
 import { type CheckpointCodec, markOf } from '../protocol/checkpoint.ts';
-import type { EventResult, FailedEvent, PushAnswer, StoredOutcome } from '../protocol/push.ts';
+import { shorten } from '../protocol/issue.ts';
+import type { PushAnswer, StoredOutcome } from '../protocol/push.ts';
+import type { Unprinted } from '../protocol/push-answer.ts';
 import { formatMicros } from '../protocol/time.ts';
-import { toRecord } from '../protocol/record.ts';
 import type { BatchDecision, EventOutcome } from './outcome.ts';
 
-/**
- * The answer to a batch that was decided and committed.
- *
- * @param spellings of its events, by their index; where there is none, the protocol's own
- */
+export interface PushAnswerOptions {
+  readonly includeResults: boolean;
+  /** Whether the sender may read records: else the answer holds none, and no field of one. */
+  readonly mayRead: boolean;
+  /** Of the events, by their index; where there is none, the protocol's own. */
+  readonly spellings?: readonly Spelling[];
+}
+
+type Answer = Unprinted<PushAnswer>;
+type Failure = Answer['failed'][number];
+type Result = NonNullable<Answer['results']>[number];
+
+/** The answer to a batch that was decided and committed. */
 export function toPushAnswer(
   decision: BatchDecision,
   tenantId: string,
   checkpoints: CheckpointCodec,
-  includeResults: boolean,
-  spellings: readonly Spelling[] = [],
-): PushAnswer {
+  { includeResults, mayRead, spellings = [] }: PushAnswerOptions,
+): Answer {
   const spellingOf = (index: number) => spellings[index] ?? plainSpelling;
   const { outcomes, position, epoch, receivedAt } = decision;
   const checkpoint = checkpoints.encode(
@@ -30,10 +38,12 @@ export function toPushAnswer(
       outcome.status === 'failed' || outcome.identityKey === null ? [] : [outcome.identityKey],
     ),
     failed: outcomes.flatMap((outcome, index) =>
-      outcome.status === 'failed' ? [toFailed(outcome, index, spellingOf(index))] : [],
+      outcome.status === 'failed' ? [toFailed(outcome, index, spellingOf(index), mayRead)] : [],
     ),
     ...(includeResults && {
-      results: outcomes.map((outcome, index) => toResult(outcome, index, spellingOf(index))),
+      results: outcomes.map((outcome, index) =>
+        toResult(outcome, index, spellingOf(index), mayRead),
+      ),
     }),
     checkpoint,
     receivedAt: formatMicros(receivedAt),
@@ -42,27 +52,33 @@ export function toPushAnswer(
 
 type Failed = Extract<EventOutcome, { status: 'failed' }>;
 
-function toFailed(outcome: Failed, index: number, spelling: Spelling): FailedEvent {
+function toFailed(outcome: Failed, index: number, spelling: Spelling, mayRead: boolean): Failure {
   const { code, message, path } = outcome.failure;
   const { retryable, retryAfterMs } = retryOf(outcome.failure);
   const { differingFields } = outcome;
   return {
     ...nameOf(outcome, index, spelling),
     code,
-    message,
+    // A kind may make both of what it was sent.
+    message: shorten(message),
     retryable,
     ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(path !== undefined && { path: spelling.pathOf(path) }),
-    ...currentOf(outcome),
-    ...(differingFields && { differingFields: [...differingFields] }),
+    ...(path !== undefined && { path: shorten(spelling.pathOf(path)) }),
+    ...(mayRead && currentOf(outcome)),
+    ...(mayRead && differingFields && { differingFields: [...differingFields] }),
     ...storedOf(outcome),
   };
 }
 
-function toResult(outcome: EventOutcome, index: number, spelling: Spelling): EventResult {
+function toResult(
+  outcome: EventOutcome,
+  index: number,
+  spelling: Spelling,
+  mayRead: boolean,
+): Result {
   const named = { ...nameOf(outcome, index, spelling), status: outcome.status };
   if (outcome.status === 'failed') {
-    return { ...named, code: outcome.failure.code, ...currentOf(outcome) };
+    return { ...named, code: outcome.failure.code, ...(mayRead && currentOf(outcome)) };
   }
   const { version, outcome: stored } = outcome.event;
   return {
@@ -70,7 +86,7 @@ function toResult(outcome: EventOutcome, index: number, spelling: Spelling): Eve
     version,
     ...(outcome.status === 'duplicate' && stored !== 'conflict' && { original: toldAs(stored) }),
     ...(outcome.clockAdjusted && { clockAdjusted: true as const }),
-    ...currentOf(outcome),
+    ...(mayRead && currentOf(outcome)),
   };
 }
 
@@ -83,14 +99,14 @@ function nameOf({ identityKey }: EventOutcome, index: number, { alias }: Spellin
 }
 
 /** What a client needs to see whether its action is done already. */
-function storedOf({ stored }: Failed): Pick<FailedEvent, 'stored'> {
+function storedOf({ stored }: Failed): Pick<Failure, 'stored'> {
   if (!stored) return {};
   const { version, outcome, kind } = stored;
   return { stored: { version, outcome, kind } };
 }
 
 function currentOf({ current }: EventOutcome) {
-  return current === undefined ? {} : { current: current && toRecord(current) };
+  return current === undefined ? {} : { current };
 }
 
 /** What the log line of a push counts. */

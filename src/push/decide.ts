@@ -7,44 +7,64 @@ import { Draft, toState } from './draft.ts';
 import type { BatchDecision, EventOutcome } from './outcome.ts';
 import { Waiting } from './waiting.ts';
 
-/**
- * Decides a tenant's batches, one after the other, on a snapshot taken under the tenant's lock.
- * Pure: no clock, no I/O; the same arguments give the same plan.
- */
+/** Decides as `decideInSteps`, without a pause. */
 export function decideTenant(
   snapshot: TenantSnapshot,
   batches: readonly Batch[],
   rules: DecideRules,
 ): TenantPlan<BatchDecision> {
+  const steps = decideInSteps(snapshot, batches, rules);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/**
+ * Decides a tenant's batches, one after the other, on a snapshot taken under the tenant's lock. Yields
+ * between events, where others may go on. Pure: no clock, no I/O; the same arguments give the same plan.
+ */
+export function* decideInSteps(
+  snapshot: TenantSnapshot,
+  batches: readonly Batch[],
+  rules: DecideRules,
+): Generator<void, TenantPlan<BatchDecision>> {
   const draft = Draft.of(snapshot);
   const { receivedAt } = draft;
-  const decisions = batches.map((batch) => ({
-    ...decideBatch(draft, batch, rules),
-    epoch: snapshot.epoch,
-    receivedAt,
-  }));
+  const decisions: BatchDecision[] = [];
+  for (const batch of batches) {
+    const decided = yield* decideBatch(draft, batch, rules);
+    decisions.push({ ...decided, epoch: snapshot.epoch, receivedAt });
+  }
   const { head, events, effects, records } = draft;
   return { head, events, effects, records, decisions };
 }
 
-function decideBatch(tenant: Draft, batch: Batch, rules: DecideRules) {
+type Decided = Omit<BatchDecision, 'epoch' | 'receivedAt'>;
+
+function* decideBatch(tenant: Draft, batch: Batch, rules: DecideRules): Generator<void, Decided> {
   const draft = tenant.fork();
   const waiting = new Waiting();
-  const outcomes = batch.events.map((result): EventOutcome => {
-    if (!result.ok) return { ...result.undecoded, status: 'failed' };
-    const outcome = decideEvent(draft, batch, result.event, waiting, rules);
-    if (outcome.status === 'failed') waiting.add(result.event, outcome.failure);
-    return outcome;
-  });
+  const outcomes: EventOutcome[] = [];
+  for (const result of batch.events) {
+    if (result.ok) {
+      const outcome = decideEvent(draft, batch, result.event, waiting, rules);
+      if (outcome.status === 'failed') waiting.add(result.event, outcome.failure);
+      outcomes.push(outcome);
+    } else {
+      outcomes.push({ ...result.undecoded, status: 'failed' });
+    }
+    yield;
+  }
 
   if (batch.atomic && outcomes.some(({ status }) => status === 'failed')) {
     const position = { version: tenant.head, proof: tenant.headProof };
     // What the others are told of is what is stored, not what this batch would have made of it.
-    return { outcomes: withCurrent(outcomes, batch, tenant).map(abort), position };
+    const shown = yield* withCurrent(outcomes, batch, tenant);
+    return { outcomes: shown.map(abort), position };
   }
   tenant.adopt(draft);
   const position = positionBefore(outcomes) ?? { version: draft.head, proof: draft.headProof };
-  return { outcomes: withCurrent(outcomes, batch, draft), position };
+  return { outcomes: yield* withCurrent(outcomes, batch, draft), position };
 }
 
 function abort(outcome: EventOutcome): EventOutcome {
@@ -67,15 +87,18 @@ function positionBefore(outcomes: readonly EventOutcome[]) {
 }
 
 /** Losers are told what won as it stands after the whole batch, so that they can roll back to it. */
-function withCurrent(
+function* withCurrent(
   outcomes: readonly EventOutcome[],
   batch: Batch,
   draft: Draft,
-): readonly EventOutcome[] {
-  return outcomes.map((outcome, index) => {
+): Generator<void, readonly EventOutcome[]> {
+  const shown: EventOutcome[] = [];
+  for (const [index, outcome] of outcomes.entries()) {
     const decoded = batch.events[index];
-    return decoded?.ok ? addCurrent(outcome, decoded.event, batch, draft) : outcome;
-  });
+    shown.push(decoded?.ok ? addCurrent(outcome, decoded.event, batch, draft) : outcome);
+    yield;
+  }
+  return shown;
 }
 
 function addCurrent(

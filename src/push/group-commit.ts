@@ -1,8 +1,11 @@
+import { setImmediate as endTurn } from 'node:timers/promises';
 import { createGathering } from '../admission/gathering.ts';
-import { overloaded, tenantBusy } from '../admission/refusals.ts';
+import { TooMuchWork } from '../admission/pace.ts';
+import { batchTooLarge, overloaded, tenantBusy } from '../admission/refusals.ts';
 import { Turns } from '../admission/turns.ts';
 import { RequestProblem } from '../errors.ts';
 import { type ApartState, ApartTenants } from './apart-tenants.ts';
+import { BatchLoad } from './batch-load.ts';
 import type { Batch } from './batch.ts';
 
 export interface GroupCommitOptions<Decision> {
@@ -10,9 +13,14 @@ export interface GroupCommitOptions<Decision> {
   readonly commit: (batches: readonly Batch[]) => Promise<readonly Decision[]>;
   /** Groups under way at once, beside one more of a tenant that goes apart. */
   readonly lanes: number;
-  /** Events, and bytes of payload, a group; a single batch may be larger and then goes alone. */
+  /**
+   * Events, and bytes of payloads and of the records they are expected to load, a group; a single batch
+   * may be larger and then goes alone.
+   */
   readonly maxGroupEvents: number;
   readonly maxGroupBytes: number;
+  /** Of its payloads and of the records that it is expected to load. */
+  readonly expectedBytesOf: (batch: Batch) => number;
   /** Tenants a group. */
   readonly maxGroupTenants: number;
   /** Batches of one tenant that may wait; one more is refused. */
@@ -37,7 +45,7 @@ export interface GroupCommit<Decision> {
   /**
    * Waits for a place in a transaction, and for that transaction's end.
    *
-   * @throws RequestProblem TENANT_BUSY, OVERLOADED, UNAVAILABLE or COMMIT_UNKNOWN
+   * @throws RequestProblem TENANT_BUSY, OVERLOADED, UNAVAILABLE, COMMIT_UNKNOWN or BATCH_TOO_LARGE
    */
   submit(batch: Batch): Promise<Committed<Decision>>;
   /** Whether the next batch of the tenant would be refused for those of it that wait. */
@@ -74,7 +82,7 @@ export function createGroupCommit<Decision>(
   const apart = new ApartTenants();
   let busyLanes = 0;
   let isSpareLaneBusy = false;
-  const queued = new Load();
+  const queued = new BatchLoad();
   /** A batch was refused, and no room has been made since. */
   let isFull = false;
 
@@ -98,10 +106,11 @@ export function createGroupCommit<Decision>(
 
   /** Hands on what it takes only as long as a group has room. */
   function intoGroup(): (next: Waiting<Decision>) => boolean {
-    const load = new Load();
+    const load = new BatchLoad();
     return ({ batch }) => {
-      if (!load.takes(batch, options.maxGroupEvents, options.maxGroupBytes)) return false;
-      load.add(batch);
+      const expected = { events: batch.events, bytes: options.expectedBytesOf(batch) };
+      if (!load.takes(expected, options.maxGroupEvents, options.maxGroupBytes)) return false;
+      load.add(expected);
       return true;
     };
   }
@@ -195,15 +204,22 @@ export function createGroupCommit<Decision>(
     try {
       const decisions = await options.commit(group.map(({ batch }) => batch));
       const transactionMs = performance.now() - startedAt;
-      for (const [index, { resolve, reject, arrivedAt }] of group.entries()) {
+      let answering = 0;
+      for (const [index, { batch, resolve, reject, arrivedAt }] of group.entries()) {
         const decision = decisions[index];
         // Committed all the same: to run it again would answer the others twice.
         if (decision === undefined) reject(new RequestProblem('INTERNAL'));
         else resolve({ decision, queueWaitMs: startedAt - arrivedAt, transactionMs });
+        // Each answer is printed before the next turn begins, and may show all that was loaded.
+        answering += options.expectedBytesOf(batch);
+        if (answering < maxAnsweredBytes) continue;
+        answering = 0;
+        await endTurn();
       }
       return undefined;
     } catch (error) {
-      return error;
+      if (!(error instanceof TooMuchWork) || group.length > 1) return error;
+      return batchTooLarge(group[0]?.batch.events.length ?? 1, error);
     }
   }
 
@@ -223,27 +239,5 @@ export function createGroupCommit<Decision>(
   };
 }
 
-/** How much batches add up to, for a bound that always has room for one. */
-class Load {
-  #events = 0;
-  #bytes = 0;
-
-  get events(): number {
-    return this.#events;
-  }
-
-  takes(batch: Batch, maxEvents: number, maxBytes: number): boolean {
-    if (this.#events === 0) return true;
-    return this.#events + batch.events.length <= maxEvents && this.#bytes + batch.bytes <= maxBytes;
-  }
-
-  add({ events, bytes }: Batch): void {
-    this.#events += events.length;
-    this.#bytes += bytes;
-  }
-
-  remove({ events, bytes }: Batch): void {
-    this.#events -= events.length;
-    this.#bytes -= bytes;
-  }
-}
+/** Bytes of what a group's answers may show that are printed in one turn of the event loop. */
+const maxAnsweredBytes = 1_048_576;

@@ -1,4 +1,5 @@
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import type { AnswerBudget } from '../admission/answer-budget.ts';
 import { dialectOf } from '../dialects/dialect-of.ts';
 import { type Dialect, type Reading, refuseDuplicate } from '../dialects/dialect.ts';
 import { sales } from '../dialects/sales.ts';
@@ -6,28 +7,42 @@ import { RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
 import { isSentAtIgnored, pushQuerySchema } from '../protocol/push.ts';
+import { printPushAnswer } from '../protocol/push-answer.ts';
 import { parseQuery } from '../protocol/request.ts';
 import { countOutcomes, toPushAnswer } from './answer.ts';
 import { createBatch } from './batch.ts';
 import { type DecodeResult, decodeEvent, type Sender } from './decode.ts';
 import type { GroupCommit } from './group-commit.ts';
+import { type KindFault, toFaultFields } from './kind-faults.ts';
 import type { BatchDecision } from './outcome.ts';
 
 export interface PushDeps {
   readonly kinds: KindRegistry;
   readonly groupCommit: GroupCommit<BatchDecision>;
   readonly checkpoints: CheckpointCodec;
-  readonly limits: { readonly maxBatchEvents: number; readonly maxEventBytes: number };
+  readonly answers: Pick<AnswerBudget, 'roomFor'>;
+  readonly limits: {
+    readonly maxBatchEvents: number;
+    readonly maxEventBytes: number;
+    readonly maxAnswerBytes: number;
+  };
 }
 
 /** Takes a queue in batches and answers for every event, on two paths and in four dialects. */
 export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
   const options = { config: { scope: 'sync:push' } } as const;
-  app.post('/api/sync/events', options, (request) => push(request, dialectOf(request.body), deps));
-  app.post('/api/events', options, (request) => push(request, sales, deps));
+  app.post('/api/sync/events', options, (request, reply) =>
+    push(request, reply, dialectOf(request.body), deps),
+  );
+  app.post('/api/events', options, (request, reply) => push(request, reply, sales, deps));
 };
 
-async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
+async function push(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  dialect: Dialect,
+  deps: PushDeps,
+) {
   if (dialect.name !== 'plain') request.logFields.dialect = dialect.name;
   const { include = [] } = parseQuery(pushQuerySchema, request.query);
   const envelope = dialect.envelopeOf(request.body);
@@ -49,22 +64,40 @@ async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
   const { decision, queueWaitMs, transactionMs } = await deps.groupCommit.submit(batch);
   const counts = countOutcomes(decision.outcomes);
   Object.assign(request.logFields, { ...counts, queueWaitMs, transactionMs });
-  for (const { fault } of decision.outcomes) {
-    if (fault === undefined) continue;
-    request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
-  }
-  const withResults = include.length > 0;
-  const answer = toPushAnswer(decision, tenantId, deps.checkpoints, withResults, readings);
-  return dialect.answerOf({
+  const [first, ...others] = faultsOf(decision.outcomes, readings, deps.kinds);
+  if (first) request.log.error(toFaultFields([first, ...others]), 'kinds failed on events');
+  const answer = toPushAnswer(decision, tenantId, deps.checkpoints, {
+    includeResults: include.length > 0,
+    mayRead: request.actor.scopes.includes('sync:pull'),
+    spellings: readings,
+  });
+  const maxBytes = Math.min(deps.limits.maxAnswerBytes, deps.answers.roomFor(tenantId));
+  const told = dialect.answerOf({
     ...answer,
     ...(isSentAtIgnored(request.body, envelope) && { sentAtIgnored: true }),
   });
+  const printed = printPushAnswer(told, maxBytes);
+  return reply.type('application/json; charset=utf-8').send(printed);
 }
 
 /** @param duplicate the member that stands twice in the event */
 function readEvent(dialect: Dialect, raw: unknown, duplicate: string | undefined): Reading {
   const reading = dialect.read(raw);
   return duplicate === undefined ? reading : refuseDuplicate(reading, duplicate);
+}
+
+function faultsOf(
+  outcomes: BatchDecision['outcomes'],
+  readings: readonly Reading[],
+  kinds: KindRegistry,
+): readonly KindFault[] {
+  return outcomes.flatMap(({ fault, identityKey }, index) => {
+    const reading = readings[index];
+    if (fault === undefined || !reading?.ok) return [];
+    const { kind, version } = Object(reading.event);
+    const name = kinds.find(String(kind))?.name ?? 'unknown';
+    return [{ kind: name, kindVersion: Number(version ?? 1), identityKey, fault }];
+  });
 }
 
 function decodeReading(

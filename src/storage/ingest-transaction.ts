@@ -1,3 +1,4 @@
+import { type Pace, startPace } from '../admission/pace.ts';
 import pg, { type Pool, type PoolClient, type QueryConfig } from 'pg';
 import { RequestProblem } from '../errors.ts';
 import { type EntityRef, entityKey } from '../protocol/record.ts';
@@ -27,6 +28,12 @@ import type {
 import { groupByTenant, type TenantGroup, wantedSets } from './tenant-group.ts';
 import { inTrip, NotReached, type Sender } from './trip.ts';
 
+/** Milliseconds of work for a group: beyond them its batches are run one by one. */
+const groupMs = 500;
+/** For a batch that is alone: beyond them it has to be split. */
+const batchMs = 2_000;
+/** From the load to the write: less than PostgreSQL lets a transaction be idle. */
+const idleMs = 4_000;
 type Plannable = { readonly wanted: Wanted };
 
 /** A tenant's group with what was decided for it. */
@@ -52,19 +59,29 @@ export async function runIngest<Batch extends Plannable, Decision>(
   try {
     const groups = groupByTenant(batches);
     const snapshots = await loadSnapshots(client, groups);
-    const planned = groups.map((group) => {
-      const plan = decide(mustHave(snapshots, group.tenantId), group.batches);
-      return { ...group, plan };
-    });
-    await writeAndCommit(client, planned);
+    const pace = startPace({ maxWorkMs: batches.length > 1 ? groupMs : batchMs, maxMs: idleMs });
+    const planned: Planned<Batch, Decision>[] = [];
+    for (const group of groups) {
+      const steps = decide(mustHave(snapshots, group.tenantId), group.batches);
+      planned.push({ ...group, plan: await runAtPace(steps, pace) });
+    }
+    await writeAndCommit(client, planned, pace);
     isClean = true;
     return decisionsInOrder(batches, planned);
   } catch (error) {
-    // Of one whose commit is unknown nothing is known.
-    isClean = !(error instanceof RequestProblem) && (await rollBack(client));
+    const isUnknown = error instanceof RequestProblem && error.code === 'COMMIT_UNKNOWN';
+    isClean = !isUnknown && (await rollBack(client));
     throw error;
   } finally {
     client.release(!isClean);
+  }
+}
+
+async function runAtPace<Result>(steps: Generator<void, Result>, pace: Pace): Promise<Result> {
+  for (;;) {
+    const step = steps.next();
+    if (pace.isDue()) await pace.giveWay();
+    if (step.done) return step.value;
   }
 }
 
@@ -147,6 +164,7 @@ function markPurged(
 async function writeAndCommit<Batch, Decision>(
   client: PoolClient,
   planned: readonly Planned<Batch, Decision>[],
+  pace: Pace,
 ): Promise<void> {
   const moved = planned.filter(({ plan }) => plan.events.length > 0);
   const rowsOf = <Row>(pick: (plan: TenantPlan<Decision>) => readonly Row[]) =>
@@ -161,10 +179,12 @@ async function writeAndCommit<Batch, Decision>(
 
   const statements: QueryConfig[] = [];
   if (events.length > 0) statements.push(insertEvents(events), advanceHeads(heads));
+  if (pace.isDue()) await pace.giveWay();
   if (records.length > 0) statements.push(upsertRecords(records));
   if (effects.length > 0) statements.push(insertEffects(effects));
   if (conflicts.length > 0) statements.push(insertConflicts(conflicts));
   if (resolutions.length > 0) statements.push(resolveConflicts(resolutions));
+  if (pace.isDue()) await pace.giveWay();
   await inTrip(client, async (trip) => {
     // All rows are encoded by now: what could not be would leave a COMMIT of everything else.
     const writes = statements.map((statement) => trip.query(statement));

@@ -127,10 +127,11 @@ export interface TenantPlan<Decision> {
   readonly decisions: readonly Decision[];
 }
 
+/** Yields as often as it can be interrupted for a moment. */
 export type DecideTenant<Batch, Decision> = (
   snapshot: TenantSnapshot,
   batches: readonly Batch[],
-) => TenantPlan<Decision>;
+) => Generator<void, TenantPlan<Decision>>;
 
 export interface FeedQuery {
   readonly tenantId: string;
@@ -173,8 +174,8 @@ export interface SyncStore {
    * Decides and stores a group of batches in one transaction, in two round trips.
    *
    * @returns one decision per batch, in the order given, after COMMIT was confirmed
-   * @throws RequestProblem UNAVAILABLE (nothing was stored) or COMMIT_UNKNOWN (all or nothing was);
-   *   whatever `decide` throws, with nothing stored
+   * @throws RequestProblem UNAVAILABLE or OVERLOADED (nothing was stored) or COMMIT_UNKNOWN (all or
+   *   nothing was); TooMuchWork, and whatever `decide` throws, with nothing stored
    */
   ingest<Batch extends { readonly wanted: Wanted }, Decision>(
     batches: readonly Batch[],

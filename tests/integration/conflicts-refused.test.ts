@@ -124,7 +124,7 @@ describe('an event that cannot be applied', () => {
     expect(service.logLines).toContainEqual(
       expect.objectContaining({
         event: 'kind.failed',
-        err: expect.objectContaining({ message }),
+        fault: expect.objectContaining({ stack: expect.stringContaining('tests') }),
       }),
     );
     await expectOpen(tenant, stale.identityKey, 1);

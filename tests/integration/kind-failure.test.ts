@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../src/kinds/define-kind.ts';
@@ -36,8 +37,9 @@ test('an event on which its kind throws fails alone, can be sent again, and is i
   expect(JSON.stringify(answer)).not.toContain('did not expect');
   expect(service.logLines).toContainEqual(
     expect.objectContaining({
-      event: 'kind.failed',
-      err: expect.objectContaining({ message: 'this kind did not expect that' }),
+      ...{ event: 'kind.failed', kinds: { 'brittle.put': 1 }, kind: 'brittle.put', kindVersion: 1 },
+      keyHash: createHash('sha256').update('k2').digest('hex').slice(0, 16),
+      fault: { type: 'Error', stack: expect.stringContaining('kind-failure.test.ts') },
     }),
   );
 });

@@ -30,6 +30,13 @@ const record: RecordState = {
   ...{ originAt: 1, createdAt: 1, updatedAt: 1 },
 };
 
+/** Deciding that comes to this at once. */
+const decided = <Plan>(plan: Plan) =>
+  function* (): Generator<void, Plan> {
+    yield;
+    return plan;
+  };
+
 test.each([
   ['an event', { events: [{ ...event, sequence: 2 ** 70 }], records: [record] }],
   ['a record', { events: [event], records: [{ ...record, updatedAt: 0.5 }] }],
@@ -39,13 +46,13 @@ test.each([
     const store = createPostgresStore(pool, { onRetry: () => {} });
     const wanted = { tenantId: 't1', identityKeys: [], entities: [], bases: [] };
     const plan = { head: 1, effects: [], decisions: ['stored'], ...rows };
-    await expect(store.ingest([{ wanted }], () => plan)).rejects.toThrow('no safe integer');
+    await expect(store.ingest([{ wanted }], decided(plan))).rejects.toThrow('no safe integer');
     const stored = await withClient(database.url, (client) =>
       client.query(`SELECT version FROM events UNION ALL SELECT version FROM records
                   UNION ALL SELECT head FROM tenants WHERE head > 0`),
     );
     expect(stored.rows).toEqual([]);
     const sound = { ...plan, events: [], records: [] };
-    expect(await store.ingest([{ wanted }], () => sound)).toEqual(['stored']);
+    expect(await store.ingest([{ wanted }], decided(sound))).toEqual(['stored']);
   },
 );

@@ -2,7 +2,8 @@ import { createSecretKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { plainSpelling, type Spelling } from '../../src/dialects/dialect.ts';
 import { createCheckpointCodec, markOf } from '../../src/protocol/checkpoint.ts';
-import { pushAnswerSchema, type StoredOutcome } from '../../src/protocol/push.ts';
+import { type PushAnswer, pushAnswerSchema, type StoredOutcome } from '../../src/protocol/push.ts';
+import { printPushAnswer } from '../../src/protocol/push-answer.ts';
 import { countOutcomes, toPushAnswer } from '../../src/push/answer.ts';
 import type { BatchDecision, EventOutcome } from '../../src/push/outcome.ts';
 import type { KnownEvent, RecordState } from '../../src/storage/store.ts';
@@ -104,8 +105,12 @@ const decisionOf = (some: readonly EventOutcome[]): BatchDecision => ({
   epoch,
   receivedAt,
 });
+const asSent = (
+  answer: ReturnType<typeof toPushAnswer>,
+  maxBytes = Number.POSITIVE_INFINITY,
+): PushAnswer => JSON.parse(printPushAnswer(answer, maxBytes).toString());
 const answerTo = (some: readonly EventOutcome[], includeResults = false) =>
-  toPushAnswer(decisionOf(some), 'empire7', codec, includeResults);
+  asSent(toPushAnswer(decisionOf(some), 'empire7', codec, { includeResults, mayRead: true }));
 
 describe('the answer to a batch', () => {
   test('has every event in exactly one of two lists, in request order', () => {
@@ -194,13 +199,11 @@ describe('a client with words of its own', () => {
   const spellings = outcomes.map((_outcome, index) => (index === 1 ? spelling : plainSpelling));
 
   test('is answered in them, event by event', () => {
-    const { failed, results } = toPushAnswer(
-      decisionOf(outcomes),
-      'empire7',
-      codec,
-      true,
+    const { failed, results } = toPushAnswer(decisionOf(outcomes), 'empire7', codec, {
+      includeResults: true,
+      mayRead: true,
       spellings,
-    );
+    });
     const named = { identityKey: null, clientRequestId: 'r', index: 1 };
     expect(failed[0]).toMatchObject({ ...named, path: 'its own identityKey' });
     expect(results?.[1]).toEqual({ ...named, status: 'failed', code: 'INVALID_EVENT' });
@@ -208,6 +211,33 @@ describe('a client with words of its own', () => {
       expect(entry).not.toHaveProperty('clientRequestId');
     }
   });
+});
+
+describe('a sender who may not read', () => {
+  test('is shown no record, and no field of one', () => {
+    const options = { includeResults: true, mayRead: false };
+    const answer = asSent(toPushAnswer(decisionOf(outcomes), 'empire7', codec, options));
+    const withRecords = answerTo(outcomes, true);
+    const bare = (entries: readonly object[] = []) =>
+      entries.map((entry) =>
+        Object.fromEntries(
+          Object.entries(entry).filter(([name]) => !/^(current|differingFields)$/.test(name)),
+        ),
+      );
+    expect(answer.failed).toEqual(bare(withRecords.failed));
+    expect(answer.results).toEqual(bare(withRecords.results));
+  });
+});
+
+test('messages and paths that a kind made are cut', () => {
+  const failure = {
+    code: 'NOT_OWNER',
+    message: 'm'.repeat(9_000),
+    path: 'p'.repeat(9_000),
+  } as const;
+  const [failed] = answerTo([{ identityKey: 'k', status: 'failed', failure }]).failed;
+  expect(failed?.message).toHaveLength(501);
+  expect(failed?.path).toHaveLength(501);
 });
 
 describe('the log’s counts', () => {

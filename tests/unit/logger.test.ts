@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import pg from 'pg';
+import { z } from 'zod';
 import { createLogger } from '../../src/observability/logger.ts';
 
 function logLines(level = 'info') {
@@ -21,6 +22,14 @@ function databaseError(): Error {
     where: 'COPY events, line 1, column payload: secret-key',
     internalQuery: 'SELECT secret-key',
   });
+}
+
+function caught(fail: () => unknown): unknown {
+  try {
+    return fail();
+  } catch (error) {
+    return error;
+  }
 }
 
 describe('a line', () => {
@@ -71,7 +80,7 @@ describe('an error', () => {
     expect(lines[0]).toContain('duplicate key value');
   });
 
-  test('is logged with its type, message, code, stack and cause', () => {
+  test('is logged with its type, code, stack and cause, and with a message that is Landfall’s', () => {
     const { logger, last } = logLines();
     const cause = Object.assign(new TypeError('below'), { code: 'E_BELOW' });
     logger.error({ event: 'request.failed', err: new Error('above', { cause }) }, 'failed');
@@ -81,10 +90,43 @@ describe('an error', () => {
       stack: expect.stringContaining('logger.test.ts'),
       cause: {
         type: 'TypeError',
-        message: 'below',
         code: 'E_BELOW',
         stack: expect.stringContaining('logger.test.ts'),
       },
+    });
+  });
+
+  test.each([
+    ['JSON', () => JSON.parse('{"a": secret-key}')],
+    ['a name', () => Reflect.get(Object(undefined), 'secret-key').length],
+    ['Zod', () => z.strictObject({}).parse({ 'secret-key': 1 })],
+  ])('of %s does not quote what it was given', (_what, fail) => {
+    const { logger, lines, last } = logLines();
+    logger.error({ err: caught(fail) });
+    expect(lines[0]).not.toContain('secret-key');
+    expect(last().err.type).toMatch(/Error$/);
+  });
+
+  test.each(['err', 'fault'])('in %s is bounded, whatever it holds', (name) => {
+    const { logger, lines } = logLines();
+    const long = 'x'.repeat(100_000);
+    const deep = (levels: number): Error =>
+      new Error(long, { cause: levels > 0 ? deep(levels - 1) : long });
+    const named = Object.assign(new Error(`${long}\n    at ${long}`), { name: long, code: long });
+    const lonely = Object.assign(new Error('x'), { stack: `    at ${long}\n`.repeat(99) });
+    for (const error of [deep(50), named, lonely, long]) logger.error({ [name]: error });
+    expect(lines).toHaveLength(4);
+    for (const line of lines) expect(line.length).toBeLessThan(8_192);
+  });
+
+  test('of a kind is its type and its frames', () => {
+    const { logger, lines, last } = logLines();
+    const error = new RangeError('secret-key\n    at secret-key (secret-key.ts:1:1)');
+    logger.error({ fault: Object.assign(error, { code: 'secret-key' }) });
+    expect(lines[0]).not.toContain('secret-key');
+    expect(last().fault).toEqual({
+      type: 'RangeError',
+      stack: expect.stringMatching(/^at .*logger\.test\.ts/),
     });
   });
 

@@ -1,12 +1,15 @@
 import { expect, test } from 'vitest';
 import { printPullAnswer, pullAnswerSchema } from '../../src/protocol/pull.ts';
 import { recordSchema, type StoredRecord, toRecord } from '../../src/protocol/record.ts';
+import { identifierSchema } from '../../src/protocol/text.ts';
 import { fc } from './support/property.ts';
 
 /** The years that a time in an answer can have: a client's clock may be off by two centuries. */
 const micros = fc.integer({ min: Date.UTC(1700, 0) * 1000, max: Date.UTC(2200, 0) * 1000 - 1 });
-/** Printable, as keys and ids are; what JSON has to escape is among it. */
-const key = fc.stringMatching(/^[^\p{C}\p{Z}]{1,20}$/u);
+/** Visible, as keys and ids are; what JSON has to escape is among it. */
+const key = fc
+  .stringMatching(/^[^\p{C}\p{Z}]{1,20}$/u)
+  .filter((text) => identifierSchema.safeParse(text).success);
 /** No body that names `__proto__` is taken, so none is stored. */
 const field = fc.string().filter((name) => name !== '__proto__');
 const storedRecord: fc.Arbitrary<StoredRecord> = fc.record({

@@ -3,7 +3,10 @@ import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createReadGate, type ReadGateOptions } from '../../src/admission/read-gate.ts';
 
-const bounds = { lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, maxGroupTenants: Infinity };
+const bounds = {
+  ...{ lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, maxGroupTenants: Infinity },
+  admitAnswer: () => {},
+};
 
 /** Reads that end when the test says so. A read's tenant is its name's first letter. */
 function driveReads(options: Partial<ReadGateOptions> = {}) {

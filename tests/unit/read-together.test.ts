@@ -7,7 +7,10 @@ import {
   type ReadGateOptions,
 } from '../../src/admission/read-gate.ts';
 
-const bounds = { lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, maxGroupTenants: Infinity };
+const bounds = {
+  ...{ lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, maxGroupTenants: Infinity },
+  admitAnswer: () => {},
+};
 
 /** One read for many, which ends when the test says so. A reader's tenant is its name's first letter. */
 function driveGroups(options: Partial<ReadGateOptions> = {}) {

@@ -69,7 +69,7 @@ function resolveOperation(examples: Examples): Json {
       },
     },
     responses: {
-      200: answer('Settled', 'Conflict', examples.resolutionAnswer),
+      200: answer('Settled', 'ResolutionAnswer', examples.resolutionAnswer),
       ...problems(examples, [
         ...everyProblem,
         ...bodyProblems,

@@ -1,3 +1,4 @@
+import { startPace, TooMuchWork } from '../../admission/pace.ts';
 import type { EntityRef } from '../../protocol/record.ts';
 import type { OfTenant, RecordState } from '../store.ts';
 import type { Sender } from '../trip.ts';
@@ -26,6 +27,12 @@ JOIN (SELECT *, true AS deleted, NULL::json AS data FROM purged_records) AS reco
   ON record.tenant_id = wanted.tenant_id
  AND record.entity_type = wanted.entity_type
  AND record.entity_id = wanted.entity_id`;
+
+/**
+ * Characters of data and clocks that one transaction may load: as much as eight bodies of the largest
+ * size. Each is parsed, and a batch can name 500 records of 130,000.
+ */
+const maxLength = 33_554_432;
 
 type Row = [...RecordRow, tenantId: string, clock: string, sequence: number | null];
 
@@ -58,10 +65,16 @@ async function load(
     values: wanted.values(entities),
     rowMode: 'array',
   });
-  return rows.map((row) => ({
-    ...toStoredRecord(row),
-    tenantId: row[11],
-    clock: JSON.parse(row[12]),
-    sequence: row[13],
-  }));
+  const pace = startPace();
+  const records: OfTenant<RecordState>[] = [];
+  let length = 0;
+  for (const row of rows) {
+    const stored = toStoredRecord(row);
+    const clock = row[12];
+    length += clock.length + (stored.data?.length ?? 0);
+    if (length > maxLength) throw new TooMuchWork(`more than ${maxLength} characters of records`);
+    records.push({ ...stored, tenantId: row[11], clock: JSON.parse(clock), sequence: row[13] });
+    if (pace.isDue()) await pace.giveWay();
+  }
+  return records;
 }

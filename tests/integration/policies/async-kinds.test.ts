@@ -113,7 +113,9 @@ test.each(hooked.map(({ name }) => name))(
     const stale = [2, 4].map((day) => send(kind, { baseVersion: 1, ...on(day) }, { size: day }));
     expect(await tenant.said(stale)).toEqual(['superseded', 'applied']);
     expect(await tenant.record('a')).toMatchObject({ version: 4, data: { size: 4 } });
-    expect(faults() - before).toBe(2);
+    expect(faults() - before).toBe(1);
+    const told = service.logLines.findLast(({ event }) => event === 'kind.failed');
+    expect(told).toMatchObject({ kinds: { [kind]: 2 } });
     expect(await unhandled.all()).toEqual([]);
   },
 );

@@ -114,7 +114,8 @@ function send(kind: string, fields: object): SentEvent {
 
 const grownFaults = () =>
   service.logLines.filter(
-    ({ event, err }) => event === 'kind.failed' && /would grow to/.test((err as Error).message),
+    ({ event, fault }) =>
+      event === 'kind.failed' && /refuseGrowth/.test((fault as Error).stack ?? ''),
   ).length;
 
 test('an event whose kind would read more records than it may is refused, and its neighbours are not', async () => {

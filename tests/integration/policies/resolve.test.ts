@@ -190,7 +190,7 @@ test('what the hook threw is for the operator, and not in the answer', async () 
   expect(service.logLines).toContainEqual(
     expect.objectContaining({
       event: 'kind.failed',
-      err: expect.objectContaining({ message: 'the hook failed' }),
+      fault: expect.objectContaining({ stack: expect.stringContaining('resolve.test.ts') }),
     }),
   );
 });

@@ -54,6 +54,7 @@ export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) 
     lanes: 1,
     maxGroupEvents: 500,
     maxGroupBytes: 1_000_000,
+    expectedBytesOf: ({ bytes }) => bytes,
     maxGroupTenants: Infinity,
     maxTenantBatches: 100,
     maxQueuedEvents: 20_000,
