@@ -6,6 +6,7 @@ import { loadDotEnv } from './dot-env.ts';
 import type { KindRegistry } from './kinds/registry.ts';
 import { loadKinds } from './kinds-file.ts';
 import { createLogger } from './observability/logger.ts';
+import { createOutput, type Output } from './observability/output.ts';
 import { createRetentionJob } from './retention/job.ts';
 import { createPass } from './retention/pass.ts';
 import { stopOnSignal } from './shutdown.ts';
@@ -26,19 +27,20 @@ interface Running {
 }
 
 async function main(): Promise<void> {
-  loadDotEnv();
+  loadDotEnv(process.env);
   const config = loadConfig(process.env, developmentSecret);
   const kinds = await loadKinds(config.kindsFile);
   const pretty = !config.production && process.stdout.isTTY;
-  const logger = createLogger({ level: config.logLevel, pretty });
+  const output = createOutput();
+  const logger = createLogger({ level: config.logLevel, pretty, destination: output });
   /** In reverse order of starting. */
   const stops: Stop[] = [];
   const stopAll = async () => {
     for (const stop of stops.splice(0).toReversed()) await stop();
   };
   try {
-    const running = await start(config, kinds, logger, stops);
-    stopOnSignal({ ...running, logger, delayMs: config.shutdownDelayMs, release: stopAll });
+    const running = await start(config, kinds, { logger, output }, stops);
+    stopOnSignal({ ...running, logger, output, delayMs: config.shutdownDelayMs, release: stopAll });
   } catch (error) {
     // What whoever set the environment can mend is one line; anything else wants its stack.
     if (error instanceof StartFault) logger.fatal({ event: 'service.not-started' }, error.message);
@@ -64,7 +66,7 @@ function stopWithParent(): void {
 async function start(
   config: Config,
   kinds: KindRegistry,
-  logger: Logger,
+  { logger, output }: { readonly logger: Logger; readonly output: Output },
   stops: Stop[],
 ): Promise<Running> {
   const database = await openDatabase({
@@ -95,7 +97,7 @@ async function start(
   const url = await app.listen({ host: config.host, port: config.port });
   retention.start();
   logger.info({ event: 'service.started', url, pid: process.pid }, 'the service listens');
-  if (!config.production) process.stdout.write(welcome(url, config.auth, kinds));
+  if (!config.production) output.write(welcome(url, config.auth, kinds));
   return {
     announce: () => (stopping = true),
     drain,

@@ -11,7 +11,7 @@ import { embeddedOrigin, startEmbedded } from '../storage/embedded.ts';
 export async function withDatabase<Result>(
   use: (database: Database, config: DatabaseConfig) => Promise<Result>,
 ): Promise<Result> {
-  loadDotEnv();
+  loadDotEnv(process.env);
   const config = loadDatabaseConfig(process.env);
   const quiet = { info: () => {} };
   const { databaseUrl, directDatabaseUrl, preparedStatements } = config;
@@ -36,10 +36,4 @@ export async function withDatabase<Result>(
   } finally {
     await embedded?.stop();
   }
-}
-
-/** A message without a stack on stderr, and exit code 1. */
-export function fail(error: unknown): void {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
 }
