@@ -1,10 +1,9 @@
 import { z } from 'zod';
 import { readDuration } from './duration.ts';
 import { originsSchema, rateSchema, trustProxySchema } from './edge-settings.ts';
+import { findSecretFault, minSecretBytes } from './secret-fault.ts';
+import { claimListSchema, scopeListSchema } from './token-settings.ts';
 
-const minSecretBytes = 32;
-/** PEM, or a JWK. */
-const publicMaterial = /-----BEGIN |"kty"\s*:/;
 /** What remains of a shutdown's 30 seconds must do for the requests under way. */
 const maxShutdownDelayMs = 10_000;
 
@@ -58,17 +57,19 @@ const variablesSchema = databaseVariablesSchema.extend({
   KINDS: z.string().min(1).optional(),
   JWT_SECRET: z
     .string()
-    .refine((secret) => Buffer.byteLength(secret) >= minSecretBytes, {
-      message: `must be at least ${minSecretBytes} bytes`,
-    })
-    .refine((secret) => !publicMaterial.test(secret), {
-      message: 'must be random bytes, not a key or certificate: whoever can read those could sign',
+    .superRefine((secret, context) => {
+      const fault = findSecretFault(secret);
+      if (fault !== undefined) context.addIssue(fault);
     })
     .optional(),
   JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
   JWT_ISSUER: z.string().min(1).optional(),
   JWT_AUDIENCE: z.string().min(1).optional(),
   JWT_TENANT_CLAIM: z.string().min(1).default('tenant'),
+  JWT_DEVICE_CLAIM: z.string().min(1).default('device'),
+  JWT_SUBJECT_CLAIM: z.string().min(1).default('sub'),
+  JWT_SCOPE_CLAIM: claimListSchema.prefault('scope,scp,permissions'),
+  JWT_DEFAULT_SCOPES: scopeListSchema.prefault(''),
   MAX_BATCH_EVENTS: count(500),
   MAX_EVENT_BYTES: count(65_536),
   MAX_BODY_BYTES: count(4_194_304),

@@ -8,6 +8,7 @@ import {
   jwksCache,
 } from 'jose';
 import { RequestProblem } from './errors.ts';
+import { TokenRefusal } from './token-fault.ts';
 
 export const issuerAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
@@ -60,12 +61,13 @@ export function createIssuerKeys(jwksUrl: string, onFailed: (error: unknown) => 
   }
 
   return async (kid: unknown, alg: unknown): Promise<string> => {
-    if (typeof kid !== 'string' || !isAccepted(alg)) throw new RequestProblem('TOKEN_INVALID');
+    if (!isAccepted(alg)) throw new TokenRefusal('algorithm');
+    if (typeof kid !== 'string') throw new TokenRefusal('unknown kid');
     try {
       await refresh();
       return toPem(await keyOf({ kid, alg }));
     } catch (error) {
-      if (saysNoSuchKey(error)) throw new RequestProblem('TOKEN_INVALID');
+      if (saysNoSuchKey(error)) throw new TokenRefusal('unknown kid');
       const detail = 'The token issuer did not answer.';
       throw new RequestProblem('UNAVAILABLE', detail, { retryAfter: 5 }, error);
     }

@@ -5,10 +5,13 @@ import { LruMap } from 'toad-cache';
 import { isForLackOfRoom } from '../admission/refusals.ts';
 import type { Dialect } from '../dialects/dialect.ts';
 import type { ProblemCode } from '../errors.ts';
+import type { TokenFault } from '../token-fault.ts';
 
 /** What a route adds to its request's log line. Counts and times, never what was sent. */
 export interface LogFields {
   code?: ProblemCode;
+  /** Why a token was refused, which its sender is not told. */
+  tokenFault?: TokenFault;
   /** With RATE_LIMITED: which one was reached. */
   limit?: 'address' | 'tenant' | 'subject';
   /** Of a push, where it is not the plain one. */
