@@ -29,10 +29,9 @@ const releaseMs = 3_000;
  * that nothing caught, at a second signal, and where it takes too long.
  */
 export function stopOnSignal(shutdown: Shutdown): void {
-  const { logger, output } = shutdown;
+  const { logger } = shutdown;
   const cutShort = (reason: string, err?: unknown) => {
     logger.error({ event: 'service.cut-short', reason, err }, 'the service ends before its time');
-    output.flushSync();
   };
   closeWithGrace(
     {

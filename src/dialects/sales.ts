@@ -20,6 +20,10 @@ import {
  */
 export const sales: Dialect = {
   name: 'sales',
+  kinds: [
+    ...['ticket.opened', 'ticket.item-added', 'ticket.closed'],
+    ...['sale.recorded', 'sale.voided'],
+  ],
   envelopeOf(body) {
     const envelope = Array.isArray(body) ? { events: body } : body;
     return { ...parseEnvelope(salesEnvelopeSchema, envelope), atomic: false };

@@ -10,91 +10,92 @@ export interface LogDestination {
 }
 
 export interface Output extends LogDestination {
-  /** Resolves when what waits is written, or soon, where nobody takes it. */
+  /**
+   * Resolves when what waits is written, or soon, where nobody takes it. What waits when the process ends
+   * is written then.
+   */
   flush(): Promise<void>;
-  /** The same for who cannot wait for a promise: stands still instead. */
-  flushSync(): void;
 }
 
-/** Of text that waits for a reader: what is beyond it is lost. */
-const maxWaitingBytes = 1_048_576;
+/** Characters that may wait for a reader: what comes beyond them is lost. */
+const maxWaiting = 1_048_576;
 const retryMs = 50;
 const flushMs = 200;
 
 /**
- * Writes to stdout without ever waiting for who reads it. A reader that is slow finds up to a megabyte
- * waiting, and what comes after it is lost; so is what is written while nobody reads at all, or the disk
- * is full. The service goes on in all three cases.
+ * Writes to stdout without ever waiting for who reads it, all lines of a turn of the event loop at once.
+ * A reader that is slow finds up to a megabyte waiting, and what comes after it is lost; so is what is
+ * written while nobody reads at all, or the disk is full. The service goes on in all three cases.
  */
 export function createOutput(): Output {
   const fd = openStdout();
-  let waiting: Buffer[] = [];
-  let waitingBytes = 0;
+  const waiting: string[] = [];
+  let waitingLength = 0;
+  /** What is being written: the rest of some lines that waited. */
+  let begun = Buffer.alloc(0);
+  let begunLines = 0;
+  let isScheduled = false;
   let lost = 0;
-  let retry: NodeJS.Timeout | undefined;
   let tellLost = (_lines: number) => {};
 
+  const isEmpty = () => waiting.length === 0 && begun.length === 0;
+
   function write(text: string): void {
-    if (waiting.length > 0) return wait(Buffer.from(text));
-    const written = tryWrite(text);
-    if (written === undefined) lost += 1;
-    else if (written < Buffer.byteLength(text)) wait(Buffer.from(text).subarray(written));
-    else if (lost > 0) sayLost();
-  }
-
-  /** Bytes that were taken; undefined where none will be: nobody reads, or the disk is full. */
-  function tryWrite(text: string | Buffer): number | undefined {
-    try {
-      return typeof text === 'string' ? writeSync(fd, text) : writeSync(fd, text);
-    } catch (error) {
-      return isFull(error) ? 0 : undefined;
-    }
-  }
-
-  function wait(rest: Buffer): void {
-    if (waitingBytes + rest.length > maxWaitingBytes) {
+    if (waitingLength + begun.length + text.length > maxWaiting) {
       lost += 1;
       return;
     }
-    waiting.push(rest);
-    waitingBytes += rest.length;
-    retry ??= setTimeout(tryAgain, retryMs).unref();
+    waiting.push(text);
+    waitingLength += text.length;
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(writeAndRetry);
   }
 
-  function tryAgain(): void {
-    retry = undefined;
-    const isWritten = writeWaiting();
-    if (waiting.length > 0) retry = setTimeout(tryAgain, retryMs).unref();
-    else if (isWritten && lost > 0) sayLost();
+  function writeAndRetry(): void {
+    const isTaken = writeWaiting();
+    isScheduled = !isEmpty();
+    if (isScheduled) setTimeout(writeAndRetry, retryMs).unref();
+    else if (isTaken && lost > 0) sayLost();
   }
 
-  /** Whether all of it was taken. */
+  /** Whether somebody takes it, though not all of it at once. */
   function writeWaiting(): boolean {
-    for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-      const written = tryWrite(next);
-      if (written === undefined) {
-        lost += waiting.length;
-        waiting = [];
-        waitingBytes = 0;
-        return false;
-      }
-      waitingBytes -= written;
-      if (written < next.length) {
-        waiting[0] = next.subarray(written);
-        return false;
-      }
-      waiting.shift();
+    if (begun.length === 0) {
+      begun = Buffer.from(waiting.join(''));
+      begunLines = waiting.length;
+      waiting.length = 0;
+      waitingLength = 0;
     }
-    return true;
+    try {
+      begun = begun.subarray(writeSync(fd, begun));
+      return true;
+    } catch (error) {
+      if (isFull(error)) return true;
+      lost += begunLines + waiting.length;
+      begun = Buffer.alloc(0);
+      waiting.length = 0;
+      waitingLength = 0;
+      return false;
+    }
   }
 
   function sayLost(): void {
     const lines = lost;
-    // Before the listener, whose line comes here too.
     lost = 0;
     tellLost(lines);
   }
 
+  function flushSync(): void {
+    const deadline = Date.now() + flushMs;
+    writeWaiting();
+    while (!isEmpty() && Date.now() < deadline) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      writeWaiting();
+    }
+  }
+
+  process.once('exit', flushSync);
   return {
     write,
     onLost(listener) {
@@ -102,15 +103,9 @@ export function createOutput(): Output {
     },
     async flush() {
       const deadline = Date.now() + flushMs;
-      while (waiting.length > 0 && Date.now() < deadline) {
-        await sleep(retryMs / 10);
-        writeWaiting();
-      }
-    },
-    flushSync() {
-      const deadline = Date.now() + flushMs;
-      while (waiting.length > 0 && Date.now() < deadline) {
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, retryMs / 10);
+      writeWaiting();
+      while (!isEmpty() && Date.now() < deadline) {
+        await sleep(1);
         writeWaiting();
       }
     },

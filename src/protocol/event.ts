@@ -11,7 +11,7 @@ export const eventSchema = z
     identityKey: identifierSchema.describe(
       "The client's name for this action: chosen once, kept over every retry, unique per tenant",
     ),
-    kind: z.string().describe('A registered kind, such as note.put'),
+    kind: z.string().describe('The name of a kind that this server has'),
     version: z.int().min(1).default(1).describe("The payload's schema version"),
     occurredAt: timestampSchema
       .optional()

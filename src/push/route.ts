@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
-import { dialectOf } from '../dialects/dialect-of.ts';
+import { dialectOf, dialectsFor } from '../dialects/dialect-of.ts';
 import type { Dialect, Reading } from '../dialects/dialect.ts';
 import { sales } from '../dialects/sales.ts';
 import { RequestProblem } from '../errors.ts';
@@ -21,11 +21,16 @@ export interface PushDeps {
   readonly limits: { readonly maxBatchEvents: number; readonly maxEventBytes: number };
 }
 
-/** Takes a queue in batches and answers for every event, on two paths and in four dialects. */
+/** Takes a queue in batches and answers for every event, in the dialects that its kinds have. */
 export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
   const options = { config: { scope: 'sync:push' } } as const;
-  app.post('/api/sync/events', options, (request) => push(request, dialectOf(request.body), deps));
-  app.post('/api/events', options, (request) => push(request, sales, deps));
+  const dialects = dialectsFor((name) => deps.kinds.find(name) !== undefined);
+  app.post('/api/sync/events', options, (request) =>
+    push(request, dialectOf(request.body, dialects), deps),
+  );
+  if (dialects.has(sales)) {
+    app.post('/api/events', options, (request) => push(request, sales, deps));
+  }
 };
 
 async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
