@@ -120,7 +120,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(actorLimits, { limits: config.edge.rateLimits });
   await app.register(deadline, { handlerMs });
   await app.register(jsonBody);
-  await app.register(apiPage, { document: buildDocument(kinds, chooseExamples(kinds)) });
+  await app.register(apiPage, {
+    document: () => buildDocument(kinds, chooseExamples(kinds)),
+  });
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
   await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });

@@ -19,8 +19,6 @@ const frameworkErrors = new Map<string, ProblemCode>([
   ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', 'INVALID_BODY'],
   ['FST_CP_ERR_INVALID_CONTENT_ENCODING', 'UNSUPPORTED_ENCODING'],
   ['FST_CP_ERR_INVALID_CONTENT', 'INVALID_BODY'],
-  // A path below the API page that is no name of a file.
-  ['FST_STATIC_FORBIDDEN_PATH', 'NOT_FOUND'],
   // The client broke off its upload. The database's own resets arrive as RequestProblem.
   ['ECONNRESET', 'INVALID_BODY'],
 ]);
