@@ -29,9 +29,10 @@ const minRsaBits = 2048;
  * in it are sent as Basic authentication. Where the issuer stops answering, its last keys serve for an
  * hour, and `onFailed` hears of every attempt.
  *
- * @returns the public key for a token's `kid` and `alg`, as PEM. It throws RequestProblem TOKEN_INVALID
- * where the issuer has no such key, and UNAVAILABLE where it does not answer, or not with a key that can
- * be trusted
+ * @returns `find` gives the public key for a token's `kid` and `alg`, as PEM. It throws RequestProblem
+ * TOKEN_INVALID where the issuer has no such key, and UNAVAILABLE where it does not answer, or not with a
+ * key that can be trusted. `fetchNow` fetches the keys before anybody names one, and throws where the
+ * issuer does not give them
  */
 export function createIssuerKeys(jwksUrl: string, onFailed: (error: unknown) => void) {
   const { url, authorization } = splitCredentials(jwksUrl);
@@ -60,7 +61,7 @@ export function createIssuerKeys(jwksUrl: string, onFailed: (error: unknown) => 
     if (!isDown) await asked;
   }
 
-  return async (kid: unknown, alg: unknown): Promise<string> => {
+  async function find(kid: unknown, alg: unknown): Promise<string> {
     if (!isAccepted(alg)) throw new TokenRefusal('algorithm');
     if (typeof kid !== 'string') throw new TokenRefusal('unknown kid');
     try {
@@ -71,7 +72,9 @@ export function createIssuerKeys(jwksUrl: string, onFailed: (error: unknown) => 
       const detail = 'The token issuer did not answer.';
       throw new RequestProblem('UNAVAILABLE', detail, { retryAfter: 5 }, error);
     }
-  };
+  }
+
+  return { find, fetchNow: () => keyOf.reload() };
 }
 
 /** `fetch` takes no address with a password, and would name it in its refusal. */

@@ -1,7 +1,8 @@
 import { type DatabaseConfig, loadDatabaseConfig } from '../config.ts';
 import { loadDotEnv } from '../dot-env.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
-import { embeddedOrigin, startEmbedded } from '../storage/embedded.ts';
+import { embeddedOrigin } from '../storage/embedded.ts';
+import { startOwn } from '../storage/start-fault.ts';
 
 /**
  * Lends the service's own database to a command, the embedded one too, also while the service runs.
@@ -16,9 +17,7 @@ export async function withDatabase<Result>(
   const quiet = { info: () => {} };
   const { databaseUrl, directDatabaseUrl, preparedStatements } = config;
   const embedded =
-    databaseUrl === undefined
-      ? await startEmbedded({ dataDir: config.dataDir, log: quiet })
-      : undefined;
+    databaseUrl === undefined ? await startOwn({ dataDir: config.dataDir, log: quiet }) : undefined;
   try {
     const database = await openDatabase({
       connectionString: databaseUrl ?? embedded?.url ?? '',

@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { negotiate } from '@fastify/accept-negotiator';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import { stringify } from 'yaml';
-import { keepAnswer, type Source } from './kept-answer.ts';
+import { keepFile, type KeptFile, type Source } from '../openapi/kept-file.ts';
+import { namesTag } from '../protocol/entity-tag.ts';
 
 /** Of Swagger UI: what the page below loads. */
 const files: readonly (readonly [name: string, type: string])[] = [
@@ -52,15 +55,28 @@ export const apiPage = plugin<{ document: () => object }>(
       };
     }
     for (const [url, source] of Object.entries(pages)) {
-      const answer = keepAnswer(source);
-      app.get(url, { compress: false }, async (request, reply) => {
-        reply.header('content-security-policy', contentSecurityPolicy);
-        return answer(request, reply);
-      });
+      const file = keepFile(source);
+      app.get(url, { compress: false }, (request, reply) => sendFile(file, request, reply));
     }
   },
   { name: 'api-page' },
 );
+
+async function sendFile(
+  file: KeptFile,
+  { headers }: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const etag = file.etag();
+  reply.header('content-security-policy', contentSecurityPolicy);
+  // Weak: it is the same for what is compressed and what is not.
+  reply.header('etag', `W/${etag}`).header('cache-control', 'no-cache');
+  reply.header('vary', 'accept-encoding');
+  if (namesTag(headers['if-none-match'], etag)) return reply.code(304).send();
+  const encoding = negotiate(headers['accept-encoding'] ?? '', file.encodings);
+  if (encoding !== null) reply.header('content-encoding', encoding);
+  return reply.type(file.type).send(await file.body(encoding));
+}
 
 /** By relative addresses: a proxy may have it under a path of its own. */
 const html = (base: string): Source => ({

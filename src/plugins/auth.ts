@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import jwt, { type FastifyJWTOptions, type TokenOrHeader } from '@fastify/jwt';
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import type { AuthConfig } from '../config.ts';
 import { RequestProblem } from '../errors.ts';
@@ -46,7 +46,7 @@ interface VerifiedToken {
 /** Checks tokens before a body is read, and gives each request its actor. */
 export const auth = plugin<{ config: AuthConfig }>(
   async (app, { config }) => {
-    await app.register(jwt, jwtOptions(config, app.log));
+    await app.register(jwt, jwtOptions(config, app));
     app.decorateRequest('actor');
     const verify = (request: FastifyRequest) => verifyToken(request, config);
     // Of published keys one may be withdrawn: it is asked for each time.
@@ -122,7 +122,7 @@ function toProblem(error: Error & { code?: string }): RequestProblem {
   return new TokenRefusal(toTokenFault(error));
 }
 
-function jwtOptions(config: AuthConfig, log: FastifyBaseLogger): FastifyJWTOptions {
+function jwtOptions(config: AuthConfig, app: FastifyInstance): FastifyJWTOptions {
   const { issuer, audience } = config;
   // A claim is only checked where it is there, so what is checked is also required.
   const verify = {
@@ -136,19 +136,33 @@ function jwtOptions(config: AuthConfig, log: FastifyBaseLogger): FastifyJWTOptio
     return { secret: config.secret, verify: { ...verify, algorithms: ['HS256'] } };
   }
   return {
-    secret: publishedKey(config.jwksUrl, log),
+    secret: publishedKey(config.jwksUrl, app),
     decode: { complete: true },
     verify: { ...verify, algorithms: [...issuerAlgorithms] },
   };
 }
 
 /** The issuer's key for a token. Of the token, only `kid` and `alg` say which. */
-function publishedKey(jwksUrl: string, log: FastifyBaseLogger) {
-  const keyOf = createIssuerKeys(jwksUrl, (err) =>
+function publishedKey(jwksUrl: string, app: FastifyInstance) {
+  const { log } = app;
+  const keys = createIssuerKeys(jwksUrl, (err) =>
     log.warn({ event: 'issuer.failed', err }, 'the keys at hand serve on'),
   );
+  // An address that is wrong is seen at once, and not at the first token. The service starts all the same:
+  // the issuer may be what is down.
+  app.addHook('onListen', async () => {
+    await keys.fetchNow().catch((error) => {
+      const line = `JWKS_URL: the issuer did not give its keys, ${reasonOf(error)}: tokens are answered 503 until it does`;
+      log.warn({ event: 'issuer.failed' }, line);
+    });
+  });
   return async (_request: FastifyRequest, token: TokenOrHeader): Promise<string> => {
     const { kid, alg } = 'header' in token ? token.header : token;
-    return keyOf(kid, alg);
+    return keys.find(kid, alg);
   };
+}
+
+/** One line: what `fetch` throws has the reason in its cause. */
+function reasonOf(error: Error & { readonly cause?: { readonly code?: string } }): string {
+  return error.cause?.code ?? error.message.split('\n', 1)[0] ?? '';
 }
