@@ -1,10 +1,10 @@
-import { createHmac, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
-import { LruMap } from 'toad-cache';
 import { isForLackOfRoom } from '../admission/refusals.ts';
 import type { Dialect } from '../dialects/dialect.ts';
 import type { ProblemCode } from '../errors.ts';
+import { createTenantHash, type TenantHash } from '../tenant-hash.ts';
 import type { TokenFault } from '../token-fault.ts';
 
 /** What a route adds to its request's log line. Counts and times, never what was sent. */
@@ -32,9 +32,6 @@ declare module 'fastify' {
     logFields: LogFields;
   }
 }
-
-/** Tenants whose hash is remembered: the latest. */
-const maxTenants = 10_000;
 
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
@@ -77,20 +74,6 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, hashTenant: T
     ...(queueWaitMs !== undefined && { queueWaitMs: round(queueWaitMs) }),
     ...(transactionMs !== undefined && { transactionMs: round(transactionMs) }),
     totalMs: round(reply.elapsedTime),
-  };
-}
-
-/** Enough to follow one tenant through the log, on every process; not enough to name it. */
-type TenantHash = (tenantId: string) => string;
-
-function createTenantHash(logHashKey: KeyObject): TenantHash {
-  const known = new LruMap<string>(maxTenants);
-  return (tenantId) => {
-    const found = known.get(tenantId);
-    if (found !== undefined) return found;
-    const hash = createHmac('sha256', logHashKey).update(tenantId).digest('hex').slice(0, 16);
-    known.set(tenantId, hash);
-    return hash;
   };
 }
 
