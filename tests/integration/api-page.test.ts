@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
@@ -58,8 +59,8 @@ describe('by plain http, from any host, the API page works:', () => {
     const asked: { url?: string; validatorUrl?: string | null }[] = [];
     const { body } = await get('/docs/static/initializer.js');
     const src = 'http://proxy/landfall/docs/static/initializer.js';
-    const run = new Function('SwaggerUIBundle', 'document', body);
-    run((options: object) => asked.push(options), { currentScript: { src } });
+    const SwaggerUIBundle = (options: object) => asked.push(options);
+    runInNewContext(body, { SwaggerUIBundle, URL, document: { currentScript: { src } } });
     expect(asked).toMatchObject([{ url: 'http://proxy/landfall/docs/json', validatorUrl: null }]);
   });
 });
@@ -98,7 +99,7 @@ describe('each part of it', () => {
   });
 
   test('is read once and compressed once, however many ask for it, also at the same time', async () => {
-    const read = vi.fn(() => 'x'.repeat(10_000));
+    const read = vi.fn<() => string>(() => 'x'.repeat(10_000));
     const file = keepFile({ type: 'text/plain', read });
     const bodies = await Promise.all(Array.from({ length: 50 }, () => file.body('br')));
     bodies.push(await file.body('br'));
