@@ -2,9 +2,10 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
+import { runCommand } from '../src/cli/command.ts';
 import type { ScenarioResult } from './findings.ts';
 import { describeMachine } from './machine.ts';
-import { type Options, readOptions, usage } from './options.ts';
+import { command, type Options, readOptions } from './options.ts';
 import { printReport, type Report } from './report.ts';
 import { onStage } from './stage.ts';
 import { openCluster } from './systems/cluster.ts';
@@ -82,9 +83,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-try {
-  await main(readOptions(process.argv.slice(2), process.env));
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n${usage}\n`);
-  process.exitCode = 1;
-}
+await runCommand(command, async (values) => {
+  const options = readOptions(values, process.env);
+  try {
+    await main(options);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  }
+});

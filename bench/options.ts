@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { type Command, UsageError, type Values } from '../src/cli/command.ts';
 import { scenarios } from './scenarios/list.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 import { type Sizes, sizes } from './sizes.ts';
@@ -11,21 +11,25 @@ export interface Options {
   readonly profileFolder: string | undefined;
 }
 
-export const usage = `usage: npm run --silent bench -- [--quick] [--json] [--only NAME[,NAME]] [--without-peers] [--profile FOLDER]
+const usage = `usage: npm run --silent bench -- [--quick] [--json] [--only NAME[,NAME]] [--without-peers] [--profile FOLDER]
 NAME: ${scenarios.map(({ name }) => name).join(', ')}`;
 
-/** @throws Error for the user */
-export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      quick: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-      only: { type: 'string', multiple: true },
-      'without-peers': { type: 'boolean', default: false },
-      profile: { type: 'string' },
-    },
-  });
+export const command = {
+  usage,
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+    'without-peers': { type: 'boolean', default: false },
+    profile: { type: 'string' },
+  },
+} as const satisfies Command;
+
+/** @throws UsageError */
+export function readOptions(
+  values: Values<typeof command.options>,
+  env: NodeJS.ProcessEnv,
+): Options {
   // The project's own smoke test.
   const smoke = env.BENCH_SIZES === 'smoke';
   return {
@@ -40,7 +44,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Op
 function choose(names: readonly string[]): readonly Scenario[] {
   for (const name of names) {
     if (!scenarios.some((scenario) => scenario.name === name)) {
-      throw new Error(`there is no scenario ${name}`);
+      throw new UsageError(`there is no scenario ${name}`);
     }
   }
   return scenarios.filter(({ name }) => names.includes(name));

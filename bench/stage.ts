@@ -100,7 +100,10 @@ function createStage(
 
 function sign(secret: string, tenant: string): string {
   return issueToken(
-    { mode: 'secret', secret, tenantClaim: 'tenant', issuer: undefined, audience: undefined },
+    {
+      ...{ mode: 'secret', secret, issuer: undefined, audience: undefined },
+      claims: { tenant: 'tenant', device: 'device', subject: 'sub', scopes: ['scope'] },
+    },
     { tenant, device: 'laptop', subject: 'bench', scope: everyScope, ttlMs: tokenMs },
   );
 }

@@ -1,18 +1,20 @@
 import { randomBytes } from 'node:crypto';
+import { runCommand } from '../src/cli/command.ts';
 import { loadDotEnv } from '../src/dot-env.ts';
 import { openStage } from './stage.ts';
 import { tellStory } from './story.ts';
 
 /** Far longer than a run takes; a demo that hangs says so. */
 const limitMs = 120_000;
+const usage = `usage: npm run demo -- [--kill]
 
-async function main(): Promise<void> {
-  loadDotEnv();
+Two devices go offline, edit the same notes, and come back to the same state. With --kill the service
+is killed in the middle.`;
+
+async function play(withKill: boolean): Promise<void> {
+  loadDotEnv(process.env);
   let leaving = false;
   const say = (line: string) => void (leaving || process.stdout.write(`${line}\n`));
-  // Whoever reads along may stop reading, as head does; the demo still has to clear its stage.
-  process.stdout.on('error', () => {});
-  const withKill = process.argv.includes('--kill');
   say('Landfall demo: two devices, one bad network.\n');
   const opening = openStage(withKill);
   let cleared: Promise<void> | undefined;
@@ -39,4 +41,6 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+await runCommand({ usage, options: { kill: { type: 'boolean', default: false } } }, ({ kill }) =>
+  play(kill),
+);

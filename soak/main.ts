@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runCommand } from '../src/cli/command.ts';
 import { rainFaults } from './faults.ts';
 import { judge, type Verdict } from './judge.ts';
-import { type Options, readOptions, usage } from './options.ts';
+import { command, type Options, readOptions } from './options.ts';
 import { createRandom } from './random.ts';
 import { progressOf, summaryOf } from './report.ts';
 import { openStage, type Stage } from './stage.ts';
@@ -84,22 +85,15 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     stopping.abort();
   });
 }
-// Whoever reads along may stop reading, as head does; what was started still has to be stopped.
-process.stdout.on('error', () => {});
-
-let options: Options;
-try {
-  options = readOptions(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${String(error)}\n${usage}\n`);
-  process.exit(1);
-}
-try {
-  const isSound = await soak(options, stopping.signal);
-  process.exitCode = stopping.signal.aborted ? 130 : isSound ? 0 : 1;
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
-  process.exitCode = 1;
-}
+await runCommand(command, async (values) => {
+  const options = readOptions(values);
+  try {
+    const isSound = await soak(options, stopping.signal);
+    process.exitCode = stopping.signal.aborted ? 130 : isSound ? 0 : 1;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+    process.exitCode = 1;
+  }
+});
 // What was stopped in the middle may still wait for an answer that will not come.
 process.exit();

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { parseArgs } from 'node:util';
+import { type Command, UsageError, type Values } from '../src/cli/command.ts';
 
 export interface Options {
   /** How long faults happen; what comes before and after takes a minute or so. */
@@ -7,17 +7,16 @@ export interface Options {
   readonly seed: number;
 }
 
-export const usage = 'usage: npm run soak -- [--minutes 10] [--seed N]';
+export const command = {
+  usage: 'usage: npm run soak -- [--minutes 10] [--seed N]',
+  options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } },
+} as const satisfies Command;
 
-/** @throws Error for the user */
-export function readOptions(args: readonly string[]): Options {
-  const { values } = parseArgs({
-    args: [...args],
-    options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } },
-  });
+/** @throws UsageError */
+export function readOptions(values: Values<typeof command.options>): Options {
   const minutes = Number(values.minutes);
   const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed);
-  if (!(minutes > 0)) throw new Error('--minutes is a number above 0, such as 10 or 0.5');
-  if (!Number.isSafeInteger(seed)) throw new Error('--seed is a whole number');
+  if (!(minutes > 0)) throw new UsageError('--minutes is a number above 0, such as 10 or 0.5');
+  if (!Number.isSafeInteger(seed)) throw new UsageError('--seed is a whole number');
   return { minutes, seed };
 }

@@ -10,7 +10,7 @@ import { type HealthDeps, healthRoutes } from './health/route.ts';
 import { historyRoutes } from './history/route.ts';
 import type { KindRegistry } from './kinds/registry.ts';
 import { buildDocument } from './openapi/document.ts';
-import { readExamples } from './openapi/examples.ts';
+import { chooseExamples } from './openapi/examples.ts';
 import { apiPage } from './plugins/api-page.ts';
 import { auth } from './plugins/auth.ts';
 import { createConnections } from './plugins/connections.ts';
@@ -134,7 +134,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(actorLimits, { limits: config.edge.rateLimits });
   await app.register(deadline, { handlerMs });
   await app.register(jsonBody);
-  await app.register(apiPage, { document: buildDocument(kinds, readExamples()) });
+  await app.register(apiPage, {
+    document: () => buildDocument(kinds, chooseExamples(kinds)),
+  });
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
   await app.register(pushRoutes, {

@@ -1,6 +1,7 @@
 import { getHeapStatistics } from 'node:v8';
 import type { z } from 'zod';
 import type { TrustProxy } from './edge-settings.ts';
+import type { ClaimNames } from './token-claims.ts';
 import {
   type DatabaseEnvironment,
   databaseEnvironmentSchema,
@@ -15,10 +16,16 @@ const recordShare = 2;
 const heapShare = 0.8;
 
 /** How tokens are checked: against one shared secret, or against the issuer's published keys. */
-export type AuthConfig = { readonly tenantClaim: string } & (
+export type AuthConfig = {
+  readonly claims: ClaimNames;
+  /** Of tokens whose issuer gives none. */
+  readonly defaultScopes: readonly string[];
+} & (
   | {
       readonly mode: 'secret';
       readonly secret: string;
+      /** The service made it, and whoever set its environment did not. */
+      readonly isOwnSecret: boolean;
       readonly issuer: string | undefined;
       readonly audience: string | undefined;
     }
@@ -209,11 +216,20 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
 }
 
 function toAuth(env: Environment, developmentSecret: (dataDir: string) => string): AuthConfig {
-  const tenantClaim = env.JWT_TENANT_CLAIM;
+  const ofTokens = {
+    claims: {
+      tenant: env.JWT_TENANT_CLAIM,
+      device: env.JWT_DEVICE_CLAIM,
+      subject: env.JWT_SUBJECT_CLAIM,
+      scopes: env.JWT_SCOPE_CLAIM,
+    },
+    defaultScopes: env.JWT_DEFAULT_SCOPES,
+  };
   const { JWKS_URL: jwksUrl, JWT_ISSUER: issuer, JWT_AUDIENCE: audience } = env;
   if (jwksUrl !== undefined && issuer !== undefined && audience !== undefined) {
-    return { mode: 'jwks', tenantClaim, jwksUrl, issuer, audience };
+    return { ...ofTokens, mode: 'jwks', jwksUrl, issuer, audience };
   }
   const secret = env.JWT_SECRET ?? developmentSecret(env.DATA_DIR);
-  return { mode: 'secret', tenantClaim, secret, issuer, audience };
+  const isOwnSecret = env.JWT_SECRET === undefined;
+  return { ...ofTokens, mode: 'secret', secret, isOwnSecret, issuer, audience };
 }

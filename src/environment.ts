@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { findDatabaseUrlFault } from './database-url.ts';
 import { readDuration } from './duration.ts';
 import { originsSchema, rateSchema, trustProxySchema } from './edge-settings.ts';
+import { findSecretFault, minSecretBytes } from './secret-fault.ts';
+import { claimListSchema, scopeListSchema } from './token-settings.ts';
 
-const minSecretBytes = 32;
-/** PEM, or a JWK. */
-const publicMaterial = /-----BEGIN |"kty"\s*:/;
+const maxPort = 65_535;
+const portFault = `must be a port, 0 to ${maxPort}`;
 /** What remains of a shutdown's 30 seconds must do for the requests under way. */
 const maxShutdownDelayMs = 10_000;
 
@@ -28,9 +30,9 @@ const shutdownDelay = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
-const postgresUrl = z.url({
-  protocol: /^postgres(ql)?$/,
-  error: 'must be a URL that begins with postgresql://',
+const postgresUrl = z.string().superRefine((text, context) => {
+  const fault = findDatabaseUrlFault(text);
+  if (fault !== undefined) context.addIssue(fault);
 });
 
 /** All that a command needs which tidies the database: it checks no token. */
@@ -47,28 +49,30 @@ const databaseVariablesSchema = z.object({
 
 const variablesSchema = databaseVariablesSchema.extend({
   HOST: z.string().min(1).default('127.0.0.1'),
-  PORT: z.coerce
-    .number({ error: 'must be a port, 0 to 65535' })
-    .int()
-    .min(0)
-    .max(65_535)
-    .default(3000),
+  PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, portFault)
+    .transform(Number)
+    .refine((port) => port <= maxPort, portFault)
+    .prefault('3000'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   DATABASE_POOL_SIZE: count(10),
   KINDS: z.string().min(1).optional(),
   JWT_SECRET: z
     .string()
-    .refine((secret) => Buffer.byteLength(secret) >= minSecretBytes, {
-      message: `must be at least ${minSecretBytes} bytes`,
-    })
-    .refine((secret) => !publicMaterial.test(secret), {
-      message: 'must be random bytes, not a key or certificate: whoever can read those could sign',
+    .superRefine((secret, context) => {
+      const fault = findSecretFault(secret);
+      if (fault !== undefined) context.addIssue(fault);
     })
     .optional(),
   JWKS_URL: z.url({ protocol: /^https?$/ }).optional(),
   JWT_ISSUER: z.string().min(1).optional(),
   JWT_AUDIENCE: z.string().min(1).optional(),
   JWT_TENANT_CLAIM: z.string().min(1).default('tenant'),
+  JWT_DEVICE_CLAIM: z.string().min(1).default('device'),
+  JWT_SUBJECT_CLAIM: z.string().min(1).default('sub'),
+  JWT_SCOPE_CLAIM: claimListSchema.prefault('scope,scp,permissions'),
+  JWT_DEFAULT_SCOPES: scopeListSchema.prefault(''),
   MAX_BATCH_EVENTS: count(500),
   MAX_EVENT_BYTES: count(65_536),
   MAX_BODY_BYTES: count(4_194_304),

@@ -8,6 +8,7 @@ import {
   jwksCache,
 } from 'jose';
 import { RequestProblem } from './errors.ts';
+import { TokenRefusal } from './token-fault.ts';
 
 export const issuerAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
@@ -28,9 +29,10 @@ const minRsaBits = 2048;
  * in it are sent as Basic authentication. Where the issuer stops answering, its last keys serve for an
  * hour, and `onFailed` hears of every attempt.
  *
- * @returns the public key for a token's `kid` and `alg`, as PEM. It throws RequestProblem TOKEN_INVALID
- * where the issuer has no such key, and UNAVAILABLE where it does not answer, or not with a key that can
- * be trusted
+ * @returns `find` gives the public key for a token's `kid` and `alg`, as PEM. It throws RequestProblem
+ * TOKEN_INVALID where the issuer has no such key, and UNAVAILABLE where it does not answer, or not with a
+ * key that can be trusted. `fetchNow` fetches the keys before anybody names one, and throws where the
+ * issuer does not give them
  */
 export function createIssuerKeys(jwksUrl: string, onFailed: (error: unknown) => void) {
   const { url, authorization } = splitCredentials(jwksUrl);
@@ -59,17 +61,20 @@ export function createIssuerKeys(jwksUrl: string, onFailed: (error: unknown) => 
     if (!isDown) await asked;
   }
 
-  return async (kid: unknown, alg: unknown): Promise<string> => {
-    if (typeof kid !== 'string' || !isAccepted(alg)) throw new RequestProblem('TOKEN_INVALID');
+  async function find(kid: unknown, alg: unknown): Promise<string> {
+    if (!isAccepted(alg)) throw new TokenRefusal('algorithm');
+    if (typeof kid !== 'string') throw new TokenRefusal('unknown kid');
     try {
       await refresh();
       return toPem(await keyOf({ kid, alg }));
     } catch (error) {
-      if (saysNoSuchKey(error)) throw new RequestProblem('TOKEN_INVALID');
+      if (saysNoSuchKey(error)) throw new TokenRefusal('unknown kid');
       const detail = 'The token issuer did not answer.';
       throw new RequestProblem('UNAVAILABLE', detail, { retryAfter: 5 }, error);
     }
-  };
+  }
+
+  return { find, fetchNow: () => keyOf.reload() };
 }
 
 /** `fetch` takes no address with a password, and would name it in its refusal. */

@@ -1,17 +1,20 @@
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
+import { fail, runCommand } from './cli/command.ts';
 import { type Config, loadConfig } from './config.ts';
 import { developmentSecret } from './development-secret.ts';
 import { loadDotEnv } from './dot-env.ts';
 import type { KindRegistry } from './kinds/registry.ts';
 import { loadKinds } from './kinds-file.ts';
 import { createLogger } from './observability/logger.ts';
+import { createOutput, type Output } from './observability/output.ts';
 import { createRetentionJob } from './retention/job.ts';
 import { createPass } from './retention/pass.ts';
 import { stopOnSignal } from './shutdown.ts';
+import { explainListen, StartFault } from './start-fault.ts';
 import { type Database, openDatabase } from './storage/database.ts';
-import { embeddedOrigin, startEmbedded } from './storage/embedded.ts';
-import { StartFault } from './storage/start-fault.ts';
+import { embeddedOrigin } from './storage/embedded.ts';
+import { startOwn } from './storage/start-fault.ts';
 import { welcome } from './welcome.ts';
 
 const parentPollMs = 200;
@@ -26,19 +29,20 @@ interface Running {
 }
 
 async function main(): Promise<void> {
-  loadDotEnv();
+  loadDotEnv(process.env);
   const config = loadConfig(process.env, developmentSecret);
   const kinds = await loadKinds(config.kindsFile);
   const pretty = !config.production && process.stdout.isTTY;
-  const logger = createLogger({ level: config.logLevel, pretty });
+  const output = createOutput();
+  const logger = createLogger({ level: config.logLevel, pretty, destination: output });
   /** In reverse order of starting. */
   const stops: Stop[] = [];
   const stopAll = async () => {
     for (const stop of stops.splice(0).toReversed()) await stop();
   };
   try {
-    const running = await start(config, kinds, logger, stops);
-    stopOnSignal({ ...running, logger, delayMs: config.shutdownDelayMs, release: stopAll });
+    const running = await start(config, kinds, { logger, output }, stops);
+    stopOnSignal({ ...running, logger, output, delayMs: config.shutdownDelayMs, release: stopAll });
   } catch (error) {
     // What whoever set the environment can mend is one line; anything else wants its stack.
     if (error instanceof StartFault) logger.fatal({ event: 'service.not-started' }, error.message);
@@ -64,7 +68,7 @@ function stopWithParent(): void {
 async function start(
   config: Config,
   kinds: KindRegistry,
-  logger: Logger,
+  { logger, output }: { readonly logger: Logger; readonly output: Output },
   stops: Stop[],
 ): Promise<Running> {
   const database = await openDatabase({
@@ -92,10 +96,12 @@ async function start(
   let drained: Promise<unknown> | undefined;
   const drain = () => (drained ??= Promise.all([app.close(), retention.stop()]));
   stops.push(drain);
-  const url = await app.listen({ host: config.host, port: config.port });
+  const url = await app.listen({ host: config.host, port: config.port }).catch((error) => {
+    throw explainListen(config, error);
+  });
   retention.start();
   logger.info({ event: 'service.started', url, pid: process.pid }, 'the service listens');
-  if (!config.production) process.stdout.write(welcome(url, config.auth, kinds));
+  if (!config.production) output.write(welcome(url, config.auth, kinds));
   return {
     announce: () => (stopping = true),
     drain,
@@ -109,7 +115,7 @@ async function whichDatabase(config: Config, log: Logger, stops: Stop[]) {
     const directConnectionString = directDatabaseUrl;
     return { connectionString: databaseUrl, directConnectionString, preparedStatements };
   }
-  const embedded = await startEmbedded({ dataDir: config.dataDir, log });
+  const embedded = await startOwn({ dataDir: config.dataDir, log });
   stops.push(() => embedded.stop());
   return { connectionString: embedded.url, origin: embeddedOrigin };
 }
@@ -130,10 +136,14 @@ function databaseHooks(logger: Logger) {
   };
 }
 
-main().catch((error) => {
-  // Before there is a logger: the environment is wrong, and whoever set it reads this.
-  process.stderr.write(
-    `Landfall cannot start.\n${error instanceof Error ? error.message : String(error)}\n`,
-  );
-  process.exitCode = 1;
-});
+/** Before there is a logger: the environment is wrong, and whoever set it reads this. */
+function refuse(error: unknown): void {
+  process.stderr.write('Landfall cannot start.\n');
+  fail(error);
+}
+
+const usage = `usage: npm start
+
+It takes no options: settings come from the environment, and from a file .env. docs/operating.md has them.`;
+
+await runCommand({ usage, options: {} }, () => main().catch(refuse));

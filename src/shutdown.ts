@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import { flushed, flushedSync } from './observability/logger.ts';
+import type { Output } from './observability/output.ts';
 
 export interface Shutdown {
   readonly logger: Logger;
+  /** Where the logger writes: what still waits there is written before the process ends. */
+  readonly output: Output;
   /** Between the first phase and the second, in milliseconds: until the balancer sends no more. */
   readonly delayMs: number;
   /** From here on /readyz says 503; all else goes on. */
@@ -30,7 +32,6 @@ export function stopOnSignal(shutdown: Shutdown): void {
   const { logger } = shutdown;
   const cutShort = (reason: string, err?: unknown) => {
     logger.error({ event: 'service.cut-short', reason, err }, 'the service ends before its time');
-    flushedSync();
   };
   closeWithGrace(
     {
@@ -70,5 +71,5 @@ async function stop(shutdown: Shutdown, signal: string | undefined, delayMs: num
   logger.info({ event: 'service.drained' }, 'everything is answered');
   await shutdown.release();
   logger.info({ event: 'service.stopped' }, 'the service has stopped');
-  await flushed(logger);
+  await shutdown.output.flush();
 }

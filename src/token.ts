@@ -11,6 +11,14 @@ export interface TokenRequest {
   readonly ttlMs: number;
 }
 
+/** What of the settings a token is made by. */
+export type SignerConfig =
+  | Pick<Extract<AuthConfig, { mode: 'jwks' }>, 'mode'>
+  | Pick<
+      Extract<AuthConfig, { mode: 'secret' }>,
+      'mode' | 'secret' | 'claims' | 'issuer' | 'audience'
+    >;
+
 export const everyScope = 'sync:push sync:pull';
 
 /**
@@ -18,10 +26,11 @@ export const everyScope = 'sync:push sync:pull';
  *
  * @throws Error where the issuer is somebody else (JWKS_URL)
  */
-export function issueToken(config: AuthConfig, request: TokenRequest): string {
+export function issueToken(config: SignerConfig, request: TokenRequest): string {
   if (config.mode === 'jwks') {
     throw new Error('JWKS_URL is set: tokens come from its issuer, this service cannot sign them');
   }
+  const { claims } = config;
   const sign = createSigner({
     key: config.secret,
     algorithm: 'HS256',
@@ -30,9 +39,10 @@ export function issueToken(config: AuthConfig, request: TokenRequest): string {
     ...(config.audience !== undefined && { aud: config.audience }),
   });
   return sign({
-    [config.tenantClaim]: request.tenant,
-    sub: request.subject,
-    ...(request.device !== null && { device: request.device }),
-    scope: request.scope,
+    [claims.scopes[0] ?? 'scope']: request.scope,
+    ...(request.device !== null && { [claims.device]: request.device }),
+    [claims.subject]: request.subject,
+    // Last: where it is the subject's claim too, that is what it says.
+    [claims.tenant]: request.tenant,
   });
 }

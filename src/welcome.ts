@@ -4,9 +4,17 @@ import { everyScope, issueToken } from './token.ts';
 
 const day = 24 * 60 * 60 * 1000;
 
-/** What a developer needs to make the first push and the first pull, ready to paste. */
+/**
+ * What a developer needs to make the first push and the first pull, ready to paste. It holds a token only
+ * where the service made the secret itself: a secret that somebody set may be that of a real service.
+ */
 export function welcome(url: string, auth: AuthConfig, kinds: KindRegistry): string {
-  if (auth.mode === 'jwks') return `\nLandfall  ${url}\nAPI page  ${url}/docs\n\n`;
+  const places = `\nLandfall  ${url}\nAPI page  ${url}/docs\n`;
+  if (auth.mode === 'jwks') return `${places}Token     from the issuer at JWKS_URL\n\n`;
+  if (!auth.isOwnSecret) {
+    const command = 'npm run --silent token -- --tenant demo --device terminal';
+    return `${places}Token     ${command}\n          (JWT_SECRET is set, so none is printed here)\n\n`;
+  }
   const token = issueToken(auth, {
     tenant: 'demo',
     device: 'terminal',
@@ -14,10 +22,7 @@ export function welcome(url: string, auth: AuthConfig, kinds: KindRegistry): str
     scope: everyScope,
     ttlMs: day,
   });
-  return `
-Landfall  ${url}
-API page  ${url}/docs
-Token     ${token}
+  return `${places}Token     ${token}
           (tenant demo, device terminal, for one day)
 
 ${kinds.find('note.put') ? firstPush(url, token) : ''}Pull what is there:

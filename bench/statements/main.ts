@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { runCommand } from '../../src/cli/command.ts';
 import { begin, commit, forTenants } from '../../src/storage/sql/transaction.ts';
 import { inTrip } from '../../src/storage/trip.ts';
 import { describeMachine } from '../machine.ts';
@@ -105,4 +106,4 @@ async function processorMicros(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) * microsATick;
 }
 
-await main();
+await runCommand({ usage: 'usage: npm run bench:statements', options: {} }, main);

@@ -1,7 +1,8 @@
 import { type DatabaseConfig, loadDatabaseConfig } from '../config.ts';
 import { loadDotEnv } from '../dot-env.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
-import { embeddedOrigin, startEmbedded } from '../storage/embedded.ts';
+import { embeddedOrigin } from '../storage/embedded.ts';
+import { startOwn } from '../storage/start-fault.ts';
 
 /**
  * Lends the service's own database to a command, the embedded one too, also while the service runs.
@@ -11,14 +12,12 @@ import { embeddedOrigin, startEmbedded } from '../storage/embedded.ts';
 export async function withDatabase<Result>(
   use: (database: Database, config: DatabaseConfig) => Promise<Result>,
 ): Promise<Result> {
-  loadDotEnv();
+  loadDotEnv(process.env);
   const config = loadDatabaseConfig(process.env);
   const quiet = { info: () => {} };
   const { databaseUrl, directDatabaseUrl, preparedStatements } = config;
   const embedded =
-    databaseUrl === undefined
-      ? await startEmbedded({ dataDir: config.dataDir, log: quiet })
-      : undefined;
+    databaseUrl === undefined ? await startOwn({ dataDir: config.dataDir, log: quiet }) : undefined;
   try {
     const database = await openDatabase({
       connectionString: databaseUrl ?? embedded?.url ?? '',
@@ -36,10 +35,4 @@ export async function withDatabase<Result>(
   } finally {
     await embedded?.stop();
   }
-}
-
-/** A message without a stack on stderr, and exit code 1. */
-export function fail(error: unknown): void {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
 }

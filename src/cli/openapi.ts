@@ -1,9 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import { bundledKinds, createRegistry } from '../kinds/registry.ts';
 import { renderFiles } from '../openapi/render.ts';
+import { runCommand } from './command.ts';
+
+const usage = `usage: npm run openapi
+
+Writes openapi.yaml and docs/errors.md anew.`;
 
 /** Writes every file that is printed from the code. A test fails while one is out of date. */
-for (const [path, text] of renderFiles(createRegistry(bundledKinds))) {
-  writeFileSync(new URL(`../../${path}`, import.meta.url), text);
-  process.stdout.write(`wrote ${path}\n`);
-}
+await runCommand({ usage, options: {} }, () => {
+  for (const [path, text] of renderFiles(createRegistry(bundledKinds))) {
+    writeFileSync(new URL(`../../${path}`, import.meta.url), text);
+    process.stdout.write(`wrote ${path}\n`);
+  }
+});

@@ -1,20 +1,16 @@
 import { createInterface } from 'node:readline';
 import type { RowCounts, TenantRemoval } from '../storage/tenant-removal.ts';
-import { fail, withDatabase } from './open.ts';
+import { runCommand, UsageError } from './command.ts';
+import { withDatabase } from './open.ts';
 
-const usage = 'usage: npm run remove-tenant -- <tenant>';
+const usage = `usage: npm run remove-tenant -- <tenant>
+
+Says what the tenant holds, asks for its name, and removes all of it for ever.`;
 const batchRows = 500;
 /** Enough to know the wrong tenant by, and counted in a moment. */
 const countLimit = 1_000_000;
 
 /** Asks for the tenant's name, at a terminal or from a pipe; nothing goes on any other answer. */
-async function main(): Promise<void> {
-  const [tenantId, ...rest] = process.argv.slice(2);
-  if (!tenantId || tenantId === '--help' || rest.length > 0)
-    throw new Error(`name one tenant\n${usage}`);
-  await withDatabase(({ tenantRemoval }) => askAndRemove(tenantRemoval, tenantId));
-}
-
 async function askAndRemove(removal: TenantRemoval, tenantId: string): Promise<void> {
   const name = JSON.stringify(tenantId);
   const counts = await removal.count(tenantId, countLimit);
@@ -42,4 +38,7 @@ async function readLine(): Promise<string | undefined> {
   return undefined;
 }
 
-main().catch(fail);
+await runCommand({ usage, options: {}, maxWords: 1 }, async (_values, [tenantId]) => {
+  if (!tenantId) throw new UsageError('name one tenant');
+  await withDatabase(({ tenantRemoval }) => askAndRemove(tenantRemoval, tenantId));
+});

@@ -1,13 +1,13 @@
 import { createPass, type PassReport } from '../retention/pass.ts';
-import { fail, withDatabase } from './open.ts';
+import { fail, runCommand, UsageError } from './command.ts';
+import { withDatabase } from './open.ts';
 
 const usage = `usage: npm run retention -- --once
 
 Purges tombstones older than TOMBSTONE_RETENTION and drops the payloads of events older than
 EVENT_RETENTION, now and once. The service does the same by itself at every RETENTION_INTERVAL.`;
 
-async function main(): Promise<void> {
-  if (!isOnce()) throw new Error(`--once is needed, and nothing else\n${usage}`);
+async function cleanUp(): Promise<void> {
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.once(signal, () => interrupted.abort());
@@ -17,11 +17,6 @@ async function main(): Promise<void> {
   );
   if (report) print(report);
   else process.stdout.write('another process is cleaning up this database: nothing was done\n');
-}
-
-function isOnce(): boolean {
-  const [flag, ...rest] = process.argv.slice(2);
-  return flag === '--once' && rest.length === 0;
 }
 
 function print({ tenants, tombstones, payloads, busy, errors, stopped }: PassReport): void {
@@ -34,4 +29,7 @@ function print({ tenants, tombstones, payloads, busy, errors, stopped }: PassRep
   for (const error of errors) fail(error);
 }
 
-main().catch(fail);
+await runCommand({ usage, options: { once: { type: 'boolean' } } }, async ({ once }) => {
+  if (once !== true) throw new UsageError('--once is needed');
+  await cleanUp();
+});

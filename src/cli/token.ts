@@ -1,35 +1,51 @@
-import { parseArgs } from 'node:util';
-import { loadConfig } from '../config.ts';
-import { developmentSecret } from '../development-secret.ts';
+import { type Config, loadConfig } from '../config.ts';
+import { developmentSecret, developmentSecretFile } from '../development-secret.ts';
 import { loadDotEnv } from '../dot-env.ts';
 import { readDuration } from '../duration.ts';
+import { loadKinds } from '../kinds-file.ts';
 import { everyScope, issueToken } from '../token.ts';
+import { runCommand, UsageError } from './command.ts';
 
-const usage = `usage: npm run --silent token -- --tenant T --device D [--subject S] [--scope "${everyScope}"] [--ttl 1h]`;
+const usage = `usage: npm run --silent token -- --tenant T --device D [--subject S] [--scope "${everyScope}"] [--ttl 1h]
 
-/** Prints a token and nothing else, so that it can be caught in a variable. */
-function main(): void {
-  const { values } = parseArgs({
-    options: {
-      tenant: { type: 'string' },
-      device: { type: 'string' },
-      subject: { type: 'string' },
-      scope: { type: 'string', default: everyScope },
-      ttl: { type: 'string', default: '1h' },
-    },
-  });
-  const { tenant, device, subject = device, scope, ttl } = values;
+Prints a token of this service on stdout, and on stderr whose secret has signed it.`;
+const options = {
+  tenant: { type: 'string' },
+  device: { type: 'string' },
+  subject: { type: 'string' },
+  scope: { type: 'string', default: everyScope },
+  ttl: { type: 'string', default: '1h' },
+} as const;
+
+/** Nothing but the token on stdout, so that it can be caught in a variable. */
+await runCommand({ usage, options }, async ({ tenant, device, subject = device, scope, ttl }) => {
   const ttlMs = readDuration(ttl);
-  if (!tenant || !device || !subject) throw new Error('--tenant and --device are needed');
-  if (ttlMs === undefined) throw new Error(`--ttl ${ttl} is not a duration`);
-  loadDotEnv();
-  const { auth } = loadConfig(process.env, developmentSecret);
-  process.stdout.write(`${issueToken(auth, { tenant, device, subject, scope, ttlMs })}\n`);
+  if (!tenant || !device || !subject) throw new UsageError('--tenant and --device are needed');
+  if (ttlMs === undefined) throw new UsageError(`--ttl ${ttl} is not a duration such as 30m or 1h`);
+  const fromFile = loadDotEnv(process.env);
+  const config = loadConfig(process.env, developmentSecret);
+  await checkScopes(scope, config);
+  const token = issueToken(config.auth, { tenant, device, subject, scope, ttlMs });
+  process.stderr.write(`signed with ${describeSecret(config, fromFile)}\n`);
+  process.stdout.write(`${token}\n`);
+});
+
+/** A scope that nobody asks for is a slip, and its token would be refused without a hint. */
+async function checkScopes(scope: string, { kindsFile }: Config): Promise<void> {
+  const { kinds } = await loadKinds(kindsFile);
+  const known = new Set([...everyScope.split(' '), ...kinds.flatMap((kind) => kind.scope ?? [])]);
+  const unknown = scope.split(' ').find((name) => !known.has(name));
+  if (unknown === undefined) return;
+  const list = [...known].join(', ');
+  throw new UsageError(`--scope ${JSON.stringify(unknown)} is no scope of this service: ${list}`);
 }
 
-try {
-  main();
-} catch (error) {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${usage}\n`);
-  process.exitCode = 1;
+function describeSecret({ auth, dataDir }: Config, fromFile: ReadonlySet<string>): string {
+  if (auth.mode === 'secret' && auth.isOwnSecret) {
+    const file = developmentSecretFile(dataDir);
+    return `the secret that the service made in ${file}, as JWT_SECRET is not set`;
+  }
+  return fromFile.has('JWT_SECRET')
+    ? 'JWT_SECRET of the file .env'
+    : 'JWT_SECRET of the environment';
 }

@@ -18,6 +18,7 @@ import { plain } from './plain.ts';
  */
 export const colony: Dialect = {
   name: 'colony',
+  kinds: ['structure.build', 'research.queue', 'unit.train'],
   envelopeOf: (body) => parseEnvelope(pushEnvelopeSchema, { events: body }),
   read,
   answerOf: (answer) => answer,

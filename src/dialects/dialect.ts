@@ -11,6 +11,8 @@ import { readIdentifier } from '../protocol/text.ts';
  */
 export interface Dialect {
   readonly name: 'plain' | 'colony' | 'freight' | 'sales';
+  /** What its clients send: it is on where one of these kinds is there. */
+  readonly kinds: readonly string[];
   /** @throws RequestProblem INVALID_ENVELOPE */
   readonly envelopeOf: (body: unknown) => PushEnvelope;
   /** Puts one element of `events` into the protocol's words, whatever it is. Never throws. */

@@ -13,7 +13,12 @@ import { plain } from './plain.ts';
  * The plain envelope, in which some events, or all, have a `clientRequestId` in place of their
  * `identityKey`. The answer names them by both.
  */
-export const freight: Dialect = { ...plain, name: 'freight', read };
+export const freight: Dialect = {
+  ...plain,
+  name: 'freight',
+  kinds: ['shipment', 'quote', 'invoice'].flatMap((type) => [`${type}.create`, `${type}.update`]),
+  read,
+};
 
 const pathOf = renaming([['identityKey', 'clientRequestId']]);
 

@@ -5,6 +5,8 @@ import { type Dialect, plainSpelling } from './dialect.ts';
 /** The protocol's own words. */
 export const plain: Dialect = {
   name: 'plain',
+  // On whatever there is.
+  kinds: [],
   envelopeOf: (body) => parseEnvelope(pushEnvelopeSchema, body),
   read: (raw) => ({ ...plainSpelling, ok: true, event: raw }),
   answerOf: (answer) => answer,

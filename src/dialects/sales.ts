@@ -21,6 +21,10 @@ import {
  */
 export const sales: Dialect = {
   name: 'sales',
+  kinds: [
+    ...['ticket.opened', 'ticket.item-added', 'ticket.closed'],
+    ...['sale.recorded', 'sale.voided'],
+  ],
   envelopeOf(body) {
     const envelope = Array.isArray(body) ? { events: body } : body;
     const asked = { atomic: false, conflicts: 'keep' } as const;

@@ -1,5 +1,6 @@
 import manifest from '../../package.json' with { type: 'json' };
 import type { KindRegistry } from '../kinds/registry.ts';
+import { dialectsFor } from '../dialects/dialect-of.ts';
 import type { Examples } from './examples.ts';
 import { conflictPaths } from './paths/conflicts.ts';
 import { healthPaths } from './paths/health.ts';
@@ -11,6 +12,7 @@ import { type Json, schemasOf } from './schemas.ts';
 
 /** The OpenAPI 3.1 document: schemas from src/protocol and the kinds, codes from src/errors.ts. */
 export function buildDocument(kinds: KindRegistry, examples: Examples): Json {
+  const dialects = dialectsFor((name) => kinds.find(name) !== undefined);
   return {
     openapi: '3.1.0',
     info: {
@@ -31,7 +33,7 @@ export function buildDocument(kinds: KindRegistry, examples: Examples): Json {
       { name: 'Health', description: 'What whoever runs it calls.' },
     ],
     paths: {
-      ...pushPaths(kinds, examples),
+      ...pushPaths(kinds, dialects, examples),
       ...pullPaths(examples),
       ...conflictPaths(examples),
       ...historyPaths(examples),
@@ -42,7 +44,7 @@ export function buildDocument(kinds: KindRegistry, examples: Examples): Json {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
       },
       headers: headerComponents(),
-      schemas: schemasOf(kinds),
+      schemas: schemasOf(kinds, dialects),
     },
   };
 }

@@ -2,11 +2,11 @@ import { stringify } from 'yaml';
 import type { KindRegistry } from '../kinds/registry.ts';
 import { buildDocument } from './document.ts';
 import { errorPage } from './error-page.ts';
-import { readExamples } from './examples.ts';
+import { chooseExamples } from './examples.ts';
 
 /** Every file that is printed from the code, by its path from the project's root. */
 export function renderFiles(kinds: KindRegistry): ReadonlyMap<string, string> {
-  const document = buildDocument(kinds, readExamples());
+  const document = buildDocument(kinds, chooseExamples(kinds));
   // Long texts stay on one line each, so that a changed word is a changed line.
   const yaml = stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
   const notice =

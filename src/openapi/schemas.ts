@@ -1,4 +1,8 @@
 import { z } from 'zod';
+import { colony } from '../dialects/colony.ts';
+import type { Dialects } from '../dialects/dialect-of.ts';
+import { freight } from '../dialects/freight.ts';
+import { sales } from '../dialects/sales.ts';
 import { eventFailures } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import { colonyPushSchema } from '../protocol/colony.ts';
@@ -37,16 +41,17 @@ export function pathParameter(name: string, description: string): Json {
   return { name, in: 'path', required: true, description, schema: { type: 'string' } };
 }
 
-export function schemasOf(kinds: KindRegistry): Json {
+export function schemasOf(kinds: KindRegistry, dialects: Dialects): Json {
   const record = toJsonSchema(recordSchema, 'output');
   const pushRequest = toJsonSchema(pushEnvelopeSchema, 'input');
   Object.assign(pushRequest.properties as Json, {
     events: {
       type: 'array',
       minItems: 1,
-      items: { anyOf: [ref('Event'), ref('FreightEvent')] },
+      items: dialects.has(freight) ? { anyOf: [ref('Event'), ref('FreightEvent')] } : ref('Event'),
     },
   });
+  const pushAnswer = toJsonSchema(pushAnswerSchema, 'output');
   const payloads = kinds.kinds.flatMap((kind) =>
     Array.from({ length: kind.newestVersion }, (_, index) => {
       const schema = kind.schemaOf(index + 1);
@@ -57,16 +62,20 @@ export function schemasOf(kinds: KindRegistry): Json {
   return {
     PushRequest: pushRequest,
     Event: { ...toJsonSchema(eventSchema, 'input'), ...payloadRule(kinds) },
-    FreightEvent: { ...toJsonSchema(freightEventSchema, 'input'), ...payloadRule(kinds) },
-    ColonyPushRequest: toJsonSchema(colonyPushSchema, 'input'),
-    SalesPushRequest: toJsonSchema(salesPushSchema, 'input'),
-    SalesPushAnswer: toJsonSchema(salesPushAnswerSchema, 'output'),
+    ...(dialects.has(freight) && {
+      FreightEvent: { ...toJsonSchema(freightEventSchema, 'input'), ...payloadRule(kinds) },
+    }),
+    ...(dialects.has(colony) && { ColonyPushRequest: toJsonSchema(colonyPushSchema, 'input') }),
+    ...(dialects.has(sales) && {
+      SalesPushRequest: toJsonSchema(salesPushSchema, 'input'),
+      SalesPushAnswer: toJsonSchema(salesPushAnswerSchema, 'output'),
+    }),
     FailureCode: {
       type: 'string',
       description: 'Why an event failed: a code of Landfall, or of the kind itself',
       enum: Object.keys({ ...eventFailures, ...kinds.failures }),
     },
-    PushAnswer: toJsonSchema(pushAnswerSchema, 'output'),
+    PushAnswer: dialects.has(freight) ? pushAnswer : without(pushAnswer, 'clientRequestId'),
     PullAnswer: toJsonSchema(pullAnswerSchema, 'output'),
     Record: record,
     Conflict: toJsonSchema(conflictSchema, 'output'),
@@ -87,6 +96,12 @@ export function schemasOf(kinds: KindRegistry): Json {
     },
     ...Object.fromEntries(payloads),
   };
+}
+
+/** The schema without a member that no answer has here, however deep it stands. */
+function without(schema: Json, member: string): Json {
+  const text = JSON.stringify(schema, (name, value) => (name === member ? undefined : value));
+  return JSON.parse(text);
 }
 
 /** Ties each kind to the schema of its payload, so that a generated client cannot mix them. */
@@ -120,7 +135,7 @@ const shared = new Map<unknown, string>([
   [failureCodeSchema, 'FailureCode'],
 ]);
 
-function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
+export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
   const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
     io,
     target: 'draft-2020-12',

@@ -1,13 +1,14 @@
 import { isUtf8 } from 'node:buffer';
 import jwt, { type FastifyJWTOptions, type TokenOrHeader } from '@fastify/jwt';
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
-import { z } from 'zod';
 import type { AuthConfig } from '../config.ts';
 import { RequestProblem } from '../errors.ts';
 import { createIssuerKeys, issuerAlgorithms } from '../issuer-keys.ts';
 import { rememberTokens, type Verified } from '../known-tokens.ts';
 import { identifierSchema } from '../protocol/text.ts';
+import { readClaim, readClaims } from '../token-claims.ts';
+import { TokenRefusal, toTokenFault } from '../token-fault.ts';
 
 export type Scope = 'sync:push' | 'sync:pull';
 
@@ -34,88 +35,94 @@ declare module 'fastify' {
 /** How far the issuer's clock may be from this one's. */
 const clockToleranceMs = 30_000;
 
-const tokenSchema = z.object({
-  /** Bytes that are no UTF-8 would all read as U+FFFD, and two tenants as one. */
-  input: z
-    .string()
-    .refine((input) => input.split('.').every((part) => isUtf8(Buffer.from(part, 'base64url')))),
-  header: z.object({
-    /** A token made for another purpose, such as a logout, says so. */
-    typ: z.stringFormat('token type', /^(application\/)?(at\+)?jwt$/i).optional(),
-    /** What must be understood is not: the service knows no extension, an unencoded payload least. */
-    crit: z.undefined().optional(),
-    b64: z.literal(true).optional(),
-  }),
-  payload: z.record(z.string(), z.unknown()),
-});
+const tokenType = /^(application\/)?(at\+)?jwt$/i;
 
-const claimsSchema = z.object({
-  /** Finite: `1e999` would never pass. */
-  exp: z.number(),
-  iat: z
-    .number()
-    .refine((seconds) => seconds * 1000 <= Date.now() + clockToleranceMs)
-    .optional(),
-  /** Checked with the signature. */
-  nbf: z.number().optional().catch(undefined),
-  sub: identifierSchema.nullish().transform((sub) => sub ?? null),
-  device: identifierSchema.nullish().transform((device) => device ?? null),
-  scope: z
-    .string()
-    .default('')
-    .transform((list) => list.split(' ')),
-});
+interface VerifiedToken {
+  readonly input: string;
+  readonly header: { readonly typ?: unknown; readonly crit?: unknown; readonly b64?: unknown };
+  readonly payload: { readonly [name: string]: unknown };
+}
 
 /** Checks tokens before a body is read, and gives each request its actor. */
 export const auth = plugin<{ config: AuthConfig }>(
   async (app, { config }) => {
-    await app.register(jwt, jwtOptions(config, app.log));
+    await app.register(jwt, jwtOptions(config, app));
     app.decorateRequest('actor');
-    const verify = (request: FastifyRequest) => verifyToken(request, config.tenantClaim);
+    const verify = (request: FastifyRequest) => verifyToken(request, config);
     // Of published keys one may be withdrawn: it is asked for each time.
     const identify = config.mode === 'secret' ? rememberTokens(verify) : verify;
     app.addHook('onRequest', async (request) => {
       const { scope } = request.routeOptions.config;
       if (scope === undefined) return;
-      const { actor } = await identify(request);
+      const { actor } = await identify(request).catch((error) => {
+        if (error instanceof TokenRefusal) request.logFields.tokenFault = error.fault;
+        throw error;
+      });
       if (!actor.scopes.includes(scope)) {
         throw new RequestProblem('FORBIDDEN', `This call needs the scope ${scope}.`);
       }
       request.actor = actor;
     });
   },
-  { name: 'auth' },
+  { name: 'auth', dependencies: ['observability'] },
 );
 
 async function verifyToken(
   request: FastifyRequest,
-  tenantClaim: string,
+  config: AuthConfig,
 ): Promise<Verified & { readonly actor: Actor }> {
-  const verified = await request.jwtVerify<object>().catch((error) => {
+  const verified = await request.jwtVerify<VerifiedToken>().catch((error) => {
     throw toProblem(error);
   });
-  const token = tokenSchema.safeParse(verified);
-  const claims = claimsSchema.safeParse(token.data?.payload);
-  if (!token.success || !claims.success) throw new RequestProblem('TOKEN_INVALID');
-  const tenant = identifierSchema.safeParse(token.data.payload[tenantClaim]);
-  if (!tenant.success) throw new RequestProblem('TENANT_REQUIRED');
-  const { sub, device, scope: scopes, exp, iat = 0, nbf = 0 } = claims.data;
+  checkWhole(verified);
+  const { payload } = verified;
+  const read = readClaims(payload, config.claims, config.defaultScopes);
+  if (!read.ok) throw new TokenRefusal(`claim ${read.fault}`);
+  const { subject, device: deviceId, scopes, exp, iat = 0, nbf = 0 } = read.claims;
+  if (iat * 1000 > Date.now() + clockToleranceMs) throw new TokenRefusal('not yet valid');
+  const tenantId = readTenant(payload, config.claims.tenant);
   return {
-    actor: { tenantId: tenant.data, subject: sub, deviceId: device, scopes },
+    actor: { tenantId, subject, deviceId, scopes },
     from: Math.max(iat, nbf) * 1000 - clockToleranceMs,
     until: exp * 1000 + clockToleranceMs,
   };
 }
 
+/** What of a token its signature does not tell. */
+function checkWhole({ input, header }: VerifiedToken): void {
+  // Bytes that are no UTF-8 would all read as U+FFFD, and two tenants as one.
+  if (!input.split('.').every((part) => isUtf8(Buffer.from(part, 'base64url')))) {
+    throw new TokenRefusal('malformed');
+  }
+  const { typ, crit, b64 } = header;
+  // A token made for another purpose, such as a logout, says so.
+  if (typ !== undefined && !(typeof typ === 'string' && tokenType.test(typ))) {
+    throw new TokenRefusal('type');
+  }
+  // What must be understood is not: the service knows no extension, an unencoded payload least.
+  if (crit !== undefined || (b64 !== undefined && b64 !== true)) {
+    throw new TokenRefusal('extension');
+  }
+}
+
+function readTenant(payload: VerifiedToken['payload'], claim: string): string {
+  const found = readClaim(payload, claim);
+  const tenant = identifierSchema.safeParse(found);
+  if (tenant.success) return tenant.data;
+  const fault = found === undefined || found === null ? 'tenant missing' : 'tenant malformed';
+  throw new TokenRefusal(fault, 'TENANT_REQUIRED');
+}
+
 const missing = new Set(['FST_JWT_NO_AUTHORIZATION_IN_HEADER', 'FST_JWT_BAD_REQUEST']);
 
 /** One answer for whatever is wrong with a token: the reason would help only who forges one. */
-function toProblem(error: { code?: string }): RequestProblem {
+function toProblem(error: Error & { code?: string }): RequestProblem {
   if (error instanceof RequestProblem) return error;
-  return new RequestProblem(missing.has(error.code ?? '') ? 'AUTH_REQUIRED' : 'TOKEN_INVALID');
+  if (missing.has(error.code ?? '')) return new RequestProblem('AUTH_REQUIRED');
+  return new TokenRefusal(toTokenFault(error));
 }
 
-function jwtOptions(config: AuthConfig, log: FastifyBaseLogger): FastifyJWTOptions {
+function jwtOptions(config: AuthConfig, app: FastifyInstance): FastifyJWTOptions {
   const { issuer, audience } = config;
   // A claim is only checked where it is there, so what is checked is also required.
   const verify = {
@@ -129,19 +136,33 @@ function jwtOptions(config: AuthConfig, log: FastifyBaseLogger): FastifyJWTOptio
     return { secret: config.secret, verify: { ...verify, algorithms: ['HS256'] } };
   }
   return {
-    secret: publishedKey(config.jwksUrl, log),
+    secret: publishedKey(config.jwksUrl, app),
     decode: { complete: true },
     verify: { ...verify, algorithms: [...issuerAlgorithms] },
   };
 }
 
 /** The issuer's key for a token. Of the token, only `kid` and `alg` say which. */
-function publishedKey(jwksUrl: string, log: FastifyBaseLogger) {
-  const keyOf = createIssuerKeys(jwksUrl, (err) =>
+function publishedKey(jwksUrl: string, app: FastifyInstance) {
+  const { log } = app;
+  const keys = createIssuerKeys(jwksUrl, (err) =>
     log.warn({ event: 'issuer.failed', err }, 'the keys at hand serve on'),
   );
+  // An address that is wrong is seen at once, and not at the first token. The service starts all the same:
+  // the issuer may be what is down.
+  app.addHook('onListen', async () => {
+    await keys.fetchNow().catch((error) => {
+      const line = `JWKS_URL: the issuer did not give its keys, ${reasonOf(error)}: tokens are answered 503 until it does`;
+      log.warn({ event: 'issuer.failed' }, line);
+    });
+  });
   return async (_request: FastifyRequest, token: TokenOrHeader): Promise<string> => {
     const { kid, alg } = 'header' in token ? token.header : token;
-    return keyOf(kid, alg);
+    return keys.find(kid, alg);
   };
+}
+
+/** One line: what `fetch` throws has the reason in its cause. */
+function reasonOf(error: Error & { readonly cause?: { readonly code?: string } }): string {
+  return error.cause?.code ?? error.message.split('\n', 1)[0] ?? '';
 }

@@ -1,14 +1,17 @@
-import { createHmac, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
-import { LruMap } from 'toad-cache';
 import { isForLackOfRoom } from '../admission/refusals.ts';
 import type { Dialect } from '../dialects/dialect.ts';
 import type { ProblemCode } from '../errors.ts';
+import { createTenantHash, type TenantHash } from '../tenant-hash.ts';
+import type { TokenFault } from '../token-fault.ts';
 
 /** What a route adds to its request's log line. Counts and times, never what was sent. */
 export interface LogFields {
   code?: ProblemCode;
+  /** Why a token was refused, which its sender is not told. */
+  tokenFault?: TokenFault;
   /** With RATE_LIMITED: which one was reached. */
   limit?: 'address' | 'tenant' | 'subject';
   /** Of a push, where it is not the plain one. */
@@ -30,15 +33,12 @@ declare module 'fastify' {
   }
 }
 
-/** Tenants and devices whose hash is remembered: the latest. */
-const maxNames = 10_000;
-
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** One line a request, when its answer has left. */
 export const observability = plugin<{ logHashKey: KeyObject }>(
   async (app, { logHashKey }) => {
-    const hash = createNameHash(logHashKey);
+    const hash = createTenantHash(logHashKey);
     app.decorateRequest('logFields');
     app.addHook('onRequest', async (request, reply) => {
       request.logFields = {};
@@ -59,7 +59,7 @@ function levelOf({ routeOptions, logFields }: FastifyRequest, reply: FastifyRepl
 }
 
 /** The route's pattern, not the URL: a URL holds checkpoints, and whatever a scanner puts there. */
-function requestLine(request: FastifyRequest, reply: FastifyReply, hash: NameHash) {
+function requestLine(request: FastifyRequest, reply: FastifyReply, hash: TenantHash) {
   const { traceparent } = request.headers;
   const { actor } = request;
   const { queueWaitMs, transactionMs, ...fields } = request.logFields;
@@ -77,22 +77,8 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, hash: NameHas
   };
 }
 
-/** Enough to follow a tenant or a device through the log, on every process; not enough to name it. */
-type NameHash = (name: string) => string;
-
-function createNameHash(logHashKey: KeyObject): NameHash {
-  const known = new LruMap<string>(maxNames);
-  return (name) => {
-    const found = known.get(name);
-    if (found !== undefined) return found;
-    const hash = createHmac('sha256', logHashKey).update(name).digest('hex').slice(0, 16);
-    known.set(name, hash);
-    return hash;
-  };
-}
-
 /** Its name may be what a client chose, and two tenants may use the same one. */
-function hashOfDevice({ tenantId, deviceId }: FastifyRequest['actor'], hash: NameHash) {
+function hashOfDevice({ tenantId, deviceId }: FastifyRequest['actor'], hash: TenantHash) {
   return deviceId === null ? null : hash(`${tenantId}\n${deviceId}`);
 }
 

@@ -16,7 +16,7 @@ export const eventSchema = z
     identityKey: identifierSchema.describe(
       "The client's name for this action: chosen once, kept over every retry, unique per tenant",
     ),
-    kind: z.string().describe('A registered kind, such as note.put'),
+    kind: z.string().describe('The name of a kind that this server has'),
     version: z
       .int()
       .min(1)

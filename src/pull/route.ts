@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Reader, ReadGate } from '../admission/read-gate.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
+import { namesTag } from '../protocol/entity-tag.ts';
 import { printPullAnswer, pullQuerySchema } from '../protocol/pull.ts';
 import { parseQuery } from '../protocol/request.ts';
 import type { FeedPage, HeadQuery, SyncStore } from '../storage/store.ts';
@@ -48,13 +49,7 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
 
     const etag = `"${page.checkpoint}"`;
     reply.header('etag', etag).header('cache-control', 'private, no-cache');
-    if (names(request.headers['if-none-match'], etag)) return reply.code(304).send();
+    if (namesTag(request.headers['if-none-match'], etag)) return reply.code(304).send();
     return reply.type('application/json; charset=utf-8').send(printPullAnswer(page));
   });
 };
-
-/** Weak comparison (RFC 9110, 13.1.2): a proxy that compresses the answer weakens its tag. */
-function names(ifNoneMatch: string | undefined, etag: string): boolean {
-  const tags = ifNoneMatch?.split(',') ?? [];
-  return tags.some((tag) => tag.trim().replace(/^W\//, '') === etag);
-}

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { AnswerBudget } from '../admission/answer-budget.ts';
-import { dialectOf } from '../dialects/dialect-of.ts';
+import { dialectOf, dialectsFor } from '../dialects/dialect-of.ts';
 import { type Dialect, type Reading, refuseDuplicate } from '../dialects/dialect.ts';
 import { sales } from '../dialects/sales.ts';
 import { RequestProblem } from '../errors.ts';
@@ -28,13 +28,16 @@ export interface PushDeps {
   };
 }
 
-/** Takes a queue in batches and answers for every event, on two paths and in four dialects. */
+/** Takes a queue in batches and answers for every event, in the dialects that its kinds have. */
 export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
   const options = { config: { scope: 'sync:push' } } as const;
+  const dialects = dialectsFor((name) => deps.kinds.find(name) !== undefined);
   app.post('/api/sync/events', options, (request, reply) =>
-    push(request, reply, dialectOf(request.body), deps),
+    push(request, reply, dialectOf(request.body, dialects), deps),
   );
-  app.post('/api/events', options, (request, reply) => push(request, reply, sales, deps));
+  if (dialects.has(sales)) {
+    app.post('/api/events', options, (request, reply) => push(request, reply, sales, deps));
+  }
 };
 
 async function push(

@@ -9,6 +9,7 @@ import { createPrisma } from './prisma.ts';
 import { createRetentionStore, type RetentionStore } from './retention.ts';
 import { explaining } from './start-fault.ts';
 import type { SyncStore } from './store.ts';
+import { createTenantList, type TenantList } from './tenant-list.ts';
 import { createTenantRemoval, type TenantRemoval } from './tenant-removal.ts';
 
 export interface DatabaseOptions {
@@ -36,6 +37,7 @@ export interface Database {
   readonly audit: AuditStore;
   readonly retention: RetentionStore;
   readonly tenantRemoval: TenantRemoval;
+  readonly tenants: TenantList;
   readonly keys: InstanceKeys;
   /** Never throws, and answers within four seconds. */
   check(): Promise<DatabaseChecks>;
@@ -53,14 +55,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const applied = await explaining(direct, () => migrate(direct.connectionString));
   if (applied.length > 0) hooks.onMigrated(applied);
   const pool = createPool({ connectionString, max: poolSize, preparedStatements, onIdleError });
-  // It connects when a tenant is removed, and not before.
-  const removing = createPool({
+  // It connects for a command of the operator, and not before.
+  const owner = createPool({
     ...{ connectionString: direct.connectionString, max: 1 },
     ...{ preparedStatements, onIdleError },
   });
   const health = await createDatabaseHealth({ connectionString, preparedStatements });
   const close = async () => {
-    await Promise.all([pool.end(), removing.end(), health.close()]);
+    await Promise.all([pool.end(), owner.end(), health.close()]);
   };
   try {
     const keys = await explaining(own, () => readInstanceKeys(pool));
@@ -68,7 +70,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       store: createPostgresStore(pool, { onRetry: hooks.onRetry }),
       audit: createAuditStore(pool, createPrisma(pool)),
       retention: createRetentionStore(direct.connectionString),
-      tenantRemoval: createTenantRemoval(removing),
+      tenantRemoval: createTenantRemoval(owner),
+      tenants: createTenantList(owner),
       keys,
       check: () => health.check(),
       close,

@@ -1,9 +1,6 @@
+import { explainDataDir, StartFault } from '../start-fault.ts';
+import { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
 import { hasCode } from './embedded/processes.ts';
-
-/** The database cannot be used. The message is one line for whoever set the variable that it names. */
-export class StartFault extends Error {
-  override readonly name = 'StartFault';
-}
 
 /**
  * Runs a step of opening the database.
@@ -22,6 +19,25 @@ export async function explaining<Result>(
   }
 }
 
+/**
+ * Starts the embedded database.
+ *
+ * @throws StartFault where DATA_DIR cannot be written, or the platform has no such database
+ */
+export async function startOwn(
+  options: Parameters<typeof startEmbedded>[0],
+): Promise<EmbeddedPostgres> {
+  try {
+    return await startEmbedded(options);
+  } catch (error) {
+    const explained = explainDataDir(options.dataDir, error);
+    // What the system says by itself is no advice.
+    if (explained !== error || !(error instanceof Error) || 'syscall' in error) throw explained;
+    const reason = firstLine(error.message);
+    throw new StartFault(`DATABASE_URL: it is not set, and ${reason}`, { cause: error });
+  }
+}
+
 function reasonOf(error: unknown, connectionString: string): string {
   const { host, user } = partsOf(connectionString);
   if (hasCode(error, 'ECONNREFUSED', 'ENOENT') && isOfConnecting(error)) {
@@ -32,6 +48,9 @@ function reasonOf(error: unknown, connectionString: string): string {
   const message = error instanceof Error ? error.message : String(error);
   if (/timeout/.test(message)) return `no answer from ${host}`;
   if (hasCode(error, '28P01', '28000')) return `${host} refuses the login: ${firstLine(message)}`;
+  if (hasCode(error, '3D000')) {
+    return `${firstLine(message)}: create it, as with createdb, or name another`;
+  }
   if (hasCode(error, '42501') && /set role/.test(message)) {
     return `${firstLine(message)}: an administrator has to run GRANT landfall_service TO "${user}"`;
   }

@@ -118,7 +118,7 @@ test('a tenant that is not there is said not to be, before anything is asked', a
 
 test.each([[[]], [['one', 'two']]])('with %j it says how it is used', async (args) => {
   const { code, stderr } = await removeTenant(args);
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(stderr).toContain('usage: npm run remove-tenant -- <tenant>');
 });
 

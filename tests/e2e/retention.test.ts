@@ -68,7 +68,7 @@ test('npm run retention says so where another process is at it, which is no faul
 
 test('npm run retention without --once does nothing but say how it is used', async () => {
   const { code, stdout, stderr } = await retention([]);
-  expect([code, stdout]).toEqual([1, '']);
+  expect([code, stdout]).toEqual([2, '']);
   expect(stderr).toContain('usage: npm run retention -- --once');
   expect(await tombstonesOf(tenant)).toEqual(['n1']);
 });

@@ -98,16 +98,18 @@ describe('npm run token', () => {
   const token = (...args: string[]) =>
     run('npm', ['run', '--silent', 'token', '--', ...args], {
       cwd: root,
-      env: { ...process.env, DATA_DIR: dataDir },
+      env: { ...process.env, DATA_DIR: dataDir, JWT_SECRET: '', JWKS_URL: '' },
     });
 
-  test('prints a token with the claims asked for, and nothing else', async () => {
+  test('prints a token with the claims asked for, and whose secret has signed it', async () => {
     const { stdout, stderr } = await token(
       ...['--tenant', 'shop', '--device', 'till-1', '--subject', 'ann'],
       ...['--scope', 'sync:pull', '--ttl', '5m'],
     );
     expect(stdout).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+\n$/);
-    expect(stderr.replace(/^npm warn .*\n/gm, '')).toBe('');
+    expect(stderr.replace(/^npm warn .*\n/gm, '')).toBe(
+      `signed with the secret that the service made in ${dataDir}/jwt-secret, as JWT_SECRET is not set\n`,
+    );
     const claims = JSON.parse(Buffer.from(stdout.split('.')[1] ?? '', 'base64url').toString());
     expect(claims).toMatchObject({
       ...{ tenant: 'shop', device: 'till-1', sub: 'ann', scope: 'sync:pull' },
@@ -117,7 +119,7 @@ describe('npm run token', () => {
 
   test('says what is missing, and prints no token', async () => {
     const failure = await token('--tenant', 'shop').catch((error) => error);
-    expect(failure.code).toBe(1);
+    expect(failure.code).toBe(2);
     expect(failure.stdout).toBe('');
     expect(failure.stderr).toContain('--device');
   });

@@ -123,7 +123,7 @@ export function badContents(good: Signer): Forgery[] {
     ...[undefined, null, 0, anHourAgo, String(inAnHour), [inAnHour], {}].map((exp) => ({ exp })),
     ...[inAnHour, String(anHourAgo), null, 1e300].map((nbf) => ({ nbf })),
     ...[inAnHour, String(anHourAgo), null].map((iat) => ({ iat })),
-    ...[['sync:pull'], null, 5].map((scope) => ({ scope })),
+    ...[[['sync:pull']], ['sync:pull', 5], {}, null, 5].map((scope) => ({ scope })),
     ...[5, '', 'a\nb'].map((sub) => ({ sub })),
   ];
   const claims = JSON.stringify(without('exp')).slice(0, -1);

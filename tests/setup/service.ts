@@ -62,6 +62,10 @@ const defaults = {
   JWT_ISSUER: '',
   JWT_AUDIENCE: '',
   JWT_TENANT_CLAIM: '',
+  JWT_DEVICE_CLAIM: '',
+  JWT_SUBJECT_CLAIM: '',
+  JWT_SCOPE_CLAIM: '',
+  JWT_DEFAULT_SCOPES: '',
   // All clients of a test have one address, and none of them waits.
   RATE_LIMIT_ADDRESS: 'off',
   RATE_LIMIT_TENANT: 'off',

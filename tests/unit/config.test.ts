@@ -10,6 +10,14 @@ const jwks = {
   JWT_AUDIENCE: 'landfall',
 };
 
+const usualTokens = {
+  claims: {
+    ...{ tenant: 'tenant', device: 'device', subject: 'sub' },
+    scopes: ['scope', 'scp', 'permissions'],
+  },
+  defaultScopes: [],
+};
+
 const load = (environment: NodeJS.ProcessEnv) => loadConfig(environment, (dir) => `made in ${dir}`);
 
 describe('an environment with nothing set', () => {
@@ -21,7 +29,7 @@ describe('an environment with nothing set', () => {
       logLevel: 'info',
       databaseUrl: undefined,
       dataDir: '.data',
-      auth: { mode: 'secret', secret: 'made in .data', tenantClaim: 'tenant' },
+      auth: { mode: 'secret', secret: 'made in .data', isOwnSecret: true, ...usualTokens },
       limits: { maxBatchEvents: 500, maxEventAgeMs: null },
       maxGroupTenants: Infinity,
       retention: { tombstoneMs: 7_776_000_000, eventMs: null, intervalMs: 3_600_000 },
@@ -54,6 +62,10 @@ describe('what is set', () => {
       DATA_DIR: '/data',
       JWT_SECRET: secret,
       JWT_TENANT_CLAIM: 'org',
+      JWT_DEVICE_CLAIM: 'app.device',
+      JWT_SUBJECT_CLAIM: 'https://app.example/user',
+      JWT_SCOPE_CLAIM: 'roles, scp',
+      JWT_DEFAULT_SCOPES: 'sync:pull  sync:push',
       MAX_BATCH_EVENTS: '50',
       MAX_EVENT_BYTES: '1000',
       MAX_BODY_BYTES: '2000',
@@ -91,7 +103,14 @@ describe('what is set', () => {
       preparedStatements: false,
       databasePoolSize: 20,
       dataDir: '/data',
-      auth: { mode: 'secret', tenantClaim: 'org', secret, issuer: undefined, audience: undefined },
+      auth: {
+        ...{ mode: 'secret', secret, isOwnSecret: false, issuer: undefined, audience: undefined },
+        claims: {
+          ...{ tenant: 'org', device: 'app.device', subject: 'https://app.example/user' },
+          scopes: ['roles', 'scp'],
+        },
+        defaultScopes: ['sync:pull', 'sync:push'],
+      },
       limits: {
         maxBatchEvents: 50,
         maxEventBytes: 1000,
@@ -140,7 +159,7 @@ describe('what is set', () => {
     const DATABASE_URL = 'postgresql://db/landfall';
     expect(load({ NODE_ENV: 'production', DATABASE_URL, ...jwks }).auth).toEqual({
       mode: 'jwks',
-      tenantClaim: 'tenant',
+      ...usualTokens,
       jwksUrl: jwks.JWKS_URL,
       issuer: jwks.JWT_ISSUER,
       audience: jwks.JWT_AUDIENCE,
@@ -245,9 +264,10 @@ describe('a refusal names the variable', () => {
     ['DATABASE_URL', { DATABASE_URL: 'localhost' }],
     ['DATABASE_POOL_SIZE', { DATABASE_POOL_SIZE: '0' }],
     ['JWT_SECRET', { JWT_SECRET: 's'.repeat(31) }],
-    ...['-----BEGIN PUBLIC KEY-----', '\n-----BEGIN CERTIFICATE-----', '{ "kty" : "RSA" }'].map(
-      (begin): [string, NodeJS.ProcessEnv] => ['JWT_SECRET', { JWT_SECRET: begin + secret }],
-    ),
+    ['JWT_SCOPE_CLAIM', { JWT_SCOPE_CLAIM: ',' }],
+    ['JWT_SCOPE_CLAIM', { JWT_SCOPE_CLAIM: 'scope,,scp' }],
+    ['JWT_DEFAULT_SCOPES', { JWT_DEFAULT_SCOPES: 'sync:pull,sync:push' }],
+    ['JWT_DEFAULT_SCOPES', { JWT_DEFAULT_SCOPES: 'sync:pull\tsync:push' }],
     ['JWT_SECRET', { NODE_ENV: 'production' }],
     ['JWT_SECRET', { NODE_ENV: 'production', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' }],
     ['JWKS_URL', { ...jwks, JWKS_URL: 'file:///keys.json' }],

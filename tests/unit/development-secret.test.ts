@@ -1,9 +1,18 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import { developmentSecret } from '../../src/development-secret.ts';
+import { StartFault } from '../../src/start-fault.ts';
 
 let home: string;
 beforeEach(() => {
@@ -37,13 +46,60 @@ test('it is strong enough for the check of a secret that somebody set', () => {
   expect(() => loadConfig(env, () => '')).not.toThrow();
 });
 
-test('one that is there already is taken as it is', () => {
-  writeFileSync(join(home, 'jwt-secret'), 'put here by hand');
-  expect(developmentSecret(home)).toBe('put here by hand');
+describe('one that is there already', () => {
+  const write = (secret: string, mode = 0o600) => {
+    writeFileSync(join(home, 'jwt-secret'), secret);
+    chmodSync(join(home, 'jwt-secret'), mode);
+  };
+  const good = 'put here by hand, of more than 32 bytes';
+
+  test('is taken as it is', () => {
+    write(good);
+    expect(developmentSecret(home)).toBe(good);
+  });
+
+  test.each([0o640, 0o604, 0o660, 0o644, 0o666, 0o610])(
+    'is refused in one line where others can read or change it: mode %i',
+    (mode) => {
+      write(good, mode);
+      const line = refusalOf(() => developmentSecret(home));
+      expect(line).toBe(
+        `JWT_SECRET: others can read ${home}/jwt-secret (mode 0${mode.toString(8)}): ` +
+          `run chmod 600 ${home}/jwt-secret, or set JWT_SECRET`,
+      );
+    },
+  );
+
+  test.each([
+    ['nothing', ''],
+    ['half a secret', 'x'.repeat(31)],
+    ['a public key', `-----BEGIN PUBLIC KEY-----\n${good}`],
+  ])('is refused in one line where it holds %s', (_what, secret) => {
+    write(secret);
+    const line = refusalOf(() => developmentSecret(home));
+    expect(line).toMatch(
+      /^JWT_SECRET: what \S+ holds must be .*: remove it, and a new one is made/,
+    );
+    expect(line).not.toContain(secret || '\0');
+  });
 });
 
-test('where the folder cannot be made, the error says so', () => {
+test('where the folder cannot be made, one line names the variable', () => {
   writeFileSync(join(home, 'file'), '');
-  expect(() => developmentSecret(join(home, 'file', 'data'))).toThrow('ENOTDIR');
-  expect(() => developmentSecret(join(home, 'file'))).toThrow('EEXIST');
+  for (const dataDir of [join(home, 'file', 'data'), join(home, 'file')]) {
+    expect(refusalOf(() => developmentSecret(dataDir))).toMatch(
+      /^DATA_DIR: \S+ cannot be used, .* file: name another folder, or set DATABASE_URL and JWT_SECRET$/,
+    );
+  }
 });
+
+/** The message of a StartFault: one line. */
+function refusalOf(step: () => unknown): string {
+  try {
+    step();
+  } catch (error) {
+    if (error instanceof StartFault && !error.message.includes('\n')) return error.message;
+    throw error;
+  }
+  throw new Error('it was taken');
+}

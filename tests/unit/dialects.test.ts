@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { colony } from '../../src/dialects/colony.ts';
 import { refuseDuplicate } from '../../src/dialects/dialect.ts';
-import { dialectOf } from '../../src/dialects/dialect-of.ts';
+import { dialectOf, dialectsFor } from '../../src/dialects/dialect-of.ts';
 import { freight } from '../../src/dialects/freight.ts';
 import { plain } from '../../src/dialects/plain.ts';
 import { sales } from '../../src/dialects/sales.ts';
 import { RequestProblem } from '../../src/errors.ts';
+import { bundledKinds } from '../../src/kinds/registry.ts';
 import { salesEventSchema } from '../../src/protocol/sales.ts';
 import { timestampSchema } from '../../src/protocol/time.ts';
 
@@ -16,7 +17,56 @@ test.each<[what: string, body: unknown, name: string]>([
   ['an envelope without events', { events: { clientRequestId: 1 } }, 'plain'],
   ['no object', null, 'plain'],
 ])('%s is read as its dialect', (_what, body, name) => {
-  expect(dialectOf(body).name).toBe(name);
+  expect(
+    dialectOf(
+      body,
+      dialectsFor(() => true),
+    ).name,
+  ).toBe(name);
+});
+
+describe('a dialect is on where one of its kinds is there', () => {
+  const on = (...kinds: readonly string[]) =>
+    [...dialectsFor((name) => kinds.includes(name))].map(({ name }) => name);
+
+  test.each<[kind: string, name: string]>([
+    ...['structure.build', 'research.queue', 'unit.train'].map((kind): [string, string] => [
+      kind,
+      'colony',
+    ]),
+    ...['shipment.create', 'quote.update', 'invoice.create'].map((kind): [string, string] => [
+      kind,
+      'freight',
+    ]),
+    ...['ticket.opened', 'ticket.closed', 'sale.recorded', 'sale.voided'].map(
+      (kind): [string, string] => [kind, 'sales'],
+    ),
+  ])('%s: %s', (kind, name) => {
+    expect(on(kind)).toEqual([name]);
+  });
+
+  test('none is where there are none of them', () => {
+    expect(on('book.put', 'note.put', 'resource.put', 'empire.put')).toEqual([]);
+  });
+
+  test('each names kinds that come with Landfall', () => {
+    const names = bundledKinds.map(({ name }) => name);
+    for (const { kinds } of [colony, freight, sales]) {
+      expect(names).toEqual(expect.arrayContaining([...kinds]));
+    }
+  });
+
+  test.each<unknown>([[], [{ kind: 'unit' }], { events: [{ clientRequestId: 'k' }] }])(
+    'a body of one that is off is read as the plain one: %j',
+    (body) => {
+      expect(
+        dialectOf(
+          body,
+          dialectsFor(() => false),
+        ).name,
+      ).toBe('plain');
+    },
+  );
 });
 
 test.each([

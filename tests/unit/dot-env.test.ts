@@ -20,13 +20,14 @@ test('a file .env sets what is not set yet', () => {
   vi.stubEnv('LANDFALL_TEST_SET', 'by hand');
   vi.stubEnv('LANDFALL_TEST_UNSET', undefined);
   writeFileSync('.env', 'LANDFALL_TEST_SET=by file\nLANDFALL_TEST_UNSET=by file\n');
-  loadDotEnv();
+  const added = loadDotEnv(process.env);
+  expect(added).toEqual(new Set(['LANDFALL_TEST_UNSET']));
   expect(process.env.LANDFALL_TEST_SET).toBe('by hand');
   expect(process.env.LANDFALL_TEST_UNSET).toBe('by file');
 });
 
 test('without a file .env nothing happens', () => {
   const environment = { ...process.env };
-  loadDotEnv();
+  expect(loadDotEnv(process.env)).toEqual(new Set());
   expect(process.env).toEqual(environment);
 });

@@ -1,3 +1,6 @@
+import { colony } from '../../dialects/colony.ts';
+import type { Dialects } from '../../dialects/dialect-of.ts';
+import { sales } from '../../dialects/sales.ts';
 import { eventFailures, type ProblemCode } from '../../errors.ts';
 import type { KindRegistry } from '../../kinds/registry.ts';
 import { pushQuerySchema } from '../../protocol/push.ts';
@@ -12,14 +15,14 @@ import {
 } from '../responses.ts';
 import { type Json, queryParameters, ref } from '../schemas.ts';
 
-export function pushPaths(kinds: KindRegistry, examples: Examples): Json {
+export function pushPaths(kinds: KindRegistry, dialects: Dialects, examples: Examples): Json {
   return {
-    '/api/sync/events': { post: pushOperation(kinds, examples) },
-    '/api/events': { post: salesOperation(examples) },
+    '/api/sync/events': { post: pushOperation(kinds, dialects, examples) },
+    ...(dialects.has(sales) && { '/api/events': { post: salesOperation(examples) } }),
   };
 }
 
-function pushOperation(kinds: KindRegistry, examples: Examples): Json {
+function pushOperation(kinds: KindRegistry, dialects: Dialects, examples: Examples): Json {
   return {
     operationId: 'pushEvents',
     tags: ['Sync'],
@@ -34,7 +37,9 @@ function pushOperation(kinds: KindRegistry, examples: Examples): Json {
       required: true,
       content: {
         'application/json': {
-          schema: { anyOf: [ref('PushRequest'), ref('ColonyPushRequest')] },
+          schema: dialects.has(colony)
+            ? { anyOf: [ref('PushRequest'), ref('ColonyPushRequest')] }
+            : ref('PushRequest'),
           examples: examplesOf(examples.pushBody),
         },
       },

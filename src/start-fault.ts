@@ -1,0 +1,69 @@
+import { resolve, sep } from 'node:path';
+
+/**
+ * The service, or a command, cannot run as it is set up. The message is one line that names the variable
+ * to look at, and says what to do.
+ */
+export class StartFault extends Error {
+  override readonly name = 'StartFault';
+}
+
+const reasons = new Map([
+  ['EACCES', 'this user may not write there'],
+  ['EPERM', 'this user may not write there'],
+  ['EROFS', 'the disk is read-only'],
+  ['ENOSPC', 'the disk is full'],
+  ['EDQUOT', 'the disk is full'],
+  ['ENOTDIR', 'a part of the path is a file'],
+  ['EEXIST', 'it is a file'],
+  ['ELOOP', 'its symbolic links go in a circle'],
+  ['ENAMETOOLONG', 'the path is too long'],
+  ['ENOENT', 'its symbolic link points nowhere'],
+]);
+
+const codeOf = (error: unknown) =>
+  error instanceof Error && 'code' in error ? String(error.code) : '';
+
+/** A StartFault for what a step failed for that writes to DATA_DIR; any other error stays as it is. */
+export function explainDataDir(dataDir: string, error: unknown): unknown {
+  const reason = reasons.get(codeOf(error));
+  if (reason === undefined || !isAbout(dataDir, error)) return error;
+  const cure = 'name another folder, or set DATABASE_URL and JWT_SECRET';
+  const line = `DATA_DIR: ${dataDir} cannot be used, ${reason}: ${cure}`;
+  return new StartFault(line, { cause: error });
+}
+
+/** A folder above it counts too, where that is what could not be entered. */
+function isAbout(dataDir: string, error: unknown): boolean {
+  const { path } = Object(error);
+  if (typeof path !== 'string') return false;
+  const [failed, folder] = [resolve(path) + sep, resolve(dataDir) + sep];
+  return failed.startsWith(folder) || folder.startsWith(failed);
+}
+
+/** A StartFault for why the service cannot listen; any other error stays as it is. */
+export function explainListen(
+  { host, port }: { readonly host: string; readonly port: number },
+  error: unknown,
+): unknown {
+  const line = listenFault(host, port, codeOf(error));
+  return line === undefined ? error : new StartFault(line, { cause: error });
+}
+
+function listenFault(host: string, port: number, code: string): string | undefined {
+  switch (code) {
+    case 'EADDRINUSE':
+      return `PORT: ${port} is taken at ${host}: stop what listens there, or set another one`;
+    case 'EACCES':
+    case 'EPERM':
+      return `PORT: this user may not open ${port}: set one from 1024 on`;
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'EADDRNOTAVAIL':
+    case 'EINVAL':
+    case 'EAFNOSUPPORT':
+      return `HOST: ${host} is no address of this machine: set one, such as 127.0.0.1, or 0.0.0.0 for all`;
+    default:
+      return undefined;
+  }
+}

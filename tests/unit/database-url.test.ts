@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest';
+import { findDatabaseUrlFault } from '../../src/database-url.ts';
+import { refusal } from './support/config-refusal.ts';
+
+test.each([
+  'postgresql://localhost/landfall',
+  'postgres://app:secret@db:5432/landfall?sslmode=require',
+  'postgresql://app@localhost/landfall?host=/var/run/postgresql',
+  'postgresql://localhost/landfall?user=app@example',
+  'postgresql:///landfall?host=/var/run/postgresql',
+  'postgresql://app:p%2Fa%3Fs%23s%40%25@db/landfall',
+  'postgresql://app:p@ss@db/landfall',
+  'postgresql://app:geheim%C3%A9@[::1]:5432/landfall',
+])('%s is taken', (url) => {
+  expect(findDatabaseUrlFault(url)).toBeUndefined();
+});
+
+test.each(['/', '?', '#', '1/', '1?', '1#', '12/34', '%', '%zz', 'a%'])(
+  'a password with %j as it is is refused, with how to write it',
+  (part) => {
+    const fault = findDatabaseUrlFault(`postgresql://app:${part}secret@db:5432/landfall`);
+    expect(fault).toMatch(
+      /^cannot be read.* write \/ as %2F, \? as %3F, # as %23, @ as %40, % as %25$/,
+    );
+    expect(fault).not.toContain('secret');
+  },
+);
+
+test.each(['', ' ', 'localhost', 'db:5432/landfall', 'mysql://db/landfall', 'http://db', '//db/x'])(
+  '%j is refused as a URL of another server',
+  (url) => {
+    expect(findDatabaseUrlFault(url)).toBe('must be a URL that begins with postgresql://');
+  },
+);
+
+test('a port is refused with what it may be', () => {
+  for (const PORT of ['65536', '99999', '-1', '80.5', 'http', '0x50', '1e3', '  ']) {
+    expect(refusal({ PORT })).toBe('PORT: must be a port, 0 to 65535');
+  }
+});

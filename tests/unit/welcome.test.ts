@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { loadConfig } from '../../src/config.ts';
+import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
+import { welcome } from '../../src/welcome.ts';
+
+const secret = 'a secret of thirty-two characters';
+const registry = createRegistry(bundledKinds);
+const printed = (environment: NodeJS.ProcessEnv) =>
+  welcome('http://127.0.0.1:3000', loadConfig(environment, () => secret).auth, registry);
+const token = /\beyJ[\w-]+\.[\w-]+\.[\w-]+/;
+
+test('with a secret that the service made, a token and two commands are printed', () => {
+  const text = printed({});
+  expect(text).toMatch(token);
+  expect(text.match(/^curl /gm)).toHaveLength(2);
+});
+
+test.each<[what: string, environment: NodeJS.ProcessEnv]>([
+  ['a secret that somebody set', { JWT_SECRET: secret }],
+  [
+    'a secret and a database that somebody set',
+    { JWT_SECRET: secret, DATABASE_URL: 'postgresql://db/landfall' },
+  ],
+  [
+    'keys of an issuer',
+    { JWKS_URL: 'https://issuer.test/keys', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' },
+  ],
+])('with %s no token is printed, and the text says where one comes from', (_what, environment) => {
+  const text = printed(environment);
+  expect(text).not.toMatch(token);
+  expect(text).not.toContain('curl');
+  expect(text).toMatch(/^Token {5}(npm run --silent token -- |from the issuer at JWKS_URL)/m);
+  expect(text).toContain('http://127.0.0.1:3000/docs');
+});
