@@ -12,10 +12,16 @@ export const resolutionSchema = z.enum(['discard', 'force', 'merge']);
 
 export type Resolution = z.infer<typeof resolutionSchema>;
 
+/** null is as if it were not there. */
+const noneSchema = z
+  .null()
+  .transform(() => undefined)
+  .optional();
+
 /** What a person asks for. `merge` comes with the data to apply, the others without any. */
 export const resolutionRequestSchema = z.discriminatedUnion('resolution', [
-  z.strictObject({ resolution: z.literal('discard') }),
-  z.strictObject({ resolution: z.literal('force') }),
+  z.strictObject({ resolution: z.literal('discard'), payload: noneSchema }),
+  z.strictObject({ resolution: z.literal('force'), payload: noneSchema }),
   z.strictObject({
     resolution: z.literal('merge'),
     payload: z

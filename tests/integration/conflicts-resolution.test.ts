@@ -141,6 +141,17 @@ describe('the same request again', () => {
     expect(await tenant.head()).toBe(4);
   });
 
+  test.each(['discard', 'force'])(
+    'with null for no payload is the same: %s',
+    async (resolution) => {
+      const { tenant, resolve } = await collide();
+      const first = await resolve({ resolution, payload: null });
+      expect(first.status).toBe(200);
+      expect((await resolve({ resolution })).body).toEqual(first.body);
+      expect(await tenant.head()).toBe(4);
+    },
+  );
+
   test('fields of a merge in another order are the same merge', async () => {
     const { tenant, resolve } = await collide();
     await resolve({ resolution: 'merge', payload: merged });

@@ -81,6 +81,10 @@ describe('bad input: no, or no Bearer, Authorization', () => {
     expect(problem).toMatchObject({ status: 401, code: 'AUTH_REQUIRED' });
   });
 
+  test.each(['Bearer', 'bearer', 'BEARER'])('but %s is the scheme, in any case', async (scheme) => {
+    expect(await pull(`${scheme} ${token()}`)).toMatchObject({ status: 200 });
+  });
+
   test('a token in the query or a cookie is none', async () => {
     const url = `/api/sync/changes?token=${token()}&access_token=${token()}`;
     const headers = { cookie: `token=${token()}; access_token=${token()}` };

@@ -68,7 +68,11 @@ function encodedBodies(
   const bodies = bodiesOf(operation);
   const plain = bodies.map((body) => ({ body, headers: {} }));
   const packed = fc
-    .tuple(bodies, fc.constantFrom(...encodings), fc.constantFrom(...encodings, 'x', 'gzip, gzip'))
+    .tuple(
+      bodies,
+      fc.constantFrom(...encodings),
+      fc.constantFrom(...encodings, 'x', 'gzip, gzip', 'GZIP', 'x-gzip, identity'),
+    )
     .map(([body, real, said]) => ({
       body: compressions[real](body),
       headers: { 'content-encoding': said },

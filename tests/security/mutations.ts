@@ -10,6 +10,9 @@ export const hostileTexts = [
   '\ud800',
   '\udc00\ud800',
   '\u202e\u2028\ufeff',
+  'a\u200db',
+  '\u2800',
+  '..',
   'e\u0301',
   '\u{10ffff}',
   "'; DROP TABLE events; --",
@@ -19,6 +22,7 @@ export const hostileTexts = [
   'constructor',
   'landfall:resolution:1',
   '2026-02-30T00:00:00Z',
+  '2016-12-31t23:59:60.5z',
   '+275760-09-13T00:00:00Z',
   'x'.repeat(201),
   'x'.repeat(9_000),
@@ -93,7 +97,21 @@ const mutation: fc.Arbitrary<Mutation> = fc.record({
 export function mutated(values: fc.Arbitrary<unknown>): fc.Arbitrary<string> {
   return fc
     .tuple(values, fc.array(mutation, { minLength: 1, maxLength: 3 }))
-    .map(([value, mutations]) => toText(mutations.reduce<unknown>(mutate, value)));
+    .map(([value, mutations]) => toText(mutations.reduce<unknown>(mutate, value)))
+    .chain((text) =>
+      fc.oneof({ weight: 9, arbitrary: fc.constant(text) }, fc.nat().map(twice(text))),
+    );
+}
+
+/** One of its members stands twice, which no value can say. */
+function twice(text: string): (which: number) => string {
+  const members = [...text.matchAll(/[{,]("[^"\\]*":)/g)];
+  return (which) => {
+    const member = members[which % members.length];
+    if (!member) return text;
+    const at = member.index + 1;
+    return `${text.slice(0, at)}${member[1]}0,${text.slice(at)}`;
+  };
 }
 
 /** JSON text, but for the numbers that it does not have. */

@@ -194,6 +194,12 @@ describe.each(dialects)('$name', (dialect) => {
     });
   });
 
+  test.each(['.', '..', 'a\\u200bb'])('a key that cannot be told or carried: %s', async (key) => {
+    const at = dialect.name === 'a bare array' ? 'payload.identityKey' : keyName;
+    const failure = await failureOf(dialect, eventOf(key, '"r"'));
+    expect(failure).toEqual(alone('INVALID_EVENT', at, 1));
+  });
+
   describe('bad input: an event of another tenant or subject', () => {
     test.each([
       ['tenant', '"t2"'],

@@ -97,7 +97,13 @@ export const names = fc.oneof(
 function texts({ pattern, format, minLength = 0, maxLength = 40 }: Schema): fc.Arbitrary<string> {
   if (format === 'date-time') {
     const [min, max] = [new Date('1900-01-01T00:00:00Z'), new Date('2199-12-31T00:00:00Z')];
-    return fc.date({ min, max, noInvalidDate: true }).map((date) => date.toISOString());
+    const forms = fc.constantFrom<(text: string) => string>(
+      (text) => text,
+      (text) => text.toLowerCase(),
+      (text) => text.replace('T', ' ').replace('Z', '+00:00'),
+    );
+    const times = fc.date({ min, max, noInvalidDate: true });
+    return fc.tuple(times, forms).map(([date, write]) => write(date.toISOString()));
   }
   if (typeof pattern === 'string') {
     return pattern.includes('\\p{') ? names : fc.stringMatching(new RegExp(pattern));

@@ -14,15 +14,18 @@ describe('an identifier', () => {
     ['halves of surrogate pairs', '\udc00\udfff\ud800\udbff'],
     ['zero width spaces and joiners', '\u200b\u200c\u200d\u2060\ufeff'],
     ['marks of direction', '\u200e\u200f\u061c\u202a\u202e\u2066\u2069'],
-    ['the soft hyphen and the grapheme joiner', '\u00ad\u034f'],
+    ['soft hyphen or grapheme joiner', '\u00ad\u034f'],
     ['fillers', '\u115f\u1160\u3164\uffa0\u{16fe4}'],
     ['variation selectors', '\ufe00\ufe0f\u180b\u{e0100}\u{e01ef}'],
     ['tags', '\u{e0001}\u{e0020}\u{e007f}'],
     ['invisible operators', '\u2061\u2064'],
     ['annotations between lines', '\ufff9\ufffa\ufffb'],
-    ['what else Unicode calls ignorable', '\u17b4\u17b5\u2065\ufff0\u{1bca0}\u{1d173}\u{e0fff}'],
-    ['what else is drawn as nothing', '\u2800\u{1d159}'],
-  ])('has none of the %s', (_what, characters) => {
+    [
+      'other character that Unicode calls ignorable',
+      '\u17b4\u17b5\u2065\ufff0\u{1bca0}\u{1d173}\u{e0fff}',
+    ],
+    ['other character that is drawn as nothing', '\u2800\u{1d159}'],
+  ])('has no %s', (_what, characters) => {
     for (const character of characters) {
       expect([within(character), character].filter(isTaken)).toEqual([]);
     }
