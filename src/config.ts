@@ -63,6 +63,7 @@ export interface Config {
     readonly maxBatchEvents: number;
     readonly maxEventBytes: number;
     readonly maxBodyBytes: number;
+    readonly maxAnswerBytes: number;
     readonly maxEventAgeMs: number | null;
     /** Characters of JSON. */
     readonly maxRecordLength: number;
@@ -172,6 +173,7 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
       maxBatchEvents: env.MAX_BATCH_EVENTS,
       maxEventBytes: env.MAX_EVENT_BYTES,
       maxBodyBytes: env.MAX_BODY_BYTES,
+      maxAnswerBytes: env.MAX_ANSWER_BYTES,
       maxEventAgeMs: env.MAX_EVENT_AGE ?? null,
       maxRecordLength: recordShare * env.MAX_EVENT_BYTES,
     },

@@ -72,6 +72,7 @@ const variablesSchema = databaseVariablesSchema.extend({
   MAX_BATCH_EVENTS: count(500),
   MAX_EVENT_BYTES: count(65_536),
   MAX_BODY_BYTES: count(4_194_304),
+  MAX_ANSWER_BYTES: count(4_194_304),
   MAX_EVENT_AGE: duration.optional(),
   COMMIT_LANES: count(2),
   GROUP_TENANTS: count(Infinity),

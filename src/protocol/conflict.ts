@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { versionSchema } from './event.ts';
-import { afterSchema, limitSchema, nextAfterSchema } from './page.ts';
+import { afterSchema, listLimitSchema, nextAfterSchema } from './page.ts';
 import { recordSchema } from './record.ts';
 import { identifierSchema } from './text.ts';
 
@@ -73,7 +73,7 @@ export const conflictsQuerySchema = z.strictObject({
   entityType: identifierSchema.optional().describe('Only those of this entity type'),
   entityId: identifierSchema.optional().describe('Only those of this entity'),
   after: afterSchema,
-  limit: limitSchema,
+  limit: listLimitSchema,
 });
 
 export type ConflictsQuery = z.infer<typeof conflictsQuerySchema>;

@@ -1,6 +1,6 @@
 import { plainSpelling, type Spelling } from '../dialects/dialect.ts';
 import { retryOf } from '../errors.ts';
-import { type CheckpointCodec, markOf } from '../protocol/checkpoint.ts';
+import { type CheckpointCodec, digestOf } from '../protocol/checkpoint.ts';
 import type { EventResult, FailedEvent, PushAnswer, StoredOutcome } from '../protocol/push.ts';
 import { formatMicros } from '../protocol/time.ts';
 import { toRecord } from '../protocol/record.ts';
@@ -21,8 +21,11 @@ export function toPushAnswer(
   const spellingOf = (index: number) => spellings[index] ?? plainSpelling;
   const { outcomes, position, epoch, receivedAt } = decision;
   const checkpoint = checkpoints.encode(
-    { version: position.version, bootstrapHead: 0, epoch, mark: markOf(position.proof) },
-    { tenantId, entityTypes: [] },
+    {
+      ...{ version: position.version, epoch, digest: digestOf(position.proof) },
+      ...{ entityTypes: [], bootstrap: null },
+    },
+    tenantId,
   );
   return {
     success: true,

@@ -34,7 +34,7 @@ function applyPage(database: Database, { changes, checkpoint, hasMore, position 
     // What a bootstrap did not show again is gone; after any other pull there is no such record.
     database.run('DELETE FROM records WHERE generation < (SELECT generation FROM progress)');
     // These edits are in the records now.
-    database.run("DELETE FROM queue WHERE status = 'processed' AND version <= ?", position);
+    database.run("DELETE FROM queue WHERE status = 'processed' AND version < ?", position);
   });
 }
 

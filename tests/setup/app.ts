@@ -67,6 +67,7 @@ export interface TestAnswer {
 
 export interface PullQuery {
   readonly since?: string;
+  readonly epoch?: string;
   readonly limit?: number;
   readonly entityTypes?: string;
 }
