@@ -1,4 +1,4 @@
-import { differingFields } from '../kinds/differing-fields.ts';
+import { differingFields, printDifferences } from '../kinds/differing-fields.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { Conflict } from '../protocol/conflict.ts';
 import { toRecord } from '../protocol/record.ts';
@@ -30,7 +30,9 @@ export function toConflict(stored: StoredConflict, kinds: KindRegistry): Conflic
       subject: event.subject,
     },
     current: current && toRecord(current),
-    differingFields: intent ? [...differingFields(intent, current && fieldsOf(current))] : [],
+    ...(intent
+      ? printDifferences(differingFields(intent, current && fieldsOf(current)))
+      : { differingFields: [] }),
     resolved: settled && toSettled(settled),
   };
 }

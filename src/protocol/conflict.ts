@@ -62,7 +62,8 @@ export const conflictSchema = z.object({
     })
     .describe('The edit that was refused'),
   current: recordSchema.nullable().describe('The record as it stands now'),
-  differingFields: z.array(z.string()).describe('The fields in which the two differ'),
+  differingFields: z.array(z.string()).describe('The fields in which the two differ, at most 100'),
+  differingFieldsOmitted: z.int().min(1).optional().describe('How many more fields differ'),
   resolved: settledConflictSchema.nullable().describe('null while it is open'),
 });
 

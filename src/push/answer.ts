@@ -1,3 +1,4 @@
+import { printDifferences } from '../kinds/differing-fields.ts';
 import { plainSpelling, type Spelling } from '../dialects/dialect.ts';
 import { retryOf } from '../errors.ts';
 import { type CheckpointCodec, digestOf } from '../protocol/checkpoint.ts';
@@ -57,7 +58,7 @@ function toFailed(outcome: Failed, index: number, spelling: Spelling): FailedEve
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(path !== undefined && { path: spelling.pathOf(path) }),
     ...currentOf(outcome),
-    ...(differingFields && { differingFields: [...differingFields] }),
+    ...(differingFields && printDifferences(differingFields)),
   };
 }
 

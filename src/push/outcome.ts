@@ -1,4 +1,5 @@
 import type { EventFailure } from '../errors.ts';
+import type { Differences } from '../kinds/differing-fields.ts';
 import type { EventProof, KnownEvent, RecordState } from '../storage/store.ts';
 
 /** What became of one event. */
@@ -18,7 +19,7 @@ export type EventOutcome = {
       readonly status: 'failed';
       readonly failure: EventFailure;
       /** With CONFLICT: the fields in which the edit and `current` differ. */
-      readonly differingFields?: readonly string[];
+      readonly differingFields?: Differences;
       /** The version of the stored conflict that this event met again. */
       readonly replayOf?: number;
     }

@@ -86,7 +86,7 @@ const outcomes: readonly EventOutcome[] = [
     status: 'failed',
     failure: { code: 'CONFLICT', message: 'changed' },
     current: winner,
-    differingFields: ['title'],
+    differingFields: { fields: ['title'], omitted: 3 },
   },
   {
     identityKey: 'k6',
@@ -143,7 +143,7 @@ describe('the answer to a batch', () => {
     const { failed } = answerTo(outcomes);
     expect(failed[2]).toMatchObject({
       ...{ code: 'CONFLICT', current: shownWinner },
-      differingFields: ['title'],
+      ...{ differingFields: ['title'], differingFieldsOmitted: 3 },
     });
     expect(failed[3]).toMatchObject({ code: 'CONFLICT', current: null });
     expect(failed[1]).not.toHaveProperty('current');
