@@ -1,16 +1,12 @@
 import type { FeedPage, FeedQuery } from '../store.ts';
 import type { Sender } from '../trip.ts';
+import { jsonBytes } from './json-bytes.ts';
 import { toProof } from './load-heads.ts';
 import { micros } from './micros.ts';
 import { recordColumns, type RecordRow, toStoredRecord } from './record-row.ts';
 
 /** What an answer holds of a record beside its data, about. */
 const bytesBesideData = 400;
-
-/** What is not compressed is as long as it is stored; what is has to be unpacked to be measured. */
-const bytesOfData = `
-             CASE WHEN pg_column_compression(data) IS NULL THEN coalesce(pg_column_size(data), 0)
-                  ELSE octet_length(data::text) END`;
 
 const wanted = `
     WHERE tenant_id = $1
@@ -101,7 +97,7 @@ WITH page AS MATERIALIZED (${page}
              SELECT coalesce((
                SELECT version
                FROM (
-                 SELECT version, sum(${bytesBesideData} + ${bytesOfData}) OVER (ORDER BY version) AS bytes
+                 SELECT version, sum(${bytesBesideData} + ${jsonBytes('data')}) OVER (ORDER BY version) AS bytes
                  FROM page
                ) AS summed
                WHERE bytes > $6::bigint

@@ -11,8 +11,8 @@ const resolved = defineRowSet<OfTenant<EventRow>>({
 });
 
 /**
- * The rows are looked up first, each by a probe, and then found by where they are: joined, all conflicts
- * might be read to find these. Under their tenants' locks nothing moves them.
+ * The arrays stand in conditions too: planned while there were no conflicts, the join would read all of
+ * them to find these.
  */
 const updateText = `
 UPDATE conflicts AS conflict
@@ -20,14 +20,8 @@ SET resolution = resolved.resolution, resolved_version = resolved.resolved_versi
 FROM ${resolved.unnest('resolved')}
 WHERE conflict.tenant_id = resolved.tenant_id
   AND conflict.version = resolved.version
-  AND conflict.ctid = ANY(ARRAY(
-    SELECT (
-      SELECT ctid
-      FROM conflicts
-      WHERE tenant_id = wanted.tenant_id AND version = wanted.version
-      LIMIT 1
-    )
-    FROM ${resolved.unnest('wanted')}))`;
+  AND conflict.tenant_id = ANY($1::text[])
+  AND conflict.version = ANY($2::int8[])`;
 
 /** Closes the conflicts that these events resolve. */
 export function resolveConflicts(rows: readonly OfTenant<EventRow>[]): QueryConfig {
