@@ -144,9 +144,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     limits: config.limits,
   });
   const known = rememberCheckpoints(checkpoints);
-  await app.register(pullRoutes, { store, reads, checkpoints: known });
+  await app.register(pullRoutes, {
+    ...{ store, reads, checkpoints: known },
+    limits: config.limits,
+  });
   await app.register(conflictRoutes, { kinds, audit, reads, groupCommit, limits: config.limits });
-  await app.register(historyRoutes, { audit, reads });
+  await app.register(historyRoutes, { audit, reads, limits: config.limits });
   await app.register(healthRoutes, { readiness: deps.readiness });
   return app;
 }

@@ -296,14 +296,16 @@ export const requestProblems = {
     status: 400,
     title: 'Invalid checkpoint',
     retryable: false,
-    cause: '`since` is not a checkpoint that this server gave for this tenant and filter.',
-    remedy: 'Use the last checkpoint as received, with the same entityTypes; else bootstrap.',
+    cause:
+      '`since` is not a checkpoint of this tenant from this server, nor a position with its `epoch`.',
+    remedy: 'Use the last checkpoint as received; else pull without `since`, and keep the outbox.',
   },
   CHECKPOINT_EXPIRED: {
     status: 410,
     title: 'Checkpoint expired',
     retryable: false,
-    cause: 'The checkpoint is older than the kept tombstones, or of a history that was replaced.',
+    cause:
+      'The checkpoint or position is older than the kept tombstones of its entity types, or of a history that was replaced.',
     remedy: 'Pull again without `since`, replace the local records, keep the outbox.',
   },
   INVALID_QUERY: {

@@ -3,12 +3,12 @@ import type { Reader, ReadGate } from '../admission/read-gate.ts';
 import { RequestProblem } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import {
-  type ConflictsAnswer,
   conflictsQuerySchema,
   type ResolutionAnswer,
   resolutionRequestSchema,
   settlementSchema,
 } from '../protocol/conflict.ts';
+import { printList } from '../protocol/print-list.ts';
 import { parseEnvelope, parseQuery } from '../protocol/request.ts';
 import { identifierSchema } from '../protocol/text.ts';
 import type { GroupCommit } from '../push/group-commit.ts';
@@ -16,14 +16,14 @@ import { toFaultFields } from '../push/kind-faults.ts';
 import type { BatchDecision } from '../push/outcome.ts';
 import type { AuditStore, StoredConflict } from '../storage/audit.ts';
 import { checkAccepted, toResolutionBatch } from './resolve.ts';
-import { toConflict } from './view.ts';
+import { createConflictView, toConflict } from './view.ts';
 
 export interface ConflictDeps {
   readonly kinds: KindRegistry;
   readonly audit: Pick<AuditStore, 'listConflicts' | 'findConflict'>;
   readonly reads: Pick<ReadGate, 'run' | 'finish'>;
   readonly groupCommit: GroupCommit<BatchDecision>;
-  readonly limits: { readonly maxEventBytes: number };
+  readonly limits: { readonly maxEventBytes: number; readonly maxAnswerBytes: number };
 }
 
 interface OfKey {
@@ -36,14 +36,14 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
   const pulling = { config: { scope: 'sync:pull' } } as const;
   const pushing = { config: { scope: 'sync:push' } } as const;
 
-  app.get('/api/sync/conflicts', pulling, async (request, reply): Promise<ConflictsAnswer> => {
+  app.get('/api/sync/conflicts', pulling, async (request, reply): Promise<Buffer> => {
     const query = parseQuery(conflictsQuerySchema, request.query);
     const { tenantId } = request.actor;
-    const { entries, nextAfter } = await reads.run({ tenantId, answer: reply.raw }, () =>
-      audit.listConflicts({ ...query, tenantId }),
+    const page = await reads.run({ tenantId, answer: reply.raw }, () =>
+      audit.listConflicts({ ...query, tenantId, maxBytes: limits.maxAnswerBytes }),
     );
-    reply.header('cache-control', 'no-store');
-    return { conflicts: entries.map((stored) => toConflict(stored, kinds)), nextAfter };
+    reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
+    return printList('conflicts', page, createConflictView(kinds));
   });
 
   app.get<OfKey>('/api/sync/conflicts/:identityKey', pulling, async (request, reply) => {

@@ -1,17 +1,34 @@
-import { differingFields } from '../kinds/differing-fields.ts';
+import { differingFields, printDifferences } from '../kinds/differing-fields.ts';
 import type { Fields } from '../kinds/intent.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { Conflict } from '../protocol/conflict.ts';
-import { type StoredRecord, toRecord } from '../protocol/record.ts';
+import { type Record, type StoredRecord, toRecord } from '../protocol/record.ts';
 import { formatMicros } from '../protocol/time.ts';
 import { readStored } from './stored-meaning.ts';
 import type { StoredConflict } from '../storage/audit.ts';
 
+/** Conflicts of one list: a record that many of them are about is read once. */
+export function createConflictView(kinds: KindRegistry): (stored: StoredConflict) => Conflict {
+  let last: { readonly stored: StoredRecord; readonly record: Record } | undefined;
+  const read = (stored: StoredRecord) => {
+    if (last?.stored !== stored) last = { stored, record: toRecord(stored) };
+    return last.record;
+  };
+  return (stored) => toConflict(stored, kinds, read);
+}
+
 /** A conflict as answers show it. What the edit would have written, the kind says anew. */
-export function toConflict(stored: StoredConflict, kinds: KindRegistry): Conflict {
-  const { event, current, settled } = stored;
+export function toConflict(
+  stored: StoredConflict,
+  kinds: KindRegistry,
+  readRecord: (stored: StoredRecord) => Record = toRecord,
+): Conflict {
+  const { event, settled } = stored;
+  const current = stored.current && readRecord(stored.current);
   const read = readStored(event, kinds);
   const intent = read.ok ? read.meaning.intent : undefined;
+  // Of JSON, whatever the schema of an answer calls it.
+  const fields = (current?.data ?? null) as Fields | null;
   return {
     identityKey: event.identityKey,
     version: event.version,
@@ -29,14 +46,10 @@ export function toConflict(stored: StoredConflict, kinds: KindRegistry): Conflic
       deviceId: event.deviceId,
       subject: event.subject,
     },
-    current: current && toRecord(current),
-    differingFields: intent ? [...differingFields(intent, fieldsOf(current))] : [],
+    current,
+    ...(intent ? printDifferences(differingFields(intent, fields)) : { differingFields: [] }),
     resolved: settled && toSettled(settled),
   };
-}
-
-function fieldsOf(record: StoredRecord | null): Fields | null {
-  return record === null || record.data === null ? null : JSON.parse(record.data);
 }
 
 function toSettled({ resolution, event }: NonNullable<StoredConflict['settled']>) {

@@ -1,7 +1,8 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { ReadGate } from '../admission/read-gate.ts';
 import { RequestProblem } from '../errors.ts';
-import { type HistoryAnswer, historyQuerySchema } from '../protocol/history.ts';
+import { historyQuerySchema } from '../protocol/history.ts';
+import { printList } from '../protocol/print-list.ts';
 import { parseQuery } from '../protocol/request.ts';
 import { readIdentityKeys, type ReceiptsAnswer } from '../protocol/receipt.ts';
 import { identifierSchema } from '../protocol/text.ts';
@@ -11,6 +12,7 @@ import { toHistoryEntry, toReceipt } from './view.ts';
 export interface HistoryDeps {
   readonly audit: Pick<AuditStore, 'readHistory' | 'findReceipts'>;
   readonly reads: Pick<ReadGate, 'run'>;
+  readonly limits: { readonly maxAnswerBytes: number };
 }
 
 interface OfEntity {
@@ -18,21 +20,25 @@ interface OfEntity {
 }
 
 /** What the log says: of one entity, page by page, and of single events. */
-export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, { audit, reads }) => {
+export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, deps) => {
+  const { audit, reads, limits } = deps;
   const pulling = { config: { scope: 'sync:pull' } } as const;
 
   app.get<OfEntity>(
     '/api/sync/entities/:type/:id/events',
     pulling,
-    async (request, reply): Promise<HistoryAnswer> => {
+    async (request, reply): Promise<Buffer> => {
       const page = parseQuery(historyQuerySchema, request.query);
       const { tenantId } = request.actor;
       const [entityType, entityId] = [nameOf(request.params.type), nameOf(request.params.id)];
       const history = await reads.run({ tenantId, answer: reply.raw }, () =>
-        audit.readHistory({ tenantId, entityType, entityId, ...page }),
+        audit.readHistory({
+          ...{ tenantId, entityType, entityId, ...page },
+          maxBytes: limits.maxAnswerBytes,
+        }),
       );
-      reply.header('cache-control', 'no-store');
-      return { events: history.entries.map(toHistoryEntry), nextAfter: history.nextAfter };
+      reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
+      return printList('events', history, toHistoryEntry);
     },
   );
 

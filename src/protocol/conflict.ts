@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { versionSchema } from './event.ts';
-import { afterSchema, limitSchema, nextAfterSchema } from './page.ts';
+import { afterSchema, listLimitSchema, nextAfterSchema } from './page.ts';
 import { recordSchema } from './record.ts';
 import { identifierSchema } from './text.ts';
 
@@ -68,7 +68,8 @@ export const conflictSchema = z.object({
     })
     .describe('The edit that was refused'),
   current: recordSchema.nullable().describe('The record as it stands now'),
-  differingFields: z.array(z.string()).describe('The fields in which the two differ'),
+  differingFields: z.array(z.string()).describe('The fields in which the two differ, at most 100'),
+  differingFieldsOmitted: z.int().min(1).optional().describe('How many more fields differ'),
   resolved: settledConflictSchema.nullable().describe('null while it is open'),
 });
 
@@ -94,7 +95,7 @@ export const conflictsQuerySchema = z.strictObject({
   entityType: identifierSchema.optional().describe('Only those of this entity type'),
   entityId: identifierSchema.optional().describe('Only those of this entity'),
   after: afterSchema,
-  limit: limitSchema,
+  limit: listLimitSchema,
 });
 
 export type ConflictsQuery = z.infer<typeof conflictsQuerySchema>;

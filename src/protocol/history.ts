@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { resolutionSchema } from './conflict.ts';
 import { versionSchema } from './event.ts';
-import { afterSchema, limitSchema, nextAfterSchema } from './page.ts';
+import { afterSchema, listLimitSchema, nextAfterSchema } from './page.ts';
 import { storedOutcomeSchema } from './push.ts';
 import { identifierSchema } from './text.ts';
 
@@ -48,7 +48,7 @@ export const historyEntrySchema = z.object({
 
 export type HistoryEntry = z.infer<typeof historyEntrySchema>;
 
-export const historyQuerySchema = z.strictObject({ after: afterSchema, limit: limitSchema });
+export const historyQuerySchema = z.strictObject({ after: afterSchema, limit: listLimitSchema });
 
 export const historyAnswerSchema = z.object({
   events: z.array(historyEntrySchema).describe('In version order; empty for an unknown entity'),

@@ -13,13 +13,21 @@ export const afterSchema = z
   .default(0)
   .describe('Only what comes after this version: the `nextAfter` of the page before');
 
-export const limitSchema = z
-  .string()
-  .regex(/^[0-9]{1,3}$/, 'must be a whole number')
-  .transform(Number)
-  .pipe(z.int().min(1).max(maxPageSize))
-  .default(defaultPageSize)
-  .describe(`Entries a page, 1 to ${maxPageSize}`);
+/** A number of entries a page. What is no such number is told the greatest that is. */
+export function limitSchema(max: number, usual: number) {
+  const message = `must be a whole number from 1 to ${max}`;
+  return z
+    .string()
+    .regex(/^[0-9]{1,16}$/, message)
+    .transform(Number)
+    .pipe(z.int(message).min(1, message).max(max, message))
+    .default(usual);
+}
+
+/** For these lists. */
+export const listLimitSchema = limitSchema(maxPageSize, defaultPageSize).describe(
+  `Entries a page, 1 to ${maxPageSize}`,
+);
 
 export const nextAfterSchema = versionSchema
   .nullable()

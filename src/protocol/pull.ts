@@ -1,35 +1,57 @@
 import { z } from 'zod';
 import { versionSchema } from './event.ts';
+import { limitSchema } from './page.ts';
 import { entityTypeSchema, printRecord, recordSchema, type StoredRecord } from './record.ts';
 
 const maxPageSize = 1000;
 const defaultPageSize = 500;
+/** A checkpoint holds its filter, and goes into a URL. */
+const maxEntityTypes = 100;
+const maxFilterLength = 2000;
 
-export const pullQuerySchema = z.strictObject({
-  since: z.string().optional().describe('The last checkpoint; without it, a bootstrap'),
-  limit: z
-    .string()
-    .regex(/^[0-9]{1,4}$/, 'must be a whole number')
-    .transform(Number)
-    .pipe(z.int().min(1).max(maxPageSize))
-    .default(defaultPageSize)
-    .describe(`Records a page, 1 to ${maxPageSize}`),
-  entityTypes: z
-    .string()
-    .transform((list) => [...new Set(list.split(','))].sort())
-    .refine((types) => types.every((type) => entityTypeSchema.safeParse(type).success), {
-      message: 'must be entity types, in lower case and separated by commas',
-    })
-    .optional()
-    .describe('Only these entity types, separated by commas'),
-});
+export const pullQuerySchema = z
+  .strictObject({
+    since: z
+      .string()
+      .optional()
+      .describe('The last checkpoint, or with `epoch` the last position; without it, a bootstrap'),
+    epoch: z
+      .uuid('must be the epoch that came with the position')
+      .optional()
+      .describe('Where `since` is a position: the epoch that came with it'),
+    limit: limitSchema(maxPageSize, defaultPageSize).describe(
+      `Records a page, 1 to ${maxPageSize}`,
+    ),
+    entityTypes: z
+      .string()
+      .max(maxFilterLength, `must be at most ${maxFilterLength} characters`)
+      .transform((list) => [...new Set(list.split(','))].sort())
+      .refine((types) => types.length <= maxEntityTypes, {
+        message: `must be at most ${maxEntityTypes} entity types`,
+        abort: true,
+      })
+      .refine((types) => types.every((type) => entityTypeSchema.safeParse(type).success), {
+        message: 'must be entity types, in lower case and separated by commas',
+      })
+      .optional()
+      .describe(`Only these entity types, separated by commas: at most ${maxEntityTypes}`),
+  })
+  .refine(({ since, epoch }) => epoch === undefined || since !== undefined, {
+    path: ['epoch'],
+    message: 'belongs to a position in since',
+  });
 
 export type PullQuery = z.infer<typeof pullQuerySchema>;
 
 export const pullAnswerSchema = z.object({
   changes: z.array(recordSchema).describe('Each entity at most once, in version order'),
   checkpoint: z.string().describe('Pass it as `since` next time; also on an empty page'),
-  position: versionSchema.describe('The checkpoint as an integer, for clients that store a number'),
+  position: versionSchema
+    .min(1)
+    .describe(
+      'For clients that store a number: the version up to which all was seen, and 1. Never 0',
+    ),
+  epoch: z.uuid().describe("Names the tenant's history; a position is good within it"),
   hasMore: z.boolean().describe('True: pull again at once'),
   serverTime: z.iso.datetime(),
 });
@@ -39,6 +61,17 @@ export type PullAnswer = z.infer<typeof pullAnswerSchema>;
 /** The answer before it is printed. */
 export interface PullPage extends Omit<PullAnswer, 'changes'> {
   readonly records: readonly StoredRecord[];
+}
+
+/** A version as clients store it: one more, as some take 0 for nothing. */
+export function positionOf(version: number): number {
+  return version + 1;
+}
+
+/** The version of a position; undefined for a text that is none. */
+export function versionOf(position: string): number | undefined {
+  const value = /^[1-9][0-9]{0,15}$/.test(position) ? Number(position) : Number.NaN;
+  return Number.isSafeInteger(value) ? value - 1 : undefined;
 }
 
 /**
@@ -53,6 +86,6 @@ export function printPullAnswer(page: PullPage): Buffer {
   );
   const rest =
     `],"checkpoint":"${page.checkpoint}","position":${page.position},` +
-    `"hasMore":${page.hasMore},"serverTime":"${page.serverTime}"}`;
+    `"epoch":"${page.epoch}","hasMore":${page.hasMore},"serverTime":"${page.serverTime}"}`;
   return Buffer.concat([Buffer.from('{"changes":['), ...changes, Buffer.from(rest)]);
 }

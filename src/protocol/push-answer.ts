@@ -62,10 +62,14 @@ function hasRecord({ current }: AnyEntry): boolean {
   return current !== undefined;
 }
 
+const withoutRecord = {
+  current: undefined,
+  differingFields: undefined,
+  differingFieldsOmitted: undefined,
+};
+
 function printEntry(entry: AnyEntry): PrintedEntry {
-  const shown = hasRecord(entry)
-    ? { ...entry, current: undefined, differingFields: undefined }
-    : entry;
+  const shown = hasRecord(entry) ? { ...entry, ...withoutRecord } : entry;
   const text = Buffer.from(JSON.stringify(shown).slice(0, -1));
   return { entry, text, rest: [hasRecord(entry) ? omitted : closing] };
 }
@@ -108,7 +112,8 @@ function addRecords(events: readonly (readonly PrintedEntry[])[], room: number):
 
 function printFields(entry: AnyEntry): Buffer {
   if (!('differingFields' in entry) || !entry.differingFields) return closing;
-  return Buffer.from(`,"differingFields":${JSON.stringify(entry.differingFields)}}`);
+  const { differingFields, differingFieldsOmitted } = entry;
+  return Buffer.from(`,${JSON.stringify({ differingFields, differingFieldsOmitted }).slice(1)}`);
 }
 
 function joined(entries: readonly PrintedEntry[]): readonly Buffer[] {

@@ -84,7 +84,8 @@ export const failedEventSchema = z.object({
   differingFields: z
     .array(z.string())
     .optional()
-    .describe('With CONFLICT: the fields in which the edit and that record differ'),
+    .describe('With CONFLICT: the fields in which the edit and that record differ, at most 100'),
+  differingFieldsOmitted: z.int().min(1).optional().describe('How many more fields differ'),
   stored: z
     .object({ version: versionSchema, outcome: storedOutcomeSchema, kind: z.string() })
     .optional()

@@ -1,99 +1,143 @@
 import { RequestProblem } from '../errors.ts';
 import {
-  anchorOf,
   type Checkpoint,
   type CheckpointCodec,
-  type CheckpointScope,
-  markOf,
+  digestOf,
+  referenceVersion,
 } from '../protocol/checkpoint.ts';
-import type { PullPage } from '../protocol/pull.ts';
+import { positionOf, type PullPage, type PullQuery, versionOf } from '../protocol/pull.ts';
 import { formatMicros } from '../protocol/time.ts';
-import type { FeedHead, FeedPage, FeedQuery, HeadQuery } from '../storage/store.ts';
+import type { FeedCursor, FeedHead, FeedPage, FeedQuery, HeadQuery } from '../storage/store.ts';
+import { beginning, cursorOf } from './cursor.ts';
 
-/** What a pull asks for, once its checkpoint is known to be this server's and this scope's. */
-export interface FeedRequest {
-  readonly scope: CheckpointScope;
-  readonly since: Checkpoint | undefined;
-  /** What `since` was read from. */
+/** What a pull goes on from: a checkpoint, or a position, which says nothing of the event it stands on. */
+export interface Since extends Omit<Checkpoint, 'digest'> {
+  readonly digest: Buffer | undefined;
+  /** The checkpoint as it came; undefined for a position. */
   readonly token: string | undefined;
+}
+
+/** What a pull asks for, once its checkpoint is known to be this server's and this tenant's. */
+export interface FeedRequest {
+  readonly tenantId: string;
+  readonly since: Since | undefined;
+  readonly cursor: FeedCursor;
   readonly limit: number;
+  readonly maxBytes: number;
 }
 
 /** @throws RequestProblem INVALID_CHECKPOINT, the same for whatever is wrong with it */
-export function readSince(
-  token: string | undefined,
-  scope: CheckpointScope,
+export function toFeedRequest(
+  query: PullQuery,
+  tenantId: string,
+  maxBytes: number,
   checkpoints: CheckpointCodec,
-): Checkpoint | undefined {
+): FeedRequest {
+  const { limit, entityTypes = [] } = query;
+  const since = readSince(query, tenantId, checkpoints);
+  return { tenantId, since, cursor: cursorOf(since, entityTypes), limit, maxBytes };
+}
+
+function readSince(
+  { since: token, epoch, entityTypes = [] }: PullQuery,
+  tenantId: string,
+  checkpoints: CheckpointCodec,
+): Since | undefined {
   if (token === undefined) return undefined;
-  const since = checkpoints.decode(token, scope);
-  if (!since) throw new RequestProblem('INVALID_CHECKPOINT');
-  return since;
+  if (epoch === undefined) {
+    const checkpoint = checkpoints.decode(token, tenantId);
+    if (checkpoint) return { ...checkpoint, token };
+  } else {
+    const version = versionOf(token);
+    const position = { bootstrap: null, epoch, digest: undefined, token: undefined };
+    if (version !== undefined) return { version, entityTypes, ...position };
+  }
+  throw new RequestProblem('INVALID_CHECKPOINT');
 }
 
 /** Undefined where a page is wanted whatever the head: a bootstrap, until it has come to its end. */
-export function toHeadQuery({ scope, since }: FeedRequest): HeadQuery | undefined {
-  if (!since || since.bootstrapHead > 0) return undefined;
-  return { tenantId: scope.tenantId, anchor: anchorOf(since) };
+export function toHeadQuery({ tenantId, since, cursor }: FeedRequest): HeadQuery | undefined {
+  if (!since || since.bootstrap || cursor.bootstrapHead > 0) return undefined;
+  return { tenantId, reference: since.version };
 }
 
 /** The page that a pull from the head would read; undefined where something came since. */
 export function toEmptyPage(
-  { since }: FeedRequest,
+  { cursor }: FeedRequest,
   found: FeedHead | undefined,
 ): FeedPage | undefined {
-  if (!found || found.head !== since?.version) return undefined;
-  return { ...found, records: [], hasMore: false, nextAnchor: found.anchor };
+  if (!found || found.head !== cursor.after) return undefined;
+  // No tombstone that was purged is later than the head.
+  const nothing = { records: [], hasMore: false, horizon: 0, horizons: null };
+  return { ...found, ...nothing, nextReference: found.reference };
 }
 
-/** A bootstrap's first page wants no tombstone at all: each is older than the page. */
-export function toFeedQuery({ scope, since, limit }: FeedRequest): FeedQuery {
-  return {
-    tenantId: scope.tenantId,
-    entityTypes: scope.entityTypes,
-    limit,
-    after: since?.version ?? 0,
-    bootstrapHead: since ? since.bootstrapHead : Number.MAX_SAFE_INTEGER,
-  };
+export function toFeedQuery({ tenantId, since, cursor, limit, maxBytes }: FeedRequest): FeedQuery {
+  const reference = since ? referenceVersion(since) : 0;
+  return { tenantId, ...cursor, reference, limit, maxBytes };
 }
 
 /** @throws RequestProblem CHECKPOINT_EXPIRED where the history behind `since` is gone */
 export function toPullPage(
-  { scope, since, token }: FeedRequest,
+  { tenantId, since, cursor }: FeedRequest,
   page: FeedPage,
   checkpoints: CheckpointCodec,
 ): PullPage {
-  if (since && !stillStands(since, page)) throw new RequestProblem('CHECKPOINT_EXPIRED');
+  if (since && !(stillStands(since, page) && hasItsTombstones(cursor, page))) {
+    throw new RequestProblem('CHECKPOINT_EXPIRED');
+  }
   const last = page.records.at(-1);
-  const position = page.hasMore && last ? last.version : page.head;
-  const next = () => checkpoints.encode(toCheckpoint(position, since, page), scope);
+  const version = page.hasMore && last ? last.version : page.head;
+  const next = () => checkpoints.encode(toCheckpoint(version, cursor, page), tenantId);
   return {
     records: page.records,
-    // At the same place it is the same one, and need not be sealed again.
-    checkpoint: token !== undefined && position === since?.version ? token : next(),
-    position,
+    checkpoint: sameToken(version, since, cursor) ?? next(),
+    position: positionOf(version),
+    epoch: page.epoch,
     hasMore: page.hasMore,
     serverTime: formatMicros(page.readAt),
   };
 }
 
-function toCheckpoint(version: number, since: Checkpoint | undefined, page: FeedPage): Checkpoint {
-  const bootstrapHead = since ? since.bootstrapHead : page.head;
+/** At the same place for the same types it is the same one, and its MAC need not be made again. */
+function sameToken(version: number, since: Since | undefined, cursor: FeedCursor) {
+  const isSame =
+    since?.version === version &&
+    !since.bootstrap &&
+    since.entityTypes.join() === cursor.entityTypes.join();
+  return isSame ? since.token : undefined;
+}
+
+function toCheckpoint(version: number, cursor: FeedCursor, page: FeedPage): Checkpoint {
+  const { entityTypes, bootstrapHead, kept, floor } = cursor;
+  const head = bootstrapHead === beginning ? page.head : bootstrapHead;
   return {
     version,
-    bootstrapHead: version < bootstrapHead ? bootstrapHead : 0,
+    entityTypes,
+    bootstrap: version < head ? { head, kept, floor } : null,
     epoch: page.epoch,
-    mark: markOf(page.nextAnchor),
+    digest: digestOf(page.nextReference),
   };
 }
 
-/** Kept tombstones reach back to it, and the event it stands on is still the same one. */
-function stillStands(since: Checkpoint, page: FeedHead): boolean {
-  const anchor = anchorOf(since);
+/** The event that it stands on is still the same one, as far as it says which that was. */
+function stillStands(since: Since, page: FeedPage): boolean {
   return (
     since.epoch === page.epoch &&
-    anchor >= page.horizon &&
-    anchor <= page.head &&
-    since.mark.equals(markOf(page.anchor))
+    referenceVersion(since) <= page.head &&
+    (since.digest === undefined || since.digest.equals(digestOf(page.reference)))
   );
+}
+
+/** No tombstone that this client needs was purged. */
+function hasItsTombstones(cursor: FeedCursor, page: FeedPage): boolean {
+  const { entityTypes, after, bootstrapHead, kept, floor } = cursor;
+  const hasKept = kept.length === 0 || Math.max(after, floor) >= horizonOf(page, kept);
+  return hasKept && Math.max(after, bootstrapHead) >= horizonOf(page, entityTypes);
+}
+
+/** Up to which version tombstones of these types may be gone. */
+function horizonOf({ horizon, horizons }: FeedPage, entityTypes: readonly string[]): number {
+  if (!horizons || entityTypes.length === 0) return horizon;
+  return Math.max(0, ...entityTypes.map((type) => horizons.get(type) ?? 0));
 }

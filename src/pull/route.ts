@@ -7,9 +7,9 @@ import { parseQuery } from '../protocol/request.ts';
 import type { FeedPage, HeadQuery, SyncStore } from '../storage/store.ts';
 import {
   type FeedRequest,
-  readSince,
   toEmptyPage,
   toFeedQuery,
+  toFeedRequest,
   toHeadQuery,
   toPullPage,
 } from './feed.ts';
@@ -18,11 +18,12 @@ export interface PullDeps {
   readonly store: Pick<SyncStore, 'readHeads' | 'readPage'>;
   readonly reads: Pick<ReadGate, 'run' | 'goOn' | 'together'>;
   readonly checkpoints: CheckpointCodec;
+  readonly limits: { readonly maxAnswerBytes: number };
 }
 
 /** `GET /api/sync/changes`: what changed since a checkpoint, page by page. */
 export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
-  const { store, reads, checkpoints } = deps;
+  const { store, reads, checkpoints, limits } = deps;
   const readHead = reads.together((queries: readonly HeadQuery[]) => store.readHeads(queries));
 
   /** Most pulls find nothing, and one statement tells all of them so who ask meanwhile. */
@@ -36,13 +37,9 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
 
   app.get('/api/sync/changes', { config: { scope: 'sync:pull' } }, async (request, reply) => {
     const query = parseQuery(pullQuerySchema, request.query);
-    const scope = {
-      tenantId: request.actor.tenantId,
-      entityTypes: query.entityTypes ?? [],
-    };
-    const since = readSince(query.since, scope, checkpoints);
-    const feedRequest = { scope, since, token: query.since, limit: query.limit };
-    const reader = { tenantId: scope.tenantId, answer: reply.raw };
+    const { tenantId } = request.actor;
+    const feedRequest = toFeedRequest(query, tenantId, limits.maxAnswerBytes, checkpoints);
+    const reader = { tenantId, answer: reply.raw };
     const found = await readPage(feedRequest, reader);
     const page = toPullPage(feedRequest, found, checkpoints);
     request.logFields.records = page.records.length;

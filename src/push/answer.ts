@@ -1,6 +1,7 @@
+import { printDifferences } from '../kinds/differing-fields.ts';
 import { plainSpelling, type Spelling } from '../dialects/dialect.ts';
 import { retryOf } from '../errors.ts';
-import { type CheckpointCodec, markOf } from '../protocol/checkpoint.ts';
+import { type CheckpointCodec, digestOf } from '../protocol/checkpoint.ts';
 import { shorten } from '../protocol/issue.ts';
 import type { PushAnswer, StoredOutcome } from '../protocol/push.ts';
 import type { Unprinted } from '../protocol/push-answer.ts';
@@ -29,8 +30,11 @@ export function toPushAnswer(
   const spellingOf = (index: number) => spellings[index] ?? plainSpelling;
   const { outcomes, position, epoch, receivedAt } = decision;
   const checkpoint = checkpoints.encode(
-    { version: position.version, bootstrapHead: 0, epoch, mark: markOf(position.proof) },
-    { tenantId, entityTypes: [] },
+    {
+      ...{ version: position.version, epoch, digest: digestOf(position.proof) },
+      ...{ entityTypes: [], bootstrap: null },
+    },
+    tenantId,
   );
   return {
     success: true,
@@ -65,7 +69,7 @@ function toFailed(outcome: Failed, index: number, spelling: Spelling, mayRead: b
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(path !== undefined && { path: shorten(spelling.pathOf(path)) }),
     ...(mayRead && currentOf(outcome)),
-    ...(mayRead && differingFields && { differingFields: [...differingFields] }),
+    ...(mayRead && differingFields && printDifferences(differingFields)),
     ...storedOf(outcome),
   };
 }

@@ -1,4 +1,5 @@
 import type { EventFailure } from '../errors.ts';
+import type { Differences } from '../kinds/differing-fields.ts';
 import type { EventProof, KnownEvent, RecordState } from '../storage/store.ts';
 
 /** What became of one event. */
@@ -20,7 +21,7 @@ export type EventOutcome = {
       /** With IDENTITY_KEY_REUSED: what is stored under the key. */
       readonly stored?: KnownEvent;
       /** With CONFLICT: the fields in which the edit and `current` differ. */
-      readonly differingFields?: readonly string[];
+      readonly differingFields?: Differences;
       /** The version of the stored conflict that this event met again. */
       readonly replayOf?: number;
     }

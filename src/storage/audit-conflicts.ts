@@ -1,8 +1,19 @@
 import type { Conflict } from '../generated/client.ts';
 import { type EntityRef, entityKey, type StoredRecord } from '../protocol/record.ts';
 import type { ConflictFilter, Page, StoredConflict } from './audit.ts';
-import { cutPage, findEvents, toResolution, toStoredRecord } from './audit-rows.ts';
+import {
+  cutPage,
+  findEventReceipts,
+  findEvents,
+  measureEvents,
+  toResolution,
+  toStoredRecord,
+} from './audit-rows.ts';
 import type { TenantPrisma } from './prisma.ts';
+import { type MeasuredRecord, measureRecordsText } from './sql/measure-records.ts';
+
+/** Of an entry beside its payload and its record, about. */
+const otherBytes = 1_000;
 
 const ofState = {
   open: { resolvedVersion: null },
@@ -26,7 +37,19 @@ export async function listConflicts(
     orderBy: { version: 'asc' },
     take: limit + 1,
   });
-  const { entries, nextAfter } = cutPage(rows, limit);
+  const [payloads, records] = await Promise.all([
+    measureEvents(
+      prisma,
+      tenantId,
+      rows.map(({ version }) => version),
+    ),
+    measureRecords(prisma, tenantId, rows),
+  ]);
+  const { entries, nextAfter } = cutPage(rows, filter, (row) => {
+    // What the payload would have written is shown beside it.
+    const payload = 2 * (payloads.get(row.version) ?? 0);
+    return otherBytes + payload + (records.get(entityKey(row)) ?? 0);
+  });
   return { entries: await toStoredConflicts(prisma, tenantId, entries), nextAfter };
 }
 
@@ -47,20 +70,28 @@ export async function findConflict(
   return row ? (await toStoredConflicts(prisma, tenantId, [row]))[0] : undefined;
 }
 
-/** Three statements however many rows: both events of each, and the records as they stand. */
+/** Three statements however many rows: the events, those that settled them, and the records as they stand. */
 async function toStoredConflicts(
   prisma: TenantPrisma,
   tenantId: string,
   rows: readonly Conflict[],
 ): Promise<readonly StoredConflict[]> {
-  const versions = rows.flatMap(({ version, resolvedVersion }) => [version, resolvedVersion]);
-  const [events, records] = await Promise.all([
-    findEvents(prisma, tenantId, versions),
+  const [events, settlings, records] = await Promise.all([
+    findEvents(
+      prisma,
+      tenantId,
+      rows.map(({ version }) => version),
+    ),
+    findEventReceipts(
+      prisma,
+      tenantId,
+      rows.map(({ resolvedVersion }) => resolvedVersion),
+    ),
     findRecords(prisma, tenantId, rows),
   ]);
   return rows.flatMap((row): StoredConflict[] => {
     const event = events.get(Number(row.version));
-    const settling = events.get(Number(row.resolvedVersion));
+    const settling = settlings.get(Number(row.resolvedVersion));
     const resolution = toResolution(row.resolution);
     if (!event || (resolution && !settling)) return [];
     const settled = resolution && settling ? { resolution, event: settling } : null;
@@ -78,4 +109,21 @@ async function findRecords(
   const either = [...wanted.values()].map(({ entityType, entityId }) => ({ entityType, entityId }));
   const rows = await prisma.record.findMany({ where: { tenantId, OR: either } });
   return new Map(rows.map((row) => [entityKey(row), toStoredRecord(row)]));
+}
+
+/** How long the data of the records is, by their entity. */
+async function measureRecords(
+  prisma: TenantPrisma,
+  tenantId: string,
+  refs: readonly EntityRef[],
+): Promise<ReadonlyMap<string, number>> {
+  const wanted = [...new Map(refs.map((ref) => [entityKey(ref), ref])).values()];
+  if (wanted.length === 0) return new Map();
+  const rows = await prisma.$queryRawUnsafe<MeasuredRecord[]>(
+    measureRecordsText,
+    tenantId,
+    wanted.map(({ entityType }) => entityType),
+    wanted.map(({ entityId }) => entityId),
+  );
+  return new Map(rows.map((row) => [entityKey(row), row.bytes]));
 }

@@ -1,6 +1,6 @@
 import type {
   HistoryQuery,
-  LoggedEvent,
+  LoggedReceipt,
   Page,
   StoredHistoryEntry,
   StoredLink,
@@ -8,13 +8,18 @@ import type {
 } from './audit.ts';
 import {
   cutPage,
+  findEventReceipts,
   findEvents,
-  toLoggedEvent,
+  measureEvents,
+  toLoggedReceipt,
   toMicros,
   toNumber,
   toResolution,
 } from './audit-rows.ts';
 import type { TenantPrisma } from './prisma.ts';
+
+/** Of an entry beside its payload, about. */
+const otherBytes = 1_000;
 
 /** Where an entity's history has an entry, and what the event did to the entity's record. */
 interface Place {
@@ -27,8 +32,18 @@ export async function readHistory(
   prisma: TenantPrisma,
   query: HistoryQuery,
 ): Promise<Page<StoredHistoryEntry>> {
-  const { entries: places, nextAfter } = cutPage(await findPlaces(prisma, query), query.limit);
   const { tenantId } = query;
+  const found = await findPlaces(prisma, query);
+  const payloads = await measureEvents(
+    prisma,
+    tenantId,
+    found.map(({ version }) => version),
+  );
+  const { entries: places, nextAfter } = cutPage(
+    found,
+    query,
+    ({ version }) => otherBytes + (payloads.get(version) ?? 0),
+  );
   const versions = places.map(({ version }) => version);
   const [events, replays, links] = await Promise.all([
     findEvents(prisma, tenantId, versions),
@@ -73,7 +88,8 @@ async function findPlaces(prisma: TenantPrisma, query: HistoryQuery): Promise<re
     prisma.event.findMany(page),
     prisma.effect.findMany(page),
   ]);
-  return [...own, ...written].toSorted((a, b) => Number(a.version - b.version));
+  const places = [...own, ...written].toSorted((a, b) => Number(a.version - b.version));
+  return places.slice(0, limit + 1);
 }
 
 async function findReplays(prisma: TenantPrisma, tenantId: string, versions: readonly bigint[]) {
@@ -99,7 +115,7 @@ async function findLinks(prisma: TenantPrisma, tenantId: string, versions: reado
     },
   });
   const both = rows.flatMap(({ version, resolvedVersion }) => [version, resolvedVersion]);
-  const events = await findEvents(prisma, tenantId, both);
+  const events = await findEventReceipts(prisma, tenantId, both);
   const resolves = new Map<number, StoredLink>();
   const resolvedBy = new Map<number, StoredLink>();
   for (const row of rows) {
@@ -113,7 +129,7 @@ async function findLinks(prisma: TenantPrisma, tenantId: string, versions: reado
   return { resolves, resolvedBy };
 }
 
-function linkTo({ identityKey, version }: LoggedEvent, resolution: StoredLink['resolution']) {
+function linkTo({ identityKey, version }: LoggedReceipt, resolution: StoredLink['resolution']) {
   return { identityKey, version, resolution };
 }
 
@@ -124,6 +140,7 @@ export async function findReceipts(
 ): Promise<ReadonlyMap<string, StoredReceipt>> {
   const rows = await prisma.event.findMany({
     where: { tenantId, identityKey: { in: [...identityKeys] } },
+    omit: { payload: true },
   });
   const versions = rows.flatMap(({ version, outcome }) =>
     outcome === 'conflict' ? [version] : [],
@@ -135,7 +152,7 @@ export async function findReceipts(
   return new Map(
     rows.map((row) => {
       const resolution = resolutionOf.get(row.version) ?? null;
-      return [row.identityKey, { event: toLoggedEvent(row), resolution }] as const;
+      return [row.identityKey, { event: toLoggedReceipt(row), resolution }] as const;
     }),
   );
 }

@@ -2,10 +2,15 @@ import type { Event, Record as RecordRow } from '../generated/client.ts';
 import { resolutionSchema } from '../protocol/conflict.ts';
 import { storedOutcomeSchema } from '../protocol/push.ts';
 import type { StoredRecord } from '../protocol/record.ts';
-import type { LoggedEvent, Page } from './audit.ts';
+import type { LoggedEvent, LoggedReceipt, Page } from './audit.ts';
 import type { TenantPrisma } from './prisma.ts';
+import { type MeasuredEvent, measureEventsText } from './sql/measure-events.ts';
 
 export function toLoggedEvent(row: Event): LoggedEvent {
+  return { ...toLoggedReceipt(row), payload: row.payload };
+}
+
+export function toLoggedReceipt(row: Omit<Event, 'payload'>): LoggedReceipt {
   return {
     version: Number(row.version),
     identityKey: row.identityKey,
@@ -24,7 +29,6 @@ export function toLoggedEvent(row: Event): LoggedEvent {
     baseVersion: toNumber(row.baseVersion),
     baseKey: row.baseKey,
     sequence: toNumber(row.sequence),
-    payload: row.payload,
     recordBefore: toNumber(row.recordBefore),
     recordAfter: toNumber(row.recordAfter),
   };
@@ -50,6 +54,8 @@ export function toResolution(stored: string | null) {
   return stored === null ? null : resolutionSchema.parse(stored);
 }
 
+type Versions = readonly (bigint | null)[];
+
 /**
  * What points to an event is read before it, and its tenant may be removed in between: an event that
  * is not there is no fault, and what points to it has gone too.
@@ -59,22 +65,68 @@ export function toResolution(stored: string | null) {
 export async function findEvents(
   prisma: TenantPrisma,
   tenantId: string,
-  versions: readonly (bigint | null)[],
+  versions: Versions,
 ): Promise<ReadonlyMap<number, LoggedEvent>> {
-  const wanted = [...new Set(versions.filter((version) => version !== null))];
+  const wanted = distinct(versions);
   if (wanted.length === 0) return new Map();
   const rows = await prisma.event.findMany({ where: { tenantId, version: { in: wanted } } });
   return new Map(rows.map((row) => [Number(row.version), toLoggedEvent(row)]));
 }
 
-/** @param rows in version order, one more than fits on the page where there is more */
+/** The same without their payloads. */
+export async function findEventReceipts(
+  prisma: TenantPrisma,
+  tenantId: string,
+  versions: Versions,
+): Promise<ReadonlyMap<number, LoggedReceipt>> {
+  const wanted = distinct(versions);
+  if (wanted.length === 0) return new Map();
+  const rows = await prisma.event.findMany({
+    where: { tenantId, version: { in: wanted } },
+    omit: { payload: true },
+  });
+  return new Map(rows.map((row) => [Number(row.version), toLoggedReceipt(row)]));
+}
+
+function distinct(versions: Versions): bigint[] {
+  return [...new Set(versions.filter((version) => version !== null))];
+}
+
+/** How long the payloads of events are, by their version. */
+export async function measureEvents(
+  prisma: TenantPrisma,
+  tenantId: string,
+  versions: readonly bigint[],
+): Promise<ReadonlyMap<bigint, number>> {
+  if (versions.length === 0) return new Map();
+  const rows = await prisma.$queryRawUnsafe<MeasuredEvent[]>(measureEventsText, tenantId, versions);
+  return new Map(rows.map(({ version, bytes }) => [version, bytes]));
+}
+
+export interface PageBounds {
+  readonly limit: number;
+  readonly maxBytes: number;
+}
+
+/**
+ * Cuts a page off at its bounds. The first entry is always on it.
+ *
+ * @param rows in version order, one more than fits on the page where there is more
+ */
 export function cutPage<Row extends { readonly version: bigint }>(
   rows: readonly Row[],
-  limit: number,
+  { limit, maxBytes }: PageBounds,
+  bytesOf: (row: Row) => number,
 ): Page<Row> {
-  const entries = rows.slice(0, limit);
+  let bytes = 0;
+  const end = rows.findIndex((row, index) => {
+    bytes += bytesOf(row);
+    return index === limit || (index > 0 && bytes > maxBytes);
+  });
+  if (end === -1) return { entries: rows, nextAfter: null };
+  const entries = rows.slice(0, end);
   const last = entries.at(-1);
-  return { entries, nextAfter: rows.length > limit && last ? Number(last.version) : null };
+  return { entries, nextAfter: last ? Number(last.version) : null };
 }
 
 export function toNumber(value: bigint | null): number | null {

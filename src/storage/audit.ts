@@ -14,16 +14,21 @@ export interface LoggedEvent extends Omit<EventRow, AsItIsWritten> {
   readonly recordAfter: number | null;
 }
 
+/** The same without what it carried, which may be long. */
+export type LoggedReceipt = Omit<LoggedEvent, 'payload'>;
+
 /** A stored conflict with the record as it stands now. */
 export interface StoredConflict {
   readonly event: LoggedEvent;
   readonly current: StoredRecord | null;
   /** The event that settled it; null while it is open. */
-  readonly settled: { readonly resolution: Resolution; readonly event: LoggedEvent } | null;
+  readonly settled: { readonly resolution: Resolution; readonly event: LoggedReceipt } | null;
 }
 
 export interface ConflictFilter extends ConflictsQuery {
   readonly tenantId: string;
+  /** Of a page, about; more only where its first entry is larger. */
+  readonly maxBytes: number;
 }
 
 export interface Page<Entry> {
@@ -36,6 +41,8 @@ export interface HistoryQuery extends EntityRef {
   readonly tenantId: string;
   readonly after: number;
   readonly limit: number;
+  /** Of a page, about; more only where its first entry is larger. */
+  readonly maxBytes: number;
 }
 
 /** One event that was about an entity, or wrote to it. */
@@ -56,7 +63,7 @@ export interface StoredLink {
 }
 
 export interface StoredReceipt {
-  readonly event: LoggedEvent;
+  readonly event: LoggedReceipt;
   readonly resolution: Resolution | null;
 }
 

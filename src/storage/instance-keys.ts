@@ -5,7 +5,7 @@ import { forTenants, inOneTrip } from './sql/transaction.ts';
 
 /** Keys that every service process on one database shares. None of them signs a token. */
 export interface InstanceKeys {
-  /** Seals checkpoints. */
+  /** For the MACs of checkpoints. */
   readonly checkpoint: KeyObject;
   /** Hashes tenant ids for the log. */
   readonly logHash: KeyObject;

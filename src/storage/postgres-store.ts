@@ -51,8 +51,9 @@ export function createPostgresStore(pool: Pool, { onRetry }: StoreHooks): SyncSt
 }
 
 /** Of a type that is rare the records are found by it, and not by walking through all the others. */
-function scopeOf({ tenantId, entityTypes }: FeedQuery): Scope {
-  return entityTypes.length > 0 ? forSearch(tenantId) : forTenants([tenantId]);
+function scopeOf({ tenantId, entityTypes, kept }: FeedQuery): Scope {
+  const isOfSomeTypes = entityTypes.length > 0 || kept.length > 0;
+  return isOfSomeTypes ? forSearch(tenantId) : forTenants([tenantId]);
 }
 
 /** A tenant's first contact: its checkpoints need an epoch, even before it has an event. */

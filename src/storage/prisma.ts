@@ -6,7 +6,7 @@ import { forSearch, settingsOf, settingsText } from './sql/transaction.ts';
 /** The tables that are read by way of Prisma. */
 export type TenantPrisma = Pick<
   PrismaClient,
-  'tenant' | 'event' | 'record' | 'conflict' | 'effect' | 'replay'
+  'tenant' | 'event' | 'record' | 'conflict' | 'effect' | 'replay' | '$queryRawUnsafe'
 >;
 
 /** Longer than the pool waits, so that its errors are the ones to be met; less than a request may take. */

@@ -69,7 +69,7 @@ export async function checkPullers(evidence: Evidence): Promise<Problem[]> {
   }
   for (const device of devices) {
     for (const start of device.starts) {
-      await compare(device.fresh(`${device.name} again from ${start.position}`, start), 13);
+      await compare(device.fresh(`${device.name} again from ${start.version}`, start), 13);
     }
   }
   return problems;

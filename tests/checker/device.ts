@@ -107,7 +107,7 @@ export function createDevice(options: DeviceOptions): Device {
       return 'expired';
     }
     if (status !== 200 || !body) return 'fail';
-    const at = puller.position;
+    const at = puller.version;
     for (const fault of puller.apply(body, limit)) {
       pageFaults.push(`the page after ${at}, with limit ${limit}, ${fault}`);
     }

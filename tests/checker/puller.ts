@@ -11,47 +11,49 @@ export type Table = ReadonlyMap<string, Record>;
 export interface Puller {
   readonly table: Table;
   readonly since: string | undefined;
-  readonly position: number;
+  /** The version up to which it has seen all. */
+  readonly version: number;
   /** Applies one page. @returns what is wrong with the page itself */
   apply(page: PullAnswer, limit: number): readonly string[];
 }
 
 /** @param start where another client was */
-export function createPuller(start?: Pick<Puller, 'table' | 'since' | 'position'>): Puller {
+export function createPuller(start?: Pick<Puller, 'table' | 'since' | 'version'>): Puller {
   const table = new Map(start?.table);
   let since = start?.since;
-  let position = start?.position ?? 0;
+  let version = start?.version ?? 0;
   return {
     table,
     get since() {
       return since;
     },
-    get position() {
-      return position;
+    get version() {
+      return version;
     },
     apply(page, limit) {
-      const faults = faultsOf(page, limit, position);
+      const faults = faultsOf(page, limit, version);
       for (const record of page.changes) {
         if (record.deleted) table.delete(entityKeyOf(record));
         else table.set(entityKeyOf(record), record);
       }
       since = page.checkpoint;
-      position = page.position;
+      version = page.position - 1;
       return faults;
     },
   };
 }
 
-function faultsOf(page: PullAnswer, limit: number, position: number): string[] {
+function faultsOf(page: PullAnswer, limit: number, seen: number): string[] {
   const versions = page.changes.map(({ version }) => version);
-  const [least = Infinity, most = position] = [versions[0], versions.at(-1)];
+  const [least = Infinity, most = seen] = [versions[0], versions.at(-1)];
+  const end = page.position - 1;
   const entities = new Set(page.changes.map(entityKeyOf));
   return [
     versions.some((version, at) => version < (versions[at - 1] ?? 0)) && 'is not in version order',
     entities.size < versions.length && 'holds an entity twice',
-    least <= position && `holds version ${least}, which the client at ${position} has seen`,
-    page.position < most && `ends at ${page.position} and holds version ${most}`,
-    page.position < position && `goes back from ${position} to ${page.position}`,
+    least <= seen && `holds version ${least}, which the client at ${seen} has seen`,
+    end < most && `ends at ${end} and holds version ${most}`,
+    end < seen && `goes back from ${seen} to ${end}`,
     page.hasMore && versions.length < limit && `is short (${versions.length} of ${limit})`,
   ].filter((fault) => fault !== false);
 }

@@ -18,7 +18,7 @@ test.each([
     expect(await holder.push([put('n1'), put('n2')])).toMatchObject({ outcome: 'ok' });
 
     const readers = [first, second].map((service) => tenant.reader(service));
-    for (const read of readers) expect(await read(100)).toMatchObject({ position: 2 });
+    for (const read of readers) expect(await read(100)).toMatchObject({ position: 3 });
     const pullers = [1, 2, 100].map((limit) => {
       const device = tenant.device(`puller of ${limit}`, limit === 2 ? second : first);
       return { device, limit };
@@ -33,10 +33,10 @@ test.each([
     void following.then(() => (follows = true));
     for (let round = 0; round < 10; round += 1) {
       for (const read of readers) {
-        expect(await read(100)).toMatchObject({ changes: [], position: 2, hasMore: false });
+        expect(await read(100)).toMatchObject({ changes: [], position: 3, hasMore: false });
       }
       for (const service of [first, second]) {
-        expect(await tenant.reader(service)(100)).toMatchObject({ position: 2 });
+        expect(await tenant.reader(service)(100)).toMatchObject({ position: 3 });
       }
       for (const { device, limit } of pullers) expect(await device.page(limit)).toBe('ok');
     }

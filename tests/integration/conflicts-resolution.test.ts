@@ -34,7 +34,7 @@ describe('a person settles a conflict', () => {
     expect(body.current).toMatchObject({ version: 2, data: { title: 'theirs', body: 'b' } });
     expect(body.resolved).toMatchObject({ resolution: 'discard', version: 4, deviceId: 'desk' });
     const page = await tenant.pull({ since });
-    expect(page).toMatchObject({ changes: [], position: 4 });
+    expect(page).toMatchObject({ changes: [], position: 5 });
     expect((await tenant.log()).at(-1)).toMatchObject({ version: 4, outcome: 'noop' });
   });
 

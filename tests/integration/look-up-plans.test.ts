@@ -1,4 +1,3 @@
-import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { inTransaction, type Scope } from '../../src/storage/sql/transaction.ts';
 import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
@@ -9,6 +8,12 @@ import { noteKinds } from '../model/audit-kinds.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 import { createDatabase } from '../setup/database.ts';
 import { createCleaner, letDaysPass } from '../setup/retention.ts';
+import {
+  nodesOf,
+  type PlanNode,
+  sentStatements,
+  type Statement,
+} from '../setup/sent-statements.ts';
 import { withClient } from '../setup/template.ts';
 
 /** Rows of the tenant in each table, which no statement may read as a whole. */
@@ -18,24 +23,6 @@ const mayRead = 110;
 
 /** They look nothing up, and cannot be run a second time. */
 const appends = /^\s*INSERT INTO (events|effects|conflicts) /;
-
-interface Statement {
-  readonly text: string;
-  readonly values: unknown[];
-  /** What its transaction was set to; undefined where it ran as the login. */
-  readonly scope: Scope | undefined;
-}
-
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Index Name'?: string;
-  readonly 'Index Cond'?: string;
-  readonly 'Actual Loops': number;
-  readonly 'Actual Rows': number;
-  readonly 'Rows Removed by Filter'?: number;
-  readonly Plans?: readonly PlanNode[];
-}
 
 const names = [...tenantTables, 'tenants'];
 
@@ -77,48 +64,19 @@ async function fill(id: string): Promise<void> {
   }
 }
 
-/** Of the values of the settings' statement. */
-function toScope([role, tenants, , mode]: unknown[]): Scope {
-  return { role, tenants, plan: mode === 'force_generic_plan' ? 'generic' : 'custom' } as Scope;
-}
-
 function mustHaveScope({ scope, text }: Statement): Scope {
   if (!scope) throw new Error(`sent without a scope: ${text}`);
   return scope;
 }
 
-/** Every statement that the service sends to a tenant's table meanwhile, with its values. */
+/** Every statement that the service sends to a tenant's table meanwhile, in a scope. */
 async function statementsOf(work: () => Promise<unknown>): Promise<readonly Statement[]> {
-  const found: Statement[] = [];
-  const scopeOf = new WeakMap<object, Scope | undefined>();
-  const { submit } = pg.Query.prototype;
-  // Each statement of a trip is a query of its own there, as is what is sent alone.
-  const spy = vi.spyOn(pg.Query.prototype, 'submit').mockImplementation(function (
-    this: pg.Query & { text: string; values?: unknown[] },
-    connection: pg.Connection,
-  ) {
-    const { text, values = [] } = this;
-    const { stream } = connection;
-    if (text.includes("'landfall.tenants'")) scopeOf.set(stream, toScope(values));
-    // What comes after them has no scope until it takes one.
-    else if (/^(COMMIT|ROLLBACK)$/.test(text)) scopeOf.set(stream, undefined);
-    else if (scopeOf.has(stream) && names.some((name) => text.includes(name))) {
-      found.push({ text, values, scope: scopeOf.get(stream) });
-    }
-    return Reflect.apply(submit, this, [connection]);
-  });
-  try {
-    await work();
-  } finally {
-    spy.mockRestore();
-  }
-  return found;
+  const sent = await sentStatements(work);
+  return sent.filter(
+    ({ text, scope }) =>
+      scope && names.some((name) => text.includes(name)) && !text.includes("'landfall.tenants'"),
+  );
 }
-
-const flatten = (node: PlanNode): readonly PlanNode[] => [
-  node,
-  ...(node.Plans ?? []).flatMap(flatten),
-];
 
 /** Runs each statement once more, with the settings it had, and undoes it. */
 async function planOf(statement: Statement): Promise<readonly PlanNode[]> {
@@ -133,7 +91,7 @@ async function planOf(statement: Statement): Promise<readonly PlanNode[]> {
     }),
   );
   await expect(undone).rejects.toThrow('undone');
-  return plan ? flatten(plan) : [];
+  return plan ? nodesOf(plan) : [];
 }
 
 const known = put('n1');
@@ -211,7 +169,7 @@ async function preparedReadsOf(statement: Statement, databaseUrl: string) {
     }),
   );
   const plan: PlanNode = rows[0]['QUERY PLAN'][0].Plan;
-  return flatten(plan).filter((node) => node['Node Type'].endsWith(' Scan'));
+  return nodesOf(plan).filter((node) => node['Node Type'].endsWith(' Scan'));
 }
 
 test.each(ofDevices)(

@@ -152,7 +152,7 @@ function statusOf(code: keyof typeof requestProblems): number {
 /** Times and checkpoints differ from run to run; everything else has to agree. */
 function masked(value: unknown): unknown {
   const volatile =
-    /^(checkpoint|receivedAt|createdAt|updatedAt|effectiveAt|serverTime|resolvedAt|lastAt|replays)$/;
+    /^(checkpoint|receivedAt|createdAt|updatedAt|effectiveAt|serverTime|resolvedAt|lastAt|replays|epoch)$/;
   return JSON.parse(
     JSON.stringify(value, (key, inner) => (volatile.test(key) ? `<${key}>` : inner)),
   );

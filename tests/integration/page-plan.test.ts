@@ -52,7 +52,7 @@ test.each([
     const { rows } = await inOneTrip(pool, forTenants(['middle']), (trip) =>
       trip.query({
         text: `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
-        values: ['middle', after, 0, null, 1_000],
+        values: ['middle', after, 0, null, 1_000, 4_194_304, after],
       }),
     );
     const plan = JSON.parse(rows[0]?.['QUERY PLAN'])[0].Plan;

@@ -51,7 +51,7 @@ test('a change shows the record as it is now, and what made it so', async () => 
 test('an empty tenant answers an empty page with a checkpoint that stays good', async () => {
   const tenant = await createTenant(service);
   const empty = await tenant.pull();
-  expect(empty).toMatchObject({ changes: [], position: 0, hasMore: false });
+  expect(empty).toMatchObject({ changes: [], position: 1, hasMore: false });
   await tenant.push([put('n1'), remove('n1'), put('n2')]);
   const next = await tenant.pull({ since: empty.checkpoint });
   expect(next.changes).toMatchObject([
@@ -182,19 +182,19 @@ test('a record that changes between two pages is sent in its newest state, and n
   await expectNothingLost({ ...tenant.books, devices: [puller] });
 });
 
-test('position is the version up to which everything was seen, and the head at the end', async () => {
+test('position is one more than the version up to which everything was seen, and than the head at the end', async () => {
   const tenant = await createTenant(service);
   await tenant.push([put('n1', { title: 'A' }), put('n2'), put('n1', { title: 'A' }), put('n3')]);
   const first = await tenant.pull({ limit: 1 });
-  expect([first.position, first.changes[0]?.version]).toEqual([1, 1]);
+  expect([first.position, first.changes[0]?.version]).toEqual([2, 1]);
   const second = await tenant.pull({ limit: 1, since: first.checkpoint });
-  expect(second.position).toBeGreaterThanOrEqual(2);
-  expect(second.position).toBeLessThan(4);
+  expect(second.position).toBeGreaterThanOrEqual(3);
+  expect(second.position).toBeLessThan(5);
   const third = await tenant.pull({ limit: 1, since: second.checkpoint });
-  expect(third).toMatchObject({ position: 4, hasMore: false });
+  expect(third).toMatchObject({ position: 5, hasMore: false });
   expect(await tenant.pull({ since: third.checkpoint })).toMatchObject({
     changes: [],
-    position: 4,
+    position: 5,
   });
 });
 
@@ -227,7 +227,7 @@ test('other tenants are invisible', async () => {
   await mine.push([put('n1', { title: 'mine' })]);
   const page = await mine.pull();
   expect(page.changes).toMatchObject([{ entityId: 'n1', version: 1, data: { title: 'mine' } }]);
-  expect(page.position).toBe(1);
+  expect(page.position).toBe(2);
 });
 
 test('a filter sends those entity types only, past whatever lies between', async () => {

@@ -46,7 +46,7 @@ function applyPage({ database, entityTypes }: Client, page: PullAnswer): void {
     // What a bootstrap did not show again is gone; after any other pull there is no such record.
     database.run('DELETE FROM records WHERE generation < (SELECT generation FROM progress)');
     // These edits are in the records now.
-    database.run("DELETE FROM queue WHERE status = 'processed' AND version <= ?", position);
+    database.run("DELETE FROM queue WHERE status = 'processed' AND version < ?", position);
   });
 }
 

@@ -68,6 +68,7 @@ export interface TestAnswer {
 
 export interface PullQuery {
   readonly since?: string;
+  readonly epoch?: string;
   readonly limit?: number;
   readonly entityTypes?: string;
 }

@@ -9,7 +9,7 @@ const pool = createPool({ connectionString, max: 1, onIdleError: () => {} });
 const store = createAuditStore(pool, createPrisma(pool));
 afterAll(() => pool.end());
 
-const page = { tenantId: 't', entityType: 'note', entityId: 'n', after: 0, limit: 1 };
+const page = { tenantId: 't', entityType: 'note', entityId: 'n', after: 0, limit: 1, maxBytes: 1 };
 
 test.each([
   ['listing conflicts', () => store.listConflicts({ ...page, state: 'open' })],

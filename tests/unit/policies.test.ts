@@ -104,30 +104,58 @@ describe('the fields in which an edit differs from the record', () => {
     ['one that is changed within', { ...current, b: { c: [2, 1] } }, ['b']],
     ['all, sorted', { z: 1 }, ['a', 'b', 'd', 'z']],
   ])('of a put, where it names %s', (_which, fields, names) => {
-    expect(differingFields({ policy: 'put', fields }, current)).toEqual(names);
+    expect(differingFields({ policy: 'put', fields }, current).fields).toEqual(names);
   });
 
   test('of a patch are among those that it names', () => {
     const fields = { d: 'y', a: 1, e: 1 };
-    expect(differingFields({ policy: 'patch', fields }, current)).toEqual(['d', 'e']);
+    expect(differingFields({ policy: 'patch', fields }, current).fields).toEqual(['d', 'e']);
   });
 
   test('are all that it names where there is no record', () => {
-    expect(differingFields({ policy: 'put', fields: { b: 1, a: 1 } }, null)).toEqual(['a', 'b']);
+    expect(differingFields({ policy: 'put', fields: { b: 1, a: 1 } }, null).fields).toEqual([
+      'a',
+      'b',
+    ]);
   });
 
   test('may be named like what every object has', () => {
     const fields = { constructor: 'c', toString: 't' };
-    expect(differingFields({ policy: 'put', fields }, {})).toEqual(['constructor', 'toString']);
-    expect(differingFields({ policy: 'put', fields: {} }, fields)).toEqual([
+    expect(differingFields({ policy: 'put', fields }, {}).fields).toEqual([
+      'constructor',
+      'toString',
+    ]);
+    expect(differingFields({ policy: 'put', fields: {} }, fields).fields).toEqual([
       'constructor',
       'toString',
     ]);
   });
 
   test('of what names no fields are none', () => {
-    expect(differingFields({ policy: 'remove' }, current)).toEqual([]);
-    expect(differingFields(summed(move), current)).toEqual([]);
-    expect(differingFields(decided(move), current)).toEqual([]);
+    expect(differingFields({ policy: 'remove' }, current).fields).toEqual([]);
+    expect(differingFields(summed(move), current).fields).toEqual([]);
+    expect(differingFields(decided(move), current).fields).toEqual([]);
+  });
+
+  test('are named up to a hundred, and the others are counted', () => {
+    const many = (length: number, value: number) =>
+      Object.fromEntries(Array.from({ length }, (_, at) => [`f${at}`, value]));
+    const all = { fields: expect.toSatisfy((names) => names.length === 100), omitted: 7_800 };
+    expect(differingFields({ policy: 'put', fields: many(7_900, 1) }, many(7_900, 2))).toEqual(all);
+    expect(differingFields({ policy: 'patch', fields: many(7_900, 1) }, null)).toEqual(all);
+    expect(differingFields({ policy: 'put', fields: {} }, many(7_900, 2))).toEqual(all);
+    const hundred = differingFields({ policy: 'put', fields: many(100, 1) }, many(100, 2));
+    expect(hundred).toMatchObject({ omitted: 0, fields: Object.keys(many(100, 1)).toSorted() });
+  });
+
+  test('are none where values are the same, of whatever type', () => {
+    const values = { a: null, b: 0, c: '', d: [], e: {}, f: [{ g: [1] }] };
+    expect(differingFields({ policy: 'put', fields: values }, structuredClone(values))).toEqual({
+      ...{ fields: [], omitted: 0 },
+    });
+    const others = { a: 0, b: '', c: null, d: {}, e: [], f: [{ g: ['1'] }] };
+    expect(differingFields({ policy: 'patch', fields: values }, others).fields).toEqual(
+      Object.keys(values),
+    );
   });
 });

@@ -12,11 +12,11 @@ const moved = defineRowSet<Moved>({
   head: column(int8, ({ head }) => head),
 });
 
+/** No join: planned while there were no tenants, it would read all of them to find these. */
 const updateText = `
-UPDATE tenants AS tenant
-SET head = moved.head
-FROM ${moved.unnest('moved')}
-WHERE tenant.id = moved.id`;
+UPDATE tenants
+SET head = ($2::int8[])[array_position($1::text[], id)]
+WHERE id = ANY($1::text[])`;
 
 /** Moves heads past the events just appended. */
 export function advanceHeads(rows: readonly Moved[]): QueryConfig {

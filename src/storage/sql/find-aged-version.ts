@@ -16,6 +16,7 @@ WITH RECURSIVE search (low, high) AS (
     SELECT extract(epoch FROM now() - event.received_at)::float8 * 1000 >= $2::float8 AS aged
     FROM events AS event
     WHERE event.tenant_id = $1 AND event.version = halved.middle
+    LIMIT 1
   ) AS probe
 )
 SELECT max(low) AS version FROM search`;

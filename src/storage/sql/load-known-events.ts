@@ -17,24 +17,33 @@ const wanted = defineRowSet<Wanted>({
 });
 
 /**
- * The version before is computed behind a fence: row level security lets no arithmetic on a row into
- * an index condition, and each look-up would read the whole tenant.
+ * LIMIT lets each look-up only be a probe: a join may be turned round, and read all events to find those
+ * of a batch. The version before is computed behind a fence: row level security lets no arithmetic on a
+ * row into an index condition, and each look-up would read the whole tenant.
  */
 const loadText = `
 WITH event AS MATERIALIZED (
-  SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint, event.kind,
-         event.entity_type, event.entity_id, event.outcome, event.version - 1 AS version_before
+  SELECT wanted.tenant_id, wanted.identity_key, event.*
   FROM ${wanted.unnest('wanted')}
-  JOIN events AS event
-    ON event.tenant_id = wanted.tenant_id AND event.identity_key = wanted.identity_key
+  CROSS JOIN LATERAL (
+    SELECT version, fingerprint, kind, entity_type, entity_id, outcome,
+           version - 1 AS version_before
+    FROM events
+    WHERE tenant_id = wanted.tenant_id AND identity_key = wanted.identity_key
+    LIMIT 1
+  ) AS event
 )
 SELECT event.tenant_id, event.identity_key, event.version, event.fingerprint, event.kind,
        event.entity_type, event.entity_id, event.outcome,
        previous.fingerprint AS previous_fingerprint,
        ${micros('previous.received_at')} AS previous_received_at
 FROM event
-LEFT JOIN events AS previous
-       ON previous.tenant_id = event.tenant_id AND previous.version = event.version_before`;
+LEFT JOIN LATERAL (
+  SELECT fingerprint, received_at
+  FROM events
+  WHERE tenant_id = event.tenant_id AND version = event.version_before
+  LIMIT 1
+) AS previous ON true`;
 
 interface Row {
   readonly tenant_id: string;

@@ -12,21 +12,21 @@ const wanted = defineRowSet<OfTenant<EntityRef>>({
   entity_id: column(text, ({ entityId }) => entityId),
 });
 
-const keptText = `
+/** LIMIT lets each look-up only be a probe, whatever the tables held when the plan was made. */
+const loadText = (columns: string, table: string) => `
 SELECT ${recordColumns('record')}, record.tenant_id, record.clock, record.sequence
 FROM ${wanted.unnest('wanted')}
-JOIN records AS record
-  ON record.tenant_id = wanted.tenant_id
- AND record.entity_type = wanted.entity_type
- AND record.entity_id = wanted.entity_id`;
+CROSS JOIN LATERAL (
+  SELECT ${columns}
+  FROM ${table}
+  WHERE tenant_id = wanted.tenant_id
+    AND entity_type = wanted.entity_type
+    AND entity_id = wanted.entity_id
+  LIMIT 1
+) AS record`;
 
-const purgedText = `
-SELECT ${recordColumns('record')}, record.tenant_id, record.clock, record.sequence
-FROM ${wanted.unnest('wanted')}
-JOIN (SELECT *, true AS deleted, NULL::json AS data FROM purged_records) AS record
-  ON record.tenant_id = wanted.tenant_id
- AND record.entity_type = wanted.entity_type
- AND record.entity_id = wanted.entity_id`;
+const keptText = loadText('*', 'records');
+const purgedText = loadText('*, true AS deleted, NULL::json AS data', 'purged_records');
 
 /**
  * Characters of data and clocks that one transaction may load: as much as eight bodies of the largest
@@ -56,12 +56,12 @@ export async function loadPurgedRecords(
 async function load(
   sender: Sender,
   name: string,
-  loadText: string,
+  queryText: string,
   entities: readonly OfTenant<EntityRef>[],
 ): Promise<readonly OfTenant<RecordState>[]> {
   const { rows } = await sender.query<Row>({
     name,
-    text: loadText,
+    text: queryText,
     values: wanted.values(entities),
     rowMode: 'array',
   });

@@ -27,13 +27,20 @@ WITH purged AS (
     updated_at = excluded.updated_at
 )
 UPDATE tenants
-SET horizon = greatest(horizon, (SELECT max(version) FROM purged))
+SET horizon = greatest(horizon, (SELECT max(version) FROM purged)),
+    horizons = horizons || (
+      SELECT coalesce(jsonb_object_agg(entity_type, version), '{}')
+      FROM (
+        SELECT entity_type, greatest(max(version), (tenants.horizons ->> entity_type)::bigint) AS version
+        FROM purged
+        GROUP BY entity_type
+      ) AS newest)
 WHERE id = $1
 RETURNING (SELECT count(*) FROM purged) AS count`;
 
 /**
- * Takes a range's tombstones out of the feed, and moves the horizon to the last of them. Call it
- * under the tenant's lock.
+ * Takes a range's tombstones out of the feed, and moves the horizon to the last of them, that of each entity
+ * type to the last of its own. Call it under the tenant's lock.
  *
  * @returns how many there were
  */

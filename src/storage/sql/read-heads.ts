@@ -7,7 +7,7 @@ import { column, defineRowSet } from './row-set.ts';
 
 const wanted = defineRowSet<HeadQuery>({
   tenant_id: column(text, ({ tenantId }) => tenantId),
-  version: column(int8, ({ anchor }) => anchor),
+  version: column(int8, ({ reference }) => reference),
 });
 
 /**
@@ -15,12 +15,12 @@ const wanted = defineRowSet<HeadQuery>({
  * probe of an index.
  */
 const readText = `
-SELECT wanted.tenant_id, wanted.version, tenant.head, tenant.horizon, tenant.epoch,
-       anchor.fingerprint, anchor.received_at,
+SELECT wanted.tenant_id, wanted.version, tenant.head, tenant.epoch,
+       reference.fingerprint, reference.received_at,
        ${micros('clock_timestamp()')} AS read_at
 FROM ${wanted.unnest('wanted')}
 CROSS JOIN LATERAL (
-  SELECT head, horizon, epoch
+  SELECT head, epoch
   FROM tenants
   WHERE id = wanted.tenant_id
   LIMIT 1
@@ -30,13 +30,12 @@ LEFT JOIN LATERAL (
   FROM events
   WHERE tenant_id = wanted.tenant_id AND version = wanted.version
   LIMIT 1
-) AS anchor ON true`;
+) AS reference ON true`;
 
 interface Row {
   readonly tenant_id: string;
   readonly version: number;
   readonly head: number;
-  readonly horizon: number;
   readonly epoch: string;
   readonly fingerprint: Buffer | null;
   readonly received_at: number | null;
@@ -49,7 +48,7 @@ export async function readHeads(
   queries: readonly HeadQuery[],
 ): Promise<readonly (FeedHead | undefined)[]> {
   // Devices of one tenant that have all seen the same ask the same.
-  const asked = new Map(queries.map((query) => [keyOf(query.tenantId, query.anchor), query]));
+  const asked = new Map(queries.map((query) => [keyOf(query.tenantId, query.reference), query]));
   const sorted = [...asked.keys()].sort().flatMap((key) => asked.get(key) ?? []);
   const { rows } = await sender.query<Row>({
     name: 'read-heads',
@@ -59,7 +58,7 @@ export async function readHeads(
   const found = new Map(
     rows.map((row) => [keyOf(row.tenant_id, row.version), toFeedHead(row)] as const),
   );
-  return queries.map(({ tenantId, anchor }) => found.get(keyOf(tenantId, anchor)));
+  return queries.map(({ tenantId, reference }) => found.get(keyOf(tenantId, reference)));
 }
 
 const keyOf = (tenantId: string, version: number) => `${tenantId}\n${version}`;
@@ -67,9 +66,8 @@ const keyOf = (tenantId: string, version: number) => `${tenantId}\n${version}`;
 function toFeedHead(row: Row): FeedHead {
   return {
     head: row.head,
-    horizon: row.horizon,
     epoch: row.epoch,
-    anchor: toProof(row.fingerprint, row.received_at),
+    reference: toProof(row.fingerprint, row.received_at),
     readAt: row.read_at,
   };
 }

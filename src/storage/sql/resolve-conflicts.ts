@@ -10,11 +10,18 @@ const resolved = defineRowSet<OfTenant<EventRow>>({
   resolved_version: column(int8, (event) => event.version),
 });
 
+/**
+ * The arrays stand in conditions too: planned while there were no conflicts, the join would read all of
+ * them to find these.
+ */
 const updateText = `
 UPDATE conflicts AS conflict
 SET resolution = resolved.resolution, resolved_version = resolved.resolved_version
 FROM ${resolved.unnest('resolved')}
-WHERE conflict.tenant_id = resolved.tenant_id AND conflict.version = resolved.version`;
+WHERE conflict.tenant_id = resolved.tenant_id
+  AND conflict.version = resolved.version
+  AND conflict.tenant_id = ANY($1::text[])
+  AND conflict.version = ANY($2::int8[])`;
 
 /** Closes the conflicts that these events resolve. */
 export function resolveConflicts(rows: readonly OfTenant<EventRow>[]): QueryConfig {

@@ -42,7 +42,7 @@ describe.each(entities)('%s', (entityType, fields, changes) => {
     const [, second] = tenant.push(make, again);
     expect(second).toMatchObject({
       failure: { code: 'CONFLICT' },
-      differingFields: ['customer'],
+      differingFields: { fields: ['customer'], omitted: 0 },
     });
     expect(tenant.find(entityType, 'x')).toEqual(fields);
   });
@@ -68,7 +68,7 @@ describe.each(entities)('%s', (entityType, fields, changes) => {
     expect(outcome).toMatchObject({
       failure: { code: 'CONFLICT' },
       current: { version: 2 },
-      differingFields: ['customer'],
+      differingFields: { fields: ['customer'], omitted: 0 },
     });
     expect(tenant.find(entityType, 'x')).toMatchObject({ customer: 'Ada Ltd' });
   });

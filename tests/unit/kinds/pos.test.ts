@@ -43,7 +43,7 @@ describe('a resource', () => {
     expect(outcome).toMatchObject({
       failure: { code: 'CONFLICT' },
       current: { version: 2 },
-      differingFields: ['open', 'paid', 'total'],
+      differingFields: { fields: ['open', 'paid', 'total'], omitted: 0 },
     });
     expect(tenant.find('resource', 'Sales Invoice/r1')).toMatchObject({ total: 13 });
   });

@@ -1,0 +1,93 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundledKinds } from '../../src/kinds/registry.ts';
+import { type Audit, auditOf } from '../model/audit.ts';
+import { documentKinds } from '../model/documents.ts';
+import { nextKey } from '../model/events.ts';
+import { createTenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+const maxAnswerBytes = 40_000;
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({
+    kinds: [...bundledKinds, ...documentKinds('doc')],
+    env: { MAX_ANSWER_BYTES: `${maxAnswerBytes}` },
+  });
+});
+afterAll(() => service.close());
+
+const put = (id: string, fields: object, more: object = {}) => ({
+  ...{ identityKey: nextKey(), kind: 'doc.put', payload: { id, fields }, ...more },
+});
+const bytesOf = (page: unknown) => Buffer.byteLength(JSON.stringify(page));
+
+type Read<Page> = (audit: Audit, after: number) => Promise<Page>;
+
+/** Until there is no next page. */
+async function pagesOf<Page extends { nextAfter: number | null }>(audit: Audit, read: Read<Page>) {
+  const pages: Page[] = [];
+  for (let after: number | null = 0; after !== null; ) {
+    const page: Page = await read(audit, after);
+    pages.push(page);
+    after = page.nextAfter;
+  }
+  return pages;
+}
+
+test.each([
+  ['compresses well', 'x'.repeat(10_000)],
+  ['has three bytes a character', '\u{4E2D}'.repeat(3_333)],
+])('a list of conflicts ends at MAX_ANSWER_BYTES where data %s', async (_what, text) => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('d', { text })]);
+  const keys = Array.from({ length: 9 }, () => nextKey());
+  await tenant.push(
+    keys.map((identityKey) => put('d', { small: 1 }, { identityKey, baseVersion: 0 })),
+  );
+  const pages = await pagesOf(auditOf(tenant), (audit, after) =>
+    audit.conflicts({ after, limit: 200 }),
+  );
+  expect(pages.flatMap(({ conflicts }) => conflicts.map(({ identityKey }) => identityKey))).toEqual(
+    keys,
+  );
+  expect(pages.map(({ conflicts }) => conflicts.length)).toEqual([3, 3, 3]);
+  for (const page of pages) expect(bytesOf(page)).toBeLessThanOrEqual(maxAnswerBytes);
+});
+
+test('the payloads of conflicts count too, and one that is larger than a page comes alone', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('d', {})]);
+  for (const length of [10, 60_000, 10]) {
+    await tenant.push([put('d', { text: 'x'.repeat(length) }, { baseVersion: 0 })]);
+  }
+  const pages = await pagesOf(auditOf(tenant), (audit, after) => audit.conflicts({ after }));
+  expect(pages.map(({ conflicts }) => conflicts.length)).toEqual([1, 1, 1]);
+});
+
+test('a history ends at MAX_ANSWER_BYTES', async () => {
+  const tenant = await createTenant(service);
+  const keys = Array.from({ length: 9 }, () => nextKey());
+  for (const [at, identityKey] of keys.entries()) {
+    await tenant.push([put('d', { at, text: 'x'.repeat(10_000) }, { identityKey })]);
+  }
+  const pages = await pagesOf(auditOf(tenant), (audit, after) =>
+    audit.history('doc', 'd', { after, limit: 200 }),
+  );
+  expect(pages.flatMap(({ events }) => events.map(({ identityKey }) => identityKey))).toEqual(keys);
+  expect(pages.map(({ events }) => events.length)).toEqual([3, 3, 3]);
+  for (const page of pages) expect(bytesOf(page)).toBeLessThanOrEqual(maxAnswerBytes);
+});
+
+test('of many fields that differ a hundred are named, in a push and in the list', async () => {
+  const many = (value: number) =>
+    Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`f${at}`, value]));
+  const tenant = await createTenant(service);
+  await tenant.push([put('d', many(1))]);
+  const { failed } = await tenant.push([put('d', many(2), { baseVersion: 0 })]);
+  const hundred = {
+    differingFields: expect.toSatisfy((names) => names.length === 100),
+    differingFieldsOmitted: 900,
+  };
+  expect(failed).toMatchObject([hundred]);
+  expect((await auditOf(tenant).conflicts()).conflicts).toMatchObject([hundred]);
+});

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundledKinds } from '../../src/kinds/registry.ts';
+import { documentKinds } from '../model/documents.ts';
+import { nextKey, put } from '../model/events.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+
+const maxAnswerBytes = 21_000;
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({
+    kinds: [...bundledKinds, ...documentKinds('doc')],
+    env: { MAX_ANSWER_BYTES: `${maxAnswerBytes}` },
+  });
+});
+afterAll(() => service.close());
+
+/** Of so many bytes of JSON, which compress to next to nothing or hardly at all. */
+const texts: Record<string, (bytes: number) => string> = {
+  'that compress well': (bytes) => 'x'.repeat(bytes),
+  'of three bytes a character': (bytes) => '\u{4E2D}'.repeat(bytes / 3),
+  'that hardly compress': (bytes) =>
+    Array.from({ length: bytes }, () =>
+      String.fromCharCode(97 + Math.floor(Math.random() * 26)),
+    ).join(''),
+};
+
+const doc = (id: string, text: string) => ({
+  ...{ identityKey: nextKey(), kind: 'doc.put', payload: { id, fields: { text } } },
+});
+
+async function pagesOf(tenant: Tenant, query: { entityTypes?: string; since?: string } = {}) {
+  const pages = [await tenant.pull({ limit: 1000, ...query })];
+  for (let last = pages[0]; last?.hasMore; last = pages.at(-1)) {
+    pages.push(await tenant.pull({ limit: 1000, ...query, since: last.checkpoint }));
+  }
+  return pages;
+}
+const idsOf = (pages: { changes: { entityId: string }[] }[]) =>
+  pages.flatMap(({ changes }) => changes.map(({ entityId }) => entityId));
+const bytesOf = (page: unknown) => Buffer.byteLength(JSON.stringify(page));
+
+test.each(Object.entries(texts))(
+  'a page ends at MAX_ANSWER_BYTES, and says that there is more: records %s',
+  async (_what, textOf) => {
+    const tenant = await createTenant(service);
+    const all = Array.from({ length: 12 }, (_, at) => `d${at}`);
+    for (const id of all) await tenant.push([doc(id, textOf(6_000)), put(`n-${id}`)]);
+    const expected = all.flatMap((id) => [id, `n-${id}`]);
+    const pages = await pagesOf(tenant);
+    expect(idsOf(pages)).toEqual(expected);
+    expect(pages.map(({ changes }) => changes.length)).toEqual([6, 6, 6, 6]);
+    for (const page of pages) expect(bytesOf(page)).toBeLessThanOrEqual(maxAnswerBytes + 1_000);
+    expect(pages.map(({ hasMore }) => hasMore)).toEqual([true, true, true, false]);
+    expect(idsOf(await pagesOf(tenant, { since: tenant.start }))).toEqual(expected);
+  },
+);
+
+test('a record that is larger than a page comes alone, and the next ones follow', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1'), doc('large', 'x'.repeat(40_000)), put('n2')]);
+  const pages = await pagesOf(tenant);
+  expect(pages.map((page) => idsOf([page]))).toEqual([['n1'], ['large'], ['n2']]);
+});
+
+test('also while a filter grows', async () => {
+  const tenant = await createTenant(service);
+  for (let at = 0; at < 6; at += 1) await tenant.push([doc(`d${at}`, 'x'.repeat(6_000))]);
+  const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
+  for (let at = 0; at < 3; at += 1) await tenant.push([put(`n${at}`, { body: 'y'.repeat(6_000) })]);
+  const pages = await pagesOf(tenant, { since: checkpoint, entityTypes: 'doc,note' });
+  expect(pages.map(({ changes }) => changes.length)).toEqual([3, 3, 3]);
+  expect(idsOf(pages)).toEqual(['d0', 'd1', 'd2', 'd3', 'd4', 'd5', 'n0', 'n1', 'n2']);
+});

@@ -1,0 +1,220 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bundledKinds } from '../../src/kinds/registry.ts';
+import { documentKinds } from '../model/documents.ts';
+import { nextKey, put, remove } from '../model/events.ts';
+import { refusalOf } from '../model/refusal.ts';
+import { createTenant, type Tenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+import { createCleaner } from '../setup/retention.ts';
+
+let service: TestApp;
+beforeAll(async () => {
+  service = await startApp({
+    kinds: [...bundledKinds, ...documentKinds('doc'), ...documentKinds('user')],
+  });
+});
+afterAll(() => service.close());
+
+const write = (kind: string) => (id: string) => ({
+  ...{ identityKey: nextKey(), kind },
+  payload: { id, ...(kind.endsWith('put') && { fields: {} }) },
+});
+const doc = write('doc.put');
+const removeDoc = write('doc.remove');
+const ids = (page: { changes: { entityId: string }[] }) =>
+  page.changes.map(({ entityId }) => entityId);
+
+async function judged(tenant: Tenant, since: string, entityTypes?: string) {
+  const query = new URLSearchParams({ since, ...(entityTypes && { entityTypes }) }).toString();
+  const answer = await service.request({
+    url: `/api/sync/changes?${query}`,
+    sender: tenant.sender(),
+  });
+  if (answer.status === 200) return 'good';
+  const { status, code } = refusalOf(answer);
+  return `${status} ${code}`;
+}
+const expired = '410 CHECKPOINT_EXPIRED';
+
+describe('a filter that grows', () => {
+  test('bootstraps what is new, and sends nothing again of what the client has', async () => {
+    const tenant = await createTenant(service);
+    await tenant.push([put('n1'), doc('d1'), put('n2'), doc('gone'), removeDoc('gone')]);
+    const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
+    const grown = await tenant.pull({ since: checkpoint, entityTypes: 'note,doc' });
+    expect(ids(grown)).toEqual(['d1']);
+    await tenant.push([put('n3'), doc('d2')]);
+    const next = await tenant.pull({ since: grown.checkpoint, entityTypes: 'doc,note' });
+    expect(ids(next)).toEqual(['n3', 'd2']);
+  });
+
+  test('brings what came meanwhile of the types that the client has, tombstones too', async () => {
+    const tenant = await createTenant(service);
+    await tenant.push([put('n1'), doc('d1'), put('n2')]);
+    const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
+    await tenant.push([remove('n1'), put('n3')]);
+    const grown = await tenant.pull({ since: checkpoint, entityTypes: 'note,doc' });
+    expect(grown.changes).toMatchObject([
+      { entityId: 'd1' },
+      { entityId: 'n1', deleted: true },
+      { entityId: 'n3' },
+    ]);
+  });
+
+  test('to all types is one too', async () => {
+    const tenant = await createTenant(service);
+    await tenant.push([put('n1'), doc('d1')]);
+    const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
+    const all = await tenant.pull({ since: checkpoint });
+    expect(ids(all)).toEqual(['d1']);
+    expect((await tenant.pull({ since: all.checkpoint })).checkpoint).toBe(all.checkpoint);
+  });
+
+  test.each([1, 2, 3, 100])('goes page by page, with a limit of %i', async (limit) => {
+    const tenant = await createTenant(service);
+    await tenant.push([put('n1'), doc('d1'), doc('d2'), put('n2'), doc('d3')]);
+    const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
+    await tenant.push([put('n1', { title: 'new' }), doc('d1'), put('n4'), removeDoc('d2')]);
+    const found: string[] = [];
+    for (let since = checkpoint, more = true; more; ) {
+      const page = await tenant.pull({ since, limit, entityTypes: 'doc,note' });
+      found.push(...page.changes.map(({ entityId, deleted }) => `${entityId} ${deleted}`));
+      ({ checkpoint: since, hasMore: more } = page);
+    }
+    expect(found).toEqual(['d1 false', 'd3 false', 'n1 false', 'n4 false']);
+  });
+
+  test('a type that the client did not have leaves it at the head', async () => {
+    const tenant = await createTenant(service);
+    await tenant.push([put('n1')]);
+    const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
+    const grown = await tenant.pull({ since: checkpoint, entityTypes: 'note,unheard-of' });
+    expect(grown).toMatchObject({ changes: [], hasMore: false });
+    const again = await tenant.pull({ since: grown.checkpoint, entityTypes: 'note,unheard-of' });
+    expect(again.checkpoint).toBe(grown.checkpoint);
+  });
+
+  test('a bootstrap that is cut short by another filter misses no delete', async () => {
+    const tenant = await createTenant(service);
+    await tenant.push([doc('d1'), doc('d2'), put('n1')]);
+    const first = await tenant.pull({ entityTypes: 'doc', limit: 1 });
+    expect(ids(first)).toEqual(['d1']);
+    await tenant.push([removeDoc('d1')]);
+    const page = await tenant.pull({ since: first.checkpoint, entityTypes: 'doc,note' });
+    expect(page.changes).toMatchObject([
+      { entityId: 'd2' },
+      { entityId: 'n1' },
+      { entityId: 'd1', deleted: true },
+    ]);
+  });
+});
+
+test('a filter that loses a type goes on where it was', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([put('n1'), doc('d1')]);
+  const all = await tenant.pull();
+  await tenant.push([put('n2'), doc('d2')]);
+  const notes = await tenant.pull({ since: all.checkpoint, entityTypes: 'note' });
+  expect(ids(notes)).toEqual(['n2']);
+  const { checkpoint } = await tenant.pull({ since: all.checkpoint, entityTypes: 'note,doc' });
+  expect(ids(await tenant.pull({ since: checkpoint, entityTypes: 'doc' }))).toEqual([]);
+});
+
+test('the checkpoint of a push may be used with any filter', async () => {
+  const tenant = await createTenant(service);
+  const { checkpoint } = await tenant.push([put('n1'), doc('d1')]);
+  expect(ids(await tenant.pull({ since: checkpoint, entityTypes: 'doc' }))).toEqual(['d1']);
+});
+
+/** Every tombstone there is. */
+async function purge() {
+  await sleep(5);
+  expect((await createCleaner(service, { tombstoneMs: 1 })()).tombstones).toBeGreaterThan(0);
+}
+
+describe('tombstones of one type were purged', () => {
+  /** A doc was deleted and purged after `before` was pulled by each filter. */
+  async function createPurged() {
+    const tenant = await createTenant(service);
+    await tenant.push([put('n1'), doc('d1'), doc('d2')]);
+    const pullBy = (entityTypes?: string) => tenant.pull(entityTypes ? { entityTypes } : {});
+    const [notes, docs, both, all] = await Promise.all(
+      ['note', 'doc', 'note,doc', undefined].map(pullBy),
+    );
+    if (!notes || !docs || !both || !all) throw new Error('not pulled');
+    await tenant.push([removeDoc('d1')]);
+    await purge();
+    return { tenant, notes, docs, both, all };
+  }
+
+  test('a checkpoint has expired only where its filter holds that type', async () => {
+    const { tenant, notes, docs, both, all } = await createPurged();
+    expect(await judged(tenant, notes.checkpoint, 'note')).toBe('good');
+    expect(await judged(tenant, docs.checkpoint, 'doc')).toBe(expired);
+    expect(await judged(tenant, both.checkpoint, 'note,doc')).toBe(expired);
+    expect(await judged(tenant, all.checkpoint)).toBe(expired);
+  });
+
+  test('a filter that loses the type is judged by what is left', async () => {
+    const { tenant, both, all } = await createPurged();
+    expect(await judged(tenant, both.checkpoint, 'note')).toBe('good');
+    expect(await judged(tenant, all.checkpoint, 'note')).toBe('good');
+    expect(await judged(tenant, all.checkpoint, 'doc')).toBe(expired);
+  });
+
+  test('a filter that gains the type bootstraps it, as nothing of it is missing', async () => {
+    const { tenant, notes } = await createPurged();
+    const grown = await tenant.pull({ since: notes.checkpoint, entityTypes: 'note,doc' });
+    expect(ids(grown)).toEqual(['d2']);
+    expect(await judged(tenant, grown.checkpoint, 'note,doc')).toBe('good');
+  });
+
+  test('a filter that keeps the type and gains another has expired', async () => {
+    const { tenant, docs } = await createPurged();
+    expect(await judged(tenant, docs.checkpoint, 'doc,note')).toBe(expired);
+  });
+
+  test('a device that never was away goes on, whatever is purged of other types', async () => {
+    const { tenant, notes } = await createPurged();
+    let since = notes.checkpoint;
+    for (let round = 0; round < 3; round += 1) {
+      await tenant.push([doc(`r${round}`), removeDoc(`r${round}`)]);
+      await purge();
+      const page = await tenant.pull({ since, entityTypes: 'note' });
+      expect(page).toMatchObject({ changes: [], hasMore: false });
+      since = page.checkpoint;
+    }
+  });
+
+  test('a type may be called as what every object has', async () => {
+    const { tenant } = await createPurged();
+    const { checkpoint } = await tenant.pull({ entityTypes: 'constructor' });
+    await tenant.push([put('n9')]);
+    expect(await judged(tenant, checkpoint, 'constructor')).toBe('good');
+  });
+});
+
+const manyTypes = (length: number) => Array.from({ length }, (_, at) => `t${at}`).join();
+
+test.each([
+  ['100 types', manyTypes(100)],
+  ['2,000 characters', 'a'.repeat(2000)],
+])('a filter of %s is taken, and its checkpoint fits into a request', async (_what, types) => {
+  const url = `/api/sync/changes?entityTypes=${types}`;
+  const { body, headers } = await service.request({ url });
+  const again = await service.request({
+    url: `${url}&since=${body.checkpoint}`,
+    headers: { 'if-none-match': String(headers.etag) },
+  });
+  expect(again.status).toBe(304);
+});
+
+test.each([
+  ['101 types', manyTypes(101), 'must be at most 100 entity types'],
+  ['2,001 characters', 'a'.repeat(2001), 'must be at most 2000 characters'],
+])('a filter of %s is refused, and the bound is said', async (_what, types, detail) => {
+  const answer = await service.request({ url: `/api/sync/changes?entityTypes=${types}` });
+  expect(refusalOf(answer)).toMatchObject({ status: 400, code: 'INVALID_QUERY' });
+  expect(answer.body.detail).toContain(detail);
+});

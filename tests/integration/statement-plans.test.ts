@@ -1,0 +1,226 @@
+import { globSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { z } from 'zod';
+import { accept, putRecord } from '../../src/kinds/decisions.ts';
+import { defineKind } from '../../src/kinds/define-kind.ts';
+import { payload } from '../../src/kinds/payload-versions.ts';
+import { decide } from '../../src/kinds/policies.ts';
+import { readInstanceKeys } from '../../src/storage/instance-keys.ts';
+import { createPool } from '../../src/storage/pool.ts';
+import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
+import { inTransaction, type Scope } from '../../src/storage/sql/transaction.ts';
+import { createTenantRemoval } from '../../src/storage/tenant-removal.ts';
+import { auditOf } from '../model/audit.ts';
+import { noteKinds } from '../model/audit-kinds.ts';
+import { nextKey, put, remove } from '../model/events.ts';
+import { createTenant } from '../model/tenant.ts';
+import { startApp, type TestApp } from '../setup/app.ts';
+import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { createCleaner } from '../setup/retention.ts';
+import {
+  nodesOf,
+  type PlanNode,
+  sentStatements,
+  type Statement,
+} from '../setup/sent-statements.ts';
+import { withClient } from '../setup/template.ts';
+import { readModule } from '../unit/support/source-module.ts';
+
+const tables = [...tenantTables, 'tenants'];
+/** Of each of two tenants, in each table: what no statement may read as a whole. */
+const rowsOfTenant = 15_000;
+
+/** It writes a record beside its own. */
+const noteMoved = defineKind({
+  name: 'note.moved',
+  entityType: 'note',
+  payload: payload(z.strictObject({ id: z.string(), shelf: z.string() })),
+  entityId: ({ id }) => id,
+  policy: decide({
+    reads: ({ shelf }) => [{ entityType: 'shelf', entityId: shelf }],
+    decide: ({ id, shelf }) =>
+      accept(
+        putRecord({ entityType: 'note', entityId: id }, { shelf }),
+        putRecord({ entityType: 'shelf', entityId: shelf }, { newest: id }),
+      ),
+  }),
+});
+
+let service: TestApp;
+/** All that the service ever sends, each text once. */
+let statements: readonly Statement[];
+/** Another database, whose tables were analysed while they were empty. */
+let analysed: TestDatabase;
+let tenantId: string;
+
+beforeAll(async () => {
+  service = await startApp({ kinds: [...noteKinds, noteMoved] });
+  [statements, analysed] = await Promise.all([everyStatement(), createDatabase()]);
+  await withClient(analysed.url, async (client) => {
+    for (const table of tables)
+      await client.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
+    await client.query('VACUUM ANALYZE');
+  });
+});
+afterAll(async () => {
+  await analysed.drop();
+  await service.close();
+});
+
+/** Sends each statement that there is, by doing all that the service can be asked for. */
+async function everyStatement(): Promise<readonly Statement[]> {
+  const sent = await sentStatements(async () => {
+    const pool = createPool({
+      connectionString: service.database.url,
+      max: 1,
+      onIdleError: () => {},
+    });
+    await readInstanceKeys(pool);
+    const tenant = await createTenant(service);
+    tenantId = tenant.id;
+    const known = put('n1');
+    const conflicts = ['c1', 'c2'].map((identityKey) =>
+      put('n1', {}, { identityKey, baseVersion: 0 }),
+    );
+    const moved = { identityKey: nextKey(), kind: 'note.moved', payload: { id: 'n3', shelf: 's' } };
+    await tenant.push([known, put('n2'), moved, ...conflicts, remove('n2')]);
+    await tenant.push([known]);
+    // A base later than the record, which is looked up.
+    await tenant.push([put('n1', { title: 'moved' }, { baseVersion: 2 })]);
+    await vi.waitUntil(async () => (await service.sql('SELECT FROM replays')).length > 0, {
+      ...{ timeout: 30_000, interval: 50 },
+    });
+    const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
+    await tenant.pull({ entityTypes: 'note', since: checkpoint });
+    await tenant.pull({ entityTypes: 'note,shelf', since: checkpoint });
+    await tenant.pull({ limit: 1 });
+    const audit = auditOf(tenant);
+    for (const state of ['open', 'resolved', 'all']) await audit.conflicts({ state });
+    await audit.conflicts({ entityType: 'note', entityId: 'n1' });
+    await audit.resolve('c1', { resolution: 'discard' });
+    await audit.history('note', 'n1');
+    await audit.history('shelf', 's');
+    await audit.receipts(known.identityKey, 'c1');
+    await sleep(5);
+    await createCleaner(service, { tombstoneMs: 1, eventMs: 1 })();
+    // What was purged is looked up from now on.
+    await tenant.push([put('n2')]);
+    const removal = createTenantRemoval(pool);
+    await removal.count(tenant.id, 10);
+    await removal.remove(tenant.id, 10);
+    await pool.end();
+  });
+  return [...new Map(sent.map((one) => [`${one.text} ${one.scope?.plan}`, one])).values()];
+}
+
+describe('every statement is looked at', () => {
+  const folder = new URL('../../src/storage/sql/', import.meta.url);
+  const texts = globSync('*.ts', { cwd: folder }).flatMap((file) => {
+    const { texts: found } = readModule(
+      `storage/sql/${file}`,
+      readFileSync(new URL(file, folder), 'utf8'),
+    );
+    return found
+      .filter((text) => /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s/.test(text))
+      .map((text) => ({ file, text, begins: text.trim().split('\n', 2).join(' ') }));
+  });
+
+  test('there are some', () => expect(texts.length).toBeGreaterThan(25));
+
+  // Whoever adds a statement has it sent by `everyStatement`.
+  test.each(texts)('of $file: $begins', ({ text }) => {
+    const literal = text.split('?').map((part) => part.replaceAll(/[.*+^${}()|[\]\\]/g, '\\$&'));
+    const pattern = new RegExp(literal.join('[^]*'));
+    expect(statements.some((statement) => pattern.test(statement.text))).toBe(true);
+  });
+});
+
+interface Planned {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  readonly scope: Scope;
+}
+
+/** Those that read or write rows of tenants. */
+function ofTables(): readonly Planned[] {
+  return statements.flatMap(({ scope, text, values }) => {
+    const isSettings = text.includes("'landfall.tenants'");
+    const isOfTables = tables.some((table) => text.includes(table));
+    return scope && isOfTables && !isSettings ? [{ text, values, scope }] : [];
+  });
+}
+
+/** The plan that is kept for whatever values, or the one for the values at hand. */
+async function planOf({ text, values, scope }: Planned): Promise<readonly PlanNode[]> {
+  const explain = 'EXPLAIN (FORMAT JSON)';
+  const { rows } = await withClient(analysed.url, (client) =>
+    inTransaction(client, scope, async () => {
+      if (scope.plan === 'custom') return client.query(`${explain} ${text}`, [...values]);
+      await client.query(`PREPARE kept AS ${text}`);
+      const unknown = values.length > 0 ? `(${values.map(() => 'NULL').join(', ')})` : '';
+      return client.query(`${explain} EXECUTE kept ${unknown}`);
+    }),
+  );
+  return nodesOf(rows[0]['QUERY PLAN'][0].Plan);
+}
+
+/** These are about all that a tenant has, up to a number of rows. */
+const ofWholeTenants = /^\s*(SELECT count|DELETE FROM \w+\s+WHERE ctid)/;
+const byTenant = /\btenant_id = /;
+const byTenantAndMore = /\btenant_id = .* AND /;
+const ofTenant = /\bid [=>] /;
+
+/** Whether a node reads more of a table than its statement asks for. */
+function isWide(node: PlanNode, text: string): boolean {
+  const { 'Node Type': type, 'Index Cond': condition = '', 'Index Name': index } = node;
+  // A table is read by where its rows are, and these come from an index.
+  if (index === undefined) return type === 'Seq Scan';
+  if (index.startsWith('tenants')) return !ofTenant.test(condition);
+  return !(ofWholeTenants.test(text) ? byTenant : byTenantAndMore).test(condition);
+}
+
+async function wideReads(planned: readonly Planned[]): Promise<readonly object[]> {
+  const found: object[] = [];
+  for (const statement of planned) {
+    const { text } = statement;
+    const nodes = await planOf(statement);
+    found.push(...nodes.filter((node) => isWide(node, text)).map((node) => ({ text, node })));
+  }
+  return found;
+}
+
+/** As a restore, or a first day of many pushes, leaves them before anybody analyses them. */
+async function fillTables(): Promise<void> {
+  const versions = `generate_series(1, ${rowsOfTenant}) AS v`;
+  await withClient(analysed.url, async (client) => {
+    for (const id of [tenantId, 'a neighbour']) {
+      for (const text of [
+        `INSERT INTO events SELECT $1, v, 'old-' || v, '', 'note.put', 1, 'note', 'n' || v % 100, 'applied',
+           NULL, NULL, NULL, now(), now(), false, NULL, NULL, NULL, '{}', v - 1, v FROM ${versions}`,
+        `INSERT INTO records SELECT $1, 'note', 'old-' || v, v, v % 2 = 0, '{"title":"t"}', '{}', NULL,
+           'old-' || v, 'note.put', NULL, now(), now(), now() FROM ${versions}`,
+        `INSERT INTO purged_records SELECT $1, 'note', 'gone-' || v, v, '{}', NULL, 'old-' || v, 'note.put',
+           NULL, now(), now(), now() FROM ${versions}`,
+        `INSERT INTO effects SELECT $1, 'other', 'n' || v % 100, v, 0, v FROM ${versions}`,
+        `INSERT INTO conflicts SELECT $1, v, 'note', 'n' || v % 100, 'discard', v + 1 FROM ${versions}`,
+        `INSERT INTO replays SELECT $1, v, 1, now() FROM ${versions}`,
+        `INSERT INTO tenants (id, head, horizon) VALUES ($1, ${rowsOfTenant}, 1)`,
+      ]) {
+        await client.query(text, [id]);
+      }
+    }
+    await client.query(`INSERT INTO tenants (id, head) SELECT 'tenant ' || v, 1 FROM ${versions}`);
+  });
+}
+
+test('no plan that is kept turns round where the tables were analysed while they were empty', async () => {
+  const kept = ofTables().filter(({ scope }) => scope.plan === 'generic');
+  expect(kept.length).toBeGreaterThanOrEqual(15);
+  expect(await wideReads(kept)).toEqual([]);
+});
+
+test('no plan does where they were filled since, and nobody has analysed them', async () => {
+  await fillTables();
+  expect(await wideReads(ofTables())).toEqual([]);
+}, 120_000);

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { printList } from '../../src/protocol/print-list.ts';
+
+const parsed = async (...given: Parameters<typeof printList<number>>) =>
+  JSON.parse((await printList(...given)).toString());
+
+test.each([
+  ['none', []],
+  ['one', [1]],
+  ['several', [1, 2, 3]],
+])('a list is printed as it is, with %s', async (_what, entries) => {
+  const page = { entries, nextAfter: null };
+  expect(await parsed('events', page, (at) => ({ at, text: 'é"' }))).toEqual({
+    events: entries.map((at) => ({ at, text: 'é"' })),
+    nextAfter: null,
+  });
+  expect(await parsed('conflicts', { ...page, nextAfter: 7 }, (at) => ({ at }))).toMatchObject({
+    nextAfter: 7,
+  });
+});
+
+test('others have their turn between entries that are work to make', async () => {
+  const entries = Array.from({ length: 5 }, (_, at) => at);
+  const turns: number[] = [];
+  let made = 0;
+  const watch = () => {
+    turns.push(made);
+    if (made < entries.length) setImmediate(watch);
+  };
+  setImmediate(watch);
+  await printList('events', { entries, nextAfter: null }, () => {
+    const end = performance.now() + 20;
+    while (performance.now() < end);
+    made += 1;
+    return {};
+  });
+  expect(turns).toEqual(expect.arrayContaining([1, 2, 3, 4]));
+});
+
+test('what fails for an entry fails the list', async () => {
+  const fails = printList('events', { entries: [1], nextAfter: null }, () => {
+    throw new Error('broken');
+  });
+  await expect(fails).rejects.toThrow('broken');
+});
