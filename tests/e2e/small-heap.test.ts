@@ -59,7 +59,7 @@ test('a process with a heap of 256 MB answers 500 conflicts on a large record, t
   const batches = [events(), events(), events()];
   // The same ones again are answered by another path.
   for (const _time of ['first', 'again']) {
-    let isAnswered = false;
+    const state = { isAnswered: false };
     const all = Promise.all(batches.map((batch) => pushInParts(tenant, batch)));
     const over = all.finally(() => (state.isAnswered = true));
     for (let edit = 0; !state.isAnswered; edit += 1) {
