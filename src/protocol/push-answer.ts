@@ -1,5 +1,5 @@
 import type { PushAnswer } from './push.ts';
-import { printRecord, type StoredRecord } from './record.ts';
+import { entityKey, printRecord, type StoredRecord } from './record.ts';
 import type { SalesPushAnswer } from './sales.ts';
 
 /** An entry whose record is still as it is stored. */
@@ -94,14 +94,16 @@ function byEvent(
 }
 
 function addRecords(events: readonly (readonly PrintedEntry[])[], room: number): void {
-  const texts = new Map<StoredRecord | null, Buffer>();
+  // An answer shows each entity in one state: as it stands after the batch.
+  const texts = new Map<string, Buffer>();
   let left = room;
   for (const entries of events) {
     const record = entries[0]?.entry.current;
     // A character is a byte or more: what cannot fit is not printed at all.
     if (record === undefined || (record?.data?.length ?? 0) * entries.length > left) continue;
-    const text = texts.get(record) ?? Buffer.from(record ? printRecord(record) : 'null');
-    texts.set(record, text);
+    const key = record ? entityKey(record) : '';
+    const text = texts.get(key) ?? Buffer.from(record ? printRecord(record) : 'null');
+    texts.set(key, text);
     const rests = entries.map(({ entry }) => [beforeRecord, text, printFields(entry)]);
     const bytes = rests.flat().reduce((sum, { length }) => sum + length, 0);
     if (bytes > left) continue;

@@ -91,7 +91,7 @@ describe('a push answer', () => {
     'holds its bound of %i bytes wherever it is long for its records only',
     (maxBytes) => {
       const records = [10, 20_000, 3, 50_000, 7].map((length) =>
-        recordOf('n1', 'é'.repeat(length)),
+        recordOf(`n${length}`, 'é'.repeat(length)),
       );
       const bare = print(conflicts(records), 1).length;
       const printed = print(conflicts(records), maxBytes);
