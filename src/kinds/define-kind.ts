@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { eventFailures, type FailureEntry } from '../errors.ts';
+import { entityTypeRule } from '../protocol/record.ts';
 import { checkIntent, checkSync, isEntityType } from './check-output.ts';
 import type { EventContext, Fields, Intent, RecordView } from './intent.ts';
 import { PayloadVersions } from './payload-versions.ts';
@@ -44,7 +45,7 @@ export interface Kind {
 }
 
 export interface KindDefinition<Payload> {
-  /** `entity.verb`, such as `note.put`. */
+  /** Such as `note.put` or `WorkOrderUpdated`: 1 to 100 letters, digits and `.`, `_`, `-`, `:`, `/`. */
   readonly name: string;
   readonly entityType: string;
   readonly payload: PayloadVersions<Payload>;
@@ -69,8 +70,9 @@ export interface KindDefinition<Payload> {
   ) => Fields | undefined;
 }
 
-const namePattern = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
-const failureCodePattern = /^[A-Z][A-Z0-9_]*$/;
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$/;
+const failureCodePattern = /^[A-Za-z][A-Za-z0-9._-]{0,99}$/;
+const codeForm = 'a letter and up to 99 letters, digits and . _ - after it';
 
 /**
  * Defines a kind of event. The functions given must be pure: they run again on every retry.
@@ -118,10 +120,10 @@ function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {
   const fail = (fault: string) => {
     throw new Error(`kind ${JSON.stringify(name)}: ${fault}`);
   };
-  if (!namePattern.test(name)) fail('a name looks like entity.verb, in lower case');
-  if (!isEntityType(entityType)) {
-    fail(`${JSON.stringify(entityType)} is no entity type, in lower case`);
+  if (!namePattern.test(name)) {
+    fail('a name is 1 to 100 letters and digits, with . _ - : / after the first');
   }
+  if (!isEntityType(entityType)) fail(`${JSON.stringify(entityType)} ${entityTypeRule}`);
   // Types say so, but a file that is run with its types stripped is not checked by them.
   if (!(payload instanceof PayloadVersions)) fail('payload is not made by payload(schema)');
   if (typeof entityId !== 'function') fail('entityId is not a function of the payload');
@@ -129,8 +131,10 @@ function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {
     fail('policy is none, such as put(…)');
   }
   for (const code of Object.keys(failures)) {
-    if (!failureCodePattern.test(code)) fail(`a failure code looks like OUT_OF_STOCK, not ${code}`);
-    if (code in eventFailures) fail(`${code} is one of Landfall's own codes`);
+    if (!failureCodePattern.test(code)) {
+      fail(`the failure code ${JSON.stringify(code)} is not ${codeForm}`);
+    }
+    if (Object.hasOwn(eventFailures, code)) fail(`${code} is one of Landfall's own codes`);
   }
   if (resolve && policy.family !== 'last-write-wins') fail('resolve goes with put and patch only');
 }

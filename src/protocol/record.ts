@@ -3,10 +3,11 @@ import { versionSchema } from './event.ts';
 import { identifierSchema } from './text.ts';
 import { formatMicros } from './time.ts';
 
+export const entityTypeRule =
+  'must be an entity type: a letter and up to 99 letters, digits and . _ - after it';
+
 /** No comma, as filters are lists of them; no line break, as keys are made of them. */
-export const entityTypeSchema = z
-  .string()
-  .regex(/^[a-z][a-z0-9.-]*$/, 'must be an entity type, in lower case');
+export const entityTypeSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,99}$/, entityTypeRule);
 
 /** The current state of one entity, as every answer shows it. */
 export const recordSchema = z.object({

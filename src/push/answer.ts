@@ -97,7 +97,8 @@ export interface PushCounts {
 
 export function countOutcomes(outcomes: readonly EventOutcome[]): PushCounts {
   const counts = { received: outcomes.length, applied: 0, noop: 0, superseded: 0, duplicate: 0 };
-  const failed: { [code: string]: number } = {};
+  // Without a prototype: a kind may call a code `constructor`.
+  const failed: { [code: string]: number } = Object.create(null);
   for (const outcome of outcomes) {
     if (outcome.status === 'failed') {
       failed[outcome.failure.code] = (failed[outcome.failure.code] ?? 0) + 1;
@@ -105,5 +106,5 @@ export function countOutcomes(outcomes: readonly EventOutcome[]): PushCounts {
       counts[outcome.status] += 1;
     }
   }
-  return { ...counts, failed };
+  return { ...counts, failed: { ...failed } };
 }

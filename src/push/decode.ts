@@ -10,7 +10,7 @@ import { sha256 } from '../protocol/sha-256.ts';
 import { readIdentifier } from '../protocol/text.ts';
 import { toMicros } from '../protocol/time.ts';
 import type { EventRow } from '../storage/store.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../protocol/canonical-json.ts';
 import { readPayload } from './read-payload.ts';
 
 /** A valid event, ready to be decided. */

@@ -1,6 +1,6 @@
 import type { Fields, Write } from '../kinds/intent.ts';
 import type { RecordClock, Stamp } from '../storage/store.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../protocol/canonical-json.ts';
 import type { EffectiveTime } from './clock.ts';
 import { fieldsOf } from './record-view.ts';
 

@@ -163,7 +163,7 @@ describe('the kinds of docs/kinds.md do what the page says:', () => {
 describe('a service whose kinds are wrong', () => {
   test('does not start: the file and the kind are named, no database is asked', async () => {
     const file = join(folder, 'wrong.ts');
-    const kind = `{ name: 'book.put', entityType: 'Book' }`;
+    const kind = `{ name: 'book.put', entityType: 'a book' }`;
     await writeFile(file, `import { defineKind } from 'landfall';\ndefineKind(${kind});\n`);
     const wrong = { ...env, KINDS: file, DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
     const args = [join(root, 'src/server.ts')];
@@ -172,7 +172,7 @@ describe('a service whose kinds are wrong', () => {
       code: 1,
       stdout: '',
       stderr: `Landfall cannot start.
-KINDS: ${file} cannot be loaded: kind "book.put": "Book" is no entity type, in lower case (${file}:2)
+KINDS: ${file} cannot be loaded: kind "book.put": "a book" must be an entity type: a letter and up to 99 letters, digits and . _ - after it (${file}:2)
 `,
     });
   });

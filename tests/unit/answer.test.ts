@@ -221,6 +221,12 @@ describe('the log’s counts', () => {
     });
   });
 
+  test('are right for a code that every object has as a name', () => {
+    const failure = { code: 'constructor', message: 'm', retryable: false };
+    const outcome = { identityKey: 'k', status: 'failed', failure } as const;
+    expect(countOutcomes([outcome, outcome]).failed).toEqual({ constructor: 2 });
+  });
+
   test('of no outcomes are zero', () => {
     const none = { received: 0, applied: 0, noop: 0, superseded: 0, duplicate: 0, failed: {} };
     expect(countOutcomes([])).toEqual(none);

@@ -9,24 +9,67 @@ import { personPut, stepPut } from './support/kinds.ts';
 const shipSchema = z.strictObject({ id: z.string(), fuel: z.number() });
 type Ship = z.infer<typeof shipSchema>;
 
-const shipKind = (name: string, policy: Policy<Ship> = put(({ fuel }) => ({ fuel }))) =>
+const shipKind = (
+  name: string,
+  policy: Policy<Ship> = put(({ fuel }) => ({ fuel })),
+  entityType = 'ship',
+) =>
   defineKind({
     name,
-    entityType: 'ship',
+    entityType,
     payload: payload(shipSchema),
     entityId: ({ id }) => id,
     policy,
   });
 
 describe('a kind', () => {
-  test.each(['ship.launch', 'ship.launch-again', 'ship2.fuel.add'])('may be named %s', (name) => {
+  test.each([
+    ...[
+      'ship.launch',
+      'ship.launch-again',
+      'ship2.fuel.add',
+      'WorkOrderUpdated',
+      'workOrderUpdated',
+    ],
+    ...['WORK_ORDER_UPDATED', 'orders/created', 'order:updated', 'com.acme.order.v2', 'ship', '7'],
+    ...['ship.', 'toString', 'a'.repeat(100)],
+  ])('may be named %s', (name) => {
     expect(shipKind(name).name).toBe(name);
   });
 
-  test.each(['', 'ship', 'Ship.launch', 'ship.', '.launch', 'ship launch', 'ship.2', 'ship..go'])(
-    'may not be named "%s"',
-    (name) => {
-      expect(() => shipKind(name)).toThrow(`kind ${JSON.stringify(name)}`);
+  test.each([
+    ...[
+      '',
+      '.launch',
+      '/launch',
+      'ship launch',
+      'ship,launch',
+      'ship\nlaunch',
+      'ship\u0000',
+      ' ship',
+    ],
+    ...['schiff.gestartet-für', 'ship\u200b', '__proto__', 'a'.repeat(101)],
+  ])('may not be named "%s"', (name) => {
+    expect(() => shipKind(name)).toThrow(`kind ${JSON.stringify(name)}`);
+  });
+
+  test.each([
+    'ship',
+    'workOrder',
+    'WorkOrder',
+    'work_order',
+    'work-order',
+    'work.order',
+    'toString',
+  ])('may be about the entity type %s', (entityType) => {
+    expect(shipKind('ship.launch', undefined, entityType).entityType).toBe(entityType);
+  });
+
+  test.each(['', '7', '.', '..', 'work,order', 'work/order', 'work\norder', 'a'.repeat(101)])(
+    'may not be about the entity type "%s"',
+    (entityType) => {
+      const define = () => shipKind('ship.launch', undefined, entityType);
+      expect(define).toThrow(`${JSON.stringify(entityType)} must be an entity type`);
     },
   );
 
@@ -67,7 +110,10 @@ describe('a definition that contradicts itself is refused by its name', () => {
   const failure = { retryable: false, cause: 'none left', remedy: 'wait' };
 
   test.each([
-    ['OUT-OF-FUEL', 'a failure code looks like OUT_OF_STOCK'],
+    ['', 'the failure code "" is not a letter'],
+    ['7TH_TRY', 'the failure code "7TH_TRY" is not a letter'],
+    ['OUT OF FUEL', 'the failure code "OUT OF FUEL" is not a letter'],
+    ['A'.repeat(101), 'is not a letter and up to 99'],
     ['CONFLICT', "CONFLICT is one of Landfall's own codes"],
   ])('for the failure code %s', (code, message) => {
     const policy = decide<Ship>({ reads: () => [], decide: () => accept() });
@@ -75,6 +121,15 @@ describe('a definition that contradicts itself is refused by its name', () => {
     expect(define).toThrow('ship.launch');
     expect(define).toThrow(message);
   });
+
+  test.each(['OUT_OF_FUEL', 'OUT-OF-FUEL', 'outOfFuel', 'fuel.out', 'constructor', 'toString'])(
+    'but not for the failure code %s',
+    (code) => {
+      const policy = decide<Ship>({ reads: () => [], decide: () => accept() });
+      const kind = defineKind({ ...base, policy, failures: { [code]: failure } });
+      expect(Object.keys(kind.failures)).toEqual([code]);
+    },
+  );
 
   test.each([
     ['payload', shipSchema, 'payload is not made by payload(schema)'],

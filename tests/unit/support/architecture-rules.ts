@@ -20,9 +20,9 @@ const importRules: readonly ImportRule[] = [
     never: /^\//,
   },
   {
-    name: 'protocol imports zod, secure-json-parse, node, itself and errors.ts',
+    name: 'protocol imports zod, secure-json-parse, safe-stable-stringify, node, itself and errors.ts',
     of: /^protocol\//,
-    may: /^(\/protocol\/.*|\/errors\.ts|zod|secure-json-parse|node:.*)$/,
+    may: /^(\/protocol\/.*|\/errors\.ts|zod|secure-json-parse|safe-stable-stringify|node:.*)$/,
   },
   {
     name: 'kinds import zod, node:util, protocol, errors.ts and themselves',
