@@ -26,6 +26,7 @@ import { rememberCheckpoints } from './pull/known-checkpoints.ts';
 import { pullRoutes } from './pull/route.ts';
 import type { Batch } from './push/batch.ts';
 import { decideTenant } from './push/decide.ts';
+import { FailingKinds } from './push/failing-kinds.ts';
 import { createGroupCommit, type GroupCommit } from './push/group-commit.ts';
 import type { BatchDecision } from './push/outcome.ts';
 import { createReplayCounter } from './push/replays.ts';
@@ -123,7 +124,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(apiPage, { document: buildDocument(kinds, readExamples()) });
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
-  await app.register(pushRoutes, { kinds, groupCommit, checkpoints, limits: config.limits });
+  const failingKinds = new FailingKinds(() => performance.now());
+  await app.register(pushRoutes, {
+    ...{ kinds, groupCommit, failingKinds, checkpoints },
+    limits: config.limits,
+  });
   const known = rememberCheckpoints(checkpoints);
   await app.register(pullRoutes, { store, reads, checkpoints: known });
   await app.register(conflictRoutes, { kinds, audit, reads, groupCommit, limits: config.limits });

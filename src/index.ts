@@ -16,7 +16,7 @@ export type {
   RecordView,
   RecordWrite,
 } from './kinds/intent.ts';
-export { payload, type PayloadVersions } from './kinds/payload-versions.ts';
+export { payload } from './kinds/payload-versions.ts';
 export {
   append,
   create,
@@ -29,6 +29,7 @@ export {
   strict,
 } from './kinds/policies.ts';
 export { bundledKinds, createRegistry, type KindRegistry } from './kinds/registry.ts';
+export type { SchemaVersions } from './kinds/schema-versions.ts';
 export { createLogger } from './observability/logger.ts';
 export type { EntityRef, Record } from './protocol/record.ts';
 export { identifierSchema } from './protocol/text.ts';

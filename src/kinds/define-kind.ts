@@ -3,8 +3,8 @@ import { eventFailures, type FailureEntry } from '../errors.ts';
 import { entityTypeRule } from '../protocol/record.ts';
 import { checkIntent, checkSync, isEntityType } from './check-output.ts';
 import type { EventContext, Fields, Intent, RecordView } from './intent.ts';
-import { PayloadVersions } from './payload-versions.ts';
 import type { Policy, Precondition } from './policies.ts';
+import { SchemaVersions } from './schema-versions.ts';
 
 /** What a kind makes of one valid payload. */
 export interface Meaning {
@@ -18,7 +18,16 @@ export interface Meaning {
 
 export type MeaningResult =
   | { readonly ok: true; readonly meaning: Meaning }
-  | { readonly ok: false; readonly error: z.ZodError };
+  /** The payload is not what the schema of its own version says. */
+  | { readonly ok: false; readonly error: z.ZodError }
+  | {
+      readonly ok: false;
+      readonly error?: undefined;
+      /** What the kind's own code threw, or Landfall where that code returned none of its types. */
+      readonly fault: unknown;
+      /** Where that was known by then. */
+      readonly entityId: string | undefined;
+    };
 
 /** A kind's own reasons to refuse an event, by their code. */
 export type KindFailures = { readonly [code: string]: FailureEntry };
@@ -37,10 +46,7 @@ export interface Kind {
   readonly scope: string | undefined;
   readonly failures: KindFailures;
   schemaOf(version: number): z.ZodType | undefined;
-  /**
-   * @param version one of 1..newestVersion
-   * @throws Error whatever the kind's own code throws, or what it returns is none of its types
-   */
+  /** @param version one of 1..newestVersion */
   interpret(version: number, payload: unknown): MeaningResult;
 }
 
@@ -48,7 +54,7 @@ export interface KindDefinition<Payload> {
   /** Such as `note.put` or `WorkOrderUpdated`: 1 to 100 letters, digits and `.`, `_`, `-`, `:`, `/`. */
   readonly name: string;
   readonly entityType: string;
-  readonly payload: PayloadVersions<Payload>;
+  readonly payload: SchemaVersions<Payload>;
   readonly entityId: (payload: Payload) => string;
   readonly policy: Policy<Payload>;
   readonly ordered?: boolean;
@@ -93,17 +99,28 @@ export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
     failures: definition.failures ?? {},
     schemaOf: (version) => payload.schemaOf(version),
     interpret(version, raw) {
-      const result = payload.read(version, raw);
-      return result.ok ? { ok: true, meaning: meaningOf(definition, result.payload) } : result;
+      let entityId: string | undefined;
+      try {
+        const result = payload.read(version, raw);
+        if (!result.ok) return result;
+        // First, as it says what waits behind an event on which the rest fails.
+        entityId = checkSync(definition.entityId(result.value));
+        return { ok: true, meaning: meaningOf(definition, result.value, entityId) };
+      } catch (fault) {
+        return { ok: false, fault, entityId };
+      }
     },
   };
 }
 
-function meaningOf<Payload>(definition: KindDefinition<Payload>, payload: Payload): Meaning {
-  const { entityId, policy, baseVersion, resolve } = definition;
+function meaningOf<Payload>(
+  { policy, baseVersion, resolve }: KindDefinition<Payload>,
+  payload: Payload,
+  entityId: string,
+): Meaning {
   const intent = checkIntent(checkSync(policy(payload)));
   return {
-    entityId: checkSync(entityId(payload)),
+    entityId,
     intent,
     ...(baseVersion && { baseVersion: checkSync(baseVersion(payload)) }),
     ...(resolve &&
@@ -125,7 +142,7 @@ function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {
   }
   if (!isEntityType(entityType)) fail(`${JSON.stringify(entityType)} ${entityTypeRule}`);
   // Types say so, but a file that is run with its types stripped is not checked by them.
-  if (!(payload instanceof PayloadVersions)) fail('payload is not made by payload(schema)');
+  if (!(payload instanceof SchemaVersions)) fail('payload is not made by payload(schema)');
   if (typeof entityId !== 'function') fail('entityId is not a function of the payload');
   if (typeof policy !== 'function' || policy.family === undefined) {
     fail('policy is none, such as put(…)');

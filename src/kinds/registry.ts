@@ -40,6 +40,8 @@ export interface KindRegistry {
   /** Every kind's own failures in one table. */
   readonly failures: KindFailures;
   find(name: string): Kind | undefined;
+  /** For a kind that is not known: the entity types of those whose names begin in the same way. */
+  typesNear(name: string): readonly string[];
 }
 
 /**
@@ -53,11 +55,29 @@ export function createRegistry(kinds: readonly Kind[]): KindRegistry {
     byName.set(kind.name, kind);
   }
   checkFamilies(kinds);
+  const types = groupTypes(kinds);
   return {
     kinds,
     failures: mergeFailures(kinds),
     find: (name) => byName.get(name),
+    typesNear: (name) => types.get(groupOf(name) ?? '') ?? [],
   };
+}
+
+function groupTypes(kinds: readonly Kind[]): ReadonlyMap<string, readonly string[]> {
+  const types = new Map<string, Set<string>>();
+  for (const { name, entityType } of kinds) {
+    const group = groupOf(name);
+    if (group === undefined) continue;
+    types.set(group, (types.get(group) ?? new Set()).add(entityType));
+  }
+  return new Map([...types].map(([group, found]) => [group, [...found]]));
+}
+
+/** Such as `note` of `note.put`; undefined for a name of one part. */
+function groupOf(name: string): string | undefined {
+  const end = name.search(/[.:/]/);
+  return end > 0 ? name.slice(0, end) : undefined;
 }
 
 /** A fold cannot hold what last write wins may later take back: see `append`. */

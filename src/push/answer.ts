@@ -44,13 +44,14 @@ type Failed = Extract<EventOutcome, { status: 'failed' }>;
 
 function toFailed(outcome: Failed, index: number, spelling: Spelling): FailedEvent {
   const { code, message, path } = outcome.failure;
-  const { retryable, retryAfterMs } = retryOf(outcome.failure);
+  const { retryable, retryAfterMs, fault } = retryOf(outcome.failure);
   const { differingFields } = outcome;
   return {
     ...nameOf(outcome, index, spelling),
     code,
     message,
     retryable,
+    ...(fault && { fault }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(path !== undefined && { path: spelling.pathOf(path) }),
     ...currentOf(outcome),

@@ -2,14 +2,14 @@ import type { EventFailure } from '../errors.ts';
 import type { KnownEvent, RecordState } from '../storage/store.ts';
 import { applyWrites, keepConflict, type Occurrence } from './apply.ts';
 import type { Batch } from './batch.ts';
+import type { BlockedEntities } from './blocked-entities.ts';
 import { changedSince, checkAge, checkPrecondition, checkSequence } from './checks.ts';
 import { effectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
 import type { Draft } from './draft.ts';
 import { after } from './last-write-wins.ts';
-import type { EventOutcome } from './outcome.ts';
+import { type EventOutcome, failingOf } from './outcome.ts';
 import { planMerge, planWrites, type WritePlan } from './plan-writes.ts';
-import type { Waiting } from './waiting.ts';
 
 export interface DecideRules {
   /** Events older than this are refused; null: a queue of any age drains. Milliseconds. */
@@ -23,15 +23,13 @@ export function decideEvent(
   draft: Draft,
   batch: Batch,
   event: DecodedEvent,
-  waiting: Waiting,
+  blocked: BlockedEntities,
   rules: DecideRules,
 ): EventOutcome {
   const known = draft.findKnown(event.identityKey);
   if (known) return answerAgain(known, event);
-  if (waiting.holds(event)) {
-    const message = 'an earlier event of this batch for the same entity has to be sent again';
-    return failed(event, { code: 'BLOCKED', message });
-  }
+  const blocker = blocked.find(event);
+  if (blocker) return failed(event, { ...behindAnother, ...failingOf(blocker) });
   const time = effectiveTime(event.occurredAt, batch.sentAt, draft.receivedAt);
   const tooOld = checkAge(time, draft.receivedAt, rules.maxEventAgeMs);
   if (tooOld) return failed(event, tooOld);
@@ -49,6 +47,11 @@ export function decideEvent(
   const occurrence = { ...now, time: happened };
   return settle(occurrence, planWrites(occurrence, record));
 }
+
+const behindAnother = {
+  code: 'BLOCKED',
+  message: 'an earlier event of this batch for the same entity has to be sent again',
+} as const;
 
 function settle(occurrence: Occurrence, plan: WritePlan): EventOutcome {
   if (!plan.ok) return failed(occurrence.event, plan.failure, plan.fault);

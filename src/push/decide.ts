@@ -1,12 +1,13 @@
+import { type EventFailure, retryOf } from '../errors.ts';
 import { differingFields } from '../kinds/differing-fields.ts';
 import type { KnownEvent, TenantPlan, TenantSnapshot } from '../storage/store.ts';
 import type { Batch } from './batch.ts';
+import { BlockedEntities } from './blocked-entities.ts';
 import { type DecideRules, decideEvent } from './decide-event.ts';
 import type { DecodedEvent } from './decode.ts';
 import { Draft } from './draft.ts';
-import type { BatchDecision, EventOutcome } from './outcome.ts';
+import { type BatchDecision, type EventOutcome, failingOf } from './outcome.ts';
 import { fieldsOf } from './record-view.ts';
-import { Waiting } from './waiting.ts';
 
 /**
  * Decides a tenant's batches, one after the other, on a snapshot taken under the tenant's lock.
@@ -30,32 +31,44 @@ export function decideTenant(
 
 function decideBatch(tenant: Draft, batch: Batch, rules: DecideRules) {
   const draft = tenant.fork();
-  const waiting = new Waiting();
+  const blocked = new BlockedEntities();
   const outcomes = batch.events.map((result): EventOutcome => {
-    if (!result.ok) return { ...result.undecoded, status: 'failed' };
-    const outcome = decideEvent(draft, batch, result.event, waiting, rules);
-    if (outcome.status === 'failed') waiting.add(result.event, outcome.failure);
+    if (!result.ok) {
+      const { identityKey, failure, fault } = result.undecoded;
+      blocked.addUndecoded(result.undecoded);
+      return { identityKey, status: 'failed', failure, fault };
+    }
+    const outcome = decideEvent(draft, batch, result.event, blocked, rules);
+    if (outcome.status === 'failed') blocked.add(result.event, outcome.failure);
     return outcome;
   });
 
   if (batch.atomic && outcomes.some(({ status }) => status === 'failed')) {
     const position = { version: tenant.head, proof: tenant.headProof };
     // What the others are told of is what is stored, not what this batch would have made of it.
-    return { outcomes: withCurrent(outcomes, batch, tenant).map(abort), position };
+    const aborted = abortedBy(outcomes);
+    const told = withCurrent(outcomes, batch, tenant).map((outcome) => abort(outcome, aborted));
+    return { outcomes: told, position };
   }
   tenant.adopt(draft);
   const position = positionBefore(outcomes) ?? { version: draft.head, proof: draft.headProof };
   return { outcomes: withCurrent(outcomes, batch, draft), position };
 }
 
-function abort(outcome: EventOutcome): EventOutcome {
-  if (outcome.status === 'failed') return outcome;
+/** Where only the server has to be mended for the batch, all of it waits for the server. */
+function abortedBy(outcomes: readonly EventOutcome[]): EventFailure {
+  const failures = outcomes.flatMap((outcome) =>
+    outcome.status === 'failed' ? [outcome.failure] : [],
+  );
+  const [first] = failures;
+  const isServers = failures.every((failure) => retryOf(failure).fault === 'server');
   const message = 'another event of this atomic batch failed';
-  return {
-    identityKey: outcome.identityKey,
-    status: 'failed',
-    failure: { code: 'BATCH_ABORTED', message },
-  };
+  return { code: 'BATCH_ABORTED', message, ...(first && isServers && failingOf(first)) };
+}
+
+function abort(outcome: EventOutcome, failure: EventFailure): EventOutcome {
+  if (outcome.status === 'failed') return outcome;
+  return { identityKey: outcome.identityKey, status: 'failed', failure };
 }
 
 function positionBefore(outcomes: readonly EventOutcome[]) {

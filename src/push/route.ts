@@ -11,12 +11,14 @@ import { toMicros } from '../protocol/time.ts';
 import { countOutcomes, toPushAnswer } from './answer.ts';
 import { createBatch } from './batch.ts';
 import { type DecodeResult, decodeEvent } from './decode.ts';
+import type { FailingKinds } from './failing-kinds.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { BatchDecision } from './outcome.ts';
 
 export interface PushDeps {
   readonly kinds: KindRegistry;
   readonly groupCommit: GroupCommit<BatchDecision>;
+  readonly failingKinds: FailingKinds;
   readonly checkpoints: CheckpointCodec;
   readonly limits: { readonly maxBatchEvents: number; readonly maxEventBytes: number };
 }
@@ -44,15 +46,16 @@ async function push(request: FastifyRequest, dialect: Dialect, deps: PushDeps) {
     events: readings.map((reading) => decodeReading(reading, scopes, deps)),
   });
   const { decision, queueWaitMs, transactionMs } = await deps.groupCommit.submit(batch);
-  const counts = countOutcomes(decision.outcomes);
+  const outcomes = deps.failingKinds.tell(batch.events, decision.outcomes);
+  const counts = countOutcomes(outcomes);
   Object.assign(request.logFields, { ...counts, queueWaitMs, transactionMs });
-  for (const { fault } of decision.outcomes) {
+  for (const { fault } of outcomes) {
     if (fault === undefined) continue;
     request.log.error({ event: 'kind.failed', err: fault }, 'a kind failed on an event');
   }
   const withResults = include === 'results';
   return dialect.answerOf(
-    toPushAnswer(decision, tenantId, deps.checkpoints, withResults, readings),
+    toPushAnswer({ ...decision, outcomes }, tenantId, deps.checkpoints, withResults, readings),
   );
 }
 

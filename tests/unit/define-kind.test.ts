@@ -87,7 +87,35 @@ describe('a kind', () => {
   test('answers for an invalid payload with what is wrong, and does not throw', () => {
     const result = shipKind('ship.launch').interpret(1, { id: 's1', fuel: 'full' });
     expect(result.ok).toBe(false);
-    expect(result.ok || result.error.issues.map(({ path }) => path)).toEqual([['fuel']]);
+    expect(result.ok || result.error?.issues.map(({ path }) => path)).toEqual([['fuel']]);
+  });
+
+  const broken = (definition: Partial<Parameters<typeof defineKind<Ship>>[0]>) =>
+    defineKind<Ship>({
+      name: 'ship.launch',
+      entityType: 'ship',
+      payload: payload(shipSchema),
+      entityId: ({ id }) => id,
+      policy: put(() => ({})),
+      ...definition,
+    }).interpret(1, { id: 's1', fuel: 4 });
+  const fault = new Error('a fault');
+  const fail = () => {
+    throw fault;
+  };
+
+  test('whose code throws says so, with the entity where that is known by then', () => {
+    for (const definition of [{ policy: put<Ship>(fail) }, { baseVersion: fail }]) {
+      expect(broken(definition)).toEqual({ ok: false, fault, entityId: 's1' });
+    }
+    const wrong = broken({ policy: put(() => ({ at: new Date() as unknown as string })) });
+    expect(wrong).toMatchObject({ ok: false, fault: expect.any(Error), entityId: 's1' });
+    const failing = payload(shipSchema.refine(fail));
+    const lifted = payload(shipSchema).next(shipSchema, fail);
+    for (const definition of [{ entityId: fail }, { payload: failing }]) {
+      expect(broken(definition)).toEqual({ ok: false, fault, entityId: undefined });
+    }
+    expect(broken({ payload: lifted })).toEqual({ ok: false, fault, entityId: undefined });
   });
 
   test.each([
@@ -163,10 +191,10 @@ describe('payload versions', () => {
     const counted = payload(z.number())
       .next(z.number(), (older) => (calls.push('1→2'), older + 1))
       .next(z.number(), (older) => (calls.push('2→3'), older * 10));
-    expect(counted.read(2, 5)).toEqual({ ok: true, payload: 50 });
+    expect(counted.read(2, 5)).toEqual({ ok: true, value: 50 });
     expect(calls).toEqual(['2→3']);
-    expect(counted.read(1, 5)).toEqual({ ok: true, payload: 60 });
-    expect(counted.read(3, 5)).toEqual({ ok: true, payload: 5 });
+    expect(counted.read(1, 5)).toEqual({ ok: true, value: 60 });
+    expect(counted.read(3, 5)).toEqual({ ok: true, value: 5 });
   });
 
   test('hand to an upcast what the schema made of a payload, defaults included', () => {
@@ -174,21 +202,24 @@ describe('payload versions', () => {
       z.object({ size: z.number() }),
       ({ size }) => ({ size }),
     );
-    expect(versions.read(1, {})).toEqual({ ok: true, payload: { size: 7 } });
+    expect(versions.read(1, {})).toEqual({ ok: true, value: { size: 7 } });
   });
 
-  test('show a wrong upcast as a failed event, not as data', () => {
+  test('show a wrong upcast as a fault of the kind, not as data and not as a wrong payload', () => {
     const versions = payload(z.object({ a: z.string() })).next(
       z.object({ b: z.string().min(1) }),
       () => ({ b: '' }),
     );
-    expect(versions.read(1, { a: 'x' })).toMatchObject({ ok: false });
+    expect(versions.read(1, { a: 1 })).toMatchObject({ ok: false, error: { issues: [{}] } });
+    expect(() => versions.read(1, { a: 'x' })).toThrow(
+      'version 2 that was made of version 1 does not match its schema: b: Too small',
+    );
   });
 
   test('do not change the chain they were added to', () => {
     const first = payload(z.number());
     first.next(z.string(), String);
     expect(first.newest).toBe(1);
-    expect(first.read(1, 5)).toEqual({ ok: true, payload: 5 });
+    expect(first.read(1, 5)).toEqual({ ok: true, value: 5 });
   });
 });

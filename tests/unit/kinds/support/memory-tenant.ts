@@ -95,5 +95,5 @@ export function codesOf(outcomes: readonly EventOutcome[]): readonly string[] {
 export function faultOf(kind: string, payload: unknown, version = 1): string | undefined {
   const read = registry.find(kind)?.interpret(version, payload);
   if (!read) throw new Error(`no kind ${kind}`);
-  return read.ok ? undefined : read.error.issues[0]?.path.join('.');
+  return read.ok ? undefined : read.error?.issues[0]?.path.join('.');
 }
