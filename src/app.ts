@@ -130,7 +130,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     limits: config.limits,
   });
   const known = rememberCheckpoints(checkpoints);
-  await app.register(pullRoutes, { store, reads, checkpoints: known });
+  await app.register(pullRoutes, { store, reads, checkpoints: known, kinds });
   await app.register(conflictRoutes, { kinds, audit, reads, groupCommit, limits: config.limits });
   await app.register(historyRoutes, { audit, reads });
   await app.register(healthRoutes, { readiness: deps.readiness });
@@ -144,7 +144,8 @@ function toTrustProxy(trusted: TrustProxy) {
 
 /** From batches to decisions that are stored; what was sent again is counted behind. */
 function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchDecision> {
-  const { config, store, audit, logger } = deps;
+  const { config, store, audit, kinds, logger } = deps;
+  const rules = { ...config.limits, lifter: kinds.records };
   const replays = createReplayCounter({
     write: (counts) => audit.addReplays(counts),
     delayMs: replayDelayMs,
@@ -161,7 +162,7 @@ function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchD
     maxWaitMs: maxCommitWaitMs,
     async commit(batches) {
       const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) =>
-        decideTenant(snapshot, ofTenant, config.limits),
+        decideTenant(snapshot, ofTenant, rules),
       );
       replays.count(batches, decisions);
       return decisions;

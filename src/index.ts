@@ -8,6 +8,7 @@ export {
   type KindDefinition,
   type KindFailures,
 } from './kinds/define-kind.ts';
+export { type EntityType, entityType, recordData } from './kinds/entity-type.ts';
 export type {
   Decision,
   EventContext,
@@ -38,6 +39,8 @@ export {
   type RehearsalAnswer,
   type RehearsalBatch,
   type RehearsalOptions,
+  type RehearsalRecord,
+  type RehearsalStart,
   rehearse,
 } from './rehearse.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './storage/database.ts';

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { Reader, ReadGate } from '../admission/read-gate.ts';
 import { RequestProblem } from '../errors.ts';
+import { showRecords } from '../kinds/record-lifter.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import {
   type Conflict,
@@ -41,14 +42,15 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
       audit.listConflicts({ ...query, tenantId }),
     );
     reply.header('cache-control', 'no-store');
-    return { conflicts: entries.map((stored) => toConflict(stored, kinds)), nextAfter };
+    const show = showingTo(request, kinds);
+    return { conflicts: entries.map((stored) => toConflict(stored, kinds, show)), nextAfter };
   });
 
   app.get<OfKey>('/api/sync/conflicts/:identityKey', pulling, async (request, reply) => {
     const reader = { tenantId: request.actor.tenantId, answer: reply.raw };
     const stored = await reads.run(reader, () => mustFind(request, audit));
     reply.header('cache-control', 'no-store');
-    return toConflict(stored, kinds);
+    return toConflict(stored, kinds, showingTo(request, kinds));
   });
 
   app.post<OfKey>(
@@ -67,7 +69,8 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
         checkAccepted(decision);
       });
       reply.header('cache-control', 'no-store');
-      return toConflict(await reads.finish(reader, () => mustFind(request, audit)), kinds);
+      const settled = await reads.finish(reader, () => mustFind(request, audit));
+      return toConflict(settled, kinds, showingTo(request, kinds));
     },
   );
 };
@@ -81,6 +84,12 @@ async function mustFind(
   const stored = key.success && (await audit.findConflict(actor.tenantId, key.data));
   if (!stored) throw new RequestProblem('NOT_FOUND', 'There is no conflict under this key.');
   return stored;
+}
+
+function showingTo({ log }: FastifyRequest, { records }: KindRegistry) {
+  return showRecords(records, (err) => {
+    log.error({ event: 'record.not-lifted', err }, 'a record is shown as it is stored');
+  });
 }
 
 /** What a kind threw does not leave with the answer, so it goes to the log. */

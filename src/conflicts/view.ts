@@ -1,15 +1,23 @@
 import { differingFields } from '../kinds/differing-fields.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { Conflict } from '../protocol/conflict.ts';
-import { toRecord } from '../protocol/record.ts';
+import { type StoredRecord, toRecord } from '../protocol/record.ts';
 import { formatMicros } from '../protocol/time.ts';
 import { fieldsOf } from '../push/record-view.ts';
 import { readStored } from './stored-meaning.ts';
 import type { StoredConflict } from '../storage/audit.ts';
 
-/** A conflict as answers show it. What the edit would have written, the kind says anew. */
-export function toConflict(stored: StoredConflict, kinds: KindRegistry): Conflict {
-  const { event, current, settled } = stored;
+/**
+ * A conflict as answers show it. What the edit would have written, the kind says anew.
+ *
+ * @param show brings a record to the newest version of its data
+ */
+export function toConflict(
+  { event, current: stored, settled }: StoredConflict,
+  kinds: KindRegistry,
+  show: (record: StoredRecord) => StoredRecord,
+): Conflict {
+  const current = stored && show(stored);
   const read = readStored(event, kinds);
   const intent = read.ok ? read.meaning.intent : undefined;
   return {

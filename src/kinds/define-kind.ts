@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { eventFailures, type FailureEntry } from '../errors.ts';
 import { entityTypeRule } from '../protocol/record.ts';
 import { checkIntent, checkSync, isEntityType } from './check-output.ts';
+import { type EntityType, nameOf } from './entity-type.ts';
 import type { EventContext, Fields, Intent, RecordView } from './intent.ts';
 import type { Policy, Precondition } from './policies.ts';
 import { SchemaVersions } from './schema-versions.ts';
@@ -36,6 +37,8 @@ export type KindFailures = { readonly [code: string]: FailureEntry };
 export interface Kind {
   readonly name: string;
   readonly entityType: string;
+  /** Of those that it is about, reads or writes, the ones whose data has versions. */
+  readonly entityTypes: readonly EntityType[];
   /** Payload versions 1 to this one are accepted. */
   readonly newestVersion: number;
   /** True: events of one entity carry `sequence` 1, 2, 3 … and are taken in that order only. */
@@ -53,7 +56,10 @@ export interface Kind {
 export interface KindDefinition<Payload> {
   /** Such as `note.put` or `WorkOrderUpdated`: 1 to 100 letters, digits and `.`, `_`, `-`, `:`, `/`. */
   readonly name: string;
-  readonly entityType: string;
+  /** Its name, or where its records' data has versions, what `entityType` made. */
+  readonly entityType: string | EntityType;
+  /** For `decide`: the other entity types that it reads or writes and whose data has versions. */
+  readonly otherTypes?: readonly EntityType[];
   readonly payload: SchemaVersions<Payload>;
   readonly entityId: (payload: Payload) => string;
   readonly policy: Policy<Payload>;
@@ -87,10 +93,11 @@ const codeForm = 'a letter and up to 99 letters, digits and . _ - after it';
  */
 export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
   checkDefinition(definition);
-  const { name, entityType, payload, policy, ordered = false } = definition;
+  const { name, entityType, otherTypes = [], payload, policy, ordered = false } = definition;
   return {
     name,
-    entityType,
+    entityType: nameOf(entityType),
+    entityTypes: typeof entityType === 'string' ? otherTypes : [entityType, ...otherTypes],
     newestVersion: payload.newest,
     ordered,
     family: policy.family,
@@ -140,7 +147,8 @@ function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {
   if (!namePattern.test(name)) {
     fail('a name is 1 to 100 letters and digits, with . _ - : / after the first');
   }
-  if (!isEntityType(entityType)) fail(`${JSON.stringify(entityType)} ${entityTypeRule}`);
+  const own = nameOf(entityType);
+  if (!isEntityType(own)) fail(`${JSON.stringify(own)} ${entityTypeRule}`);
   // Types say so, but a file that is run with its types stripped is not checked by them.
   if (!(payload instanceof SchemaVersions)) fail('payload is not made by payload(schema)');
   if (typeof entityId !== 'function') fail('entityId is not a function of the payload');

@@ -73,9 +73,12 @@ export class SchemaVersions<Newest> {
     const parsed = parseNow(schema, upcast ? checkSync(upcast(older)) : older);
     if (parsed.success) return parsed.data;
     const what = `version ${version + 1} that was made of version ${version}`;
-    throw new UpcastError(
-      `${what} does not match its schema: ${describeOwn(schema, parsed.error)}`,
-    );
+    throw new UpcastError(`${what} ${this.describe(version + 1, parsed.error)}`);
+  }
+
+  /** What the schema of a version has against a value, for the log. */
+  describe(version: number, error: z.ZodError): string {
+    return `does not match its schema: ${describeOwn(this.#step(version).schema, error)}`;
   }
 
   #step(version: number): Step {

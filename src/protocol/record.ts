@@ -53,6 +53,8 @@ export interface StoredRecord extends EntityRef {
   readonly deleted: boolean;
   /** Canonical JSON of the data; null where only a delete is known. */
   readonly data: string | null;
+  /** Of the entity type's data: the version in which it was written. */
+  readonly dataVersion: number;
   readonly originKey: string;
   readonly originKind: string;
   readonly originDevice: string | null;

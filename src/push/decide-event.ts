@@ -1,4 +1,5 @@
 import type { EventFailure } from '../errors.ts';
+import type { RecordLifter } from '../kinds/record-lifter.ts';
 import type { KnownEvent, RecordState } from '../storage/store.ts';
 import { applyWrites, keepConflict, type Occurrence } from './apply.ts';
 import type { Batch } from './batch.ts';
@@ -7,8 +8,9 @@ import { changedSince, checkAge, checkPrecondition, checkSequence } from './chec
 import { effectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
 import type { Draft } from './draft.ts';
+import { entitiesOf } from './entities.ts';
 import { after } from './last-write-wins.ts';
-import { type EventOutcome, failingOf } from './outcome.ts';
+import { type EventOutcome, failingOf, kindFailure } from './outcome.ts';
 import { planMerge, planWrites, type WritePlan } from './plan-writes.ts';
 
 export interface DecideRules {
@@ -16,6 +18,8 @@ export interface DecideRules {
   readonly maxEventAgeMs: number | null;
   /** Characters of JSON that a record's data may come to. */
   readonly maxRecordLength: number;
+  /** Of the kinds: reads records that were written in an older version of their type's data. */
+  readonly lifter: RecordLifter;
 }
 
 /** Steps 2 to 7 of the protocol, in its order; step 1 is push/decode.ts. */
@@ -34,6 +38,9 @@ export function decideEvent(
   const tooOld = checkAge(time, draft.receivedAt, rules.maxEventAgeMs);
   if (tooOld) return failed(event, tooOld);
 
+  const unreadable = findUnreadable(draft, event);
+  if (unreadable) return failed(event, kindFailure(event.kind), unreadable);
+
   const record = draft.findRecord(event);
   const outOfOrder = checkSequence(event, record);
   if (outOfOrder) return failed(event, outOfOrder);
@@ -46,6 +53,13 @@ export function decideEvent(
   const happened = followsTheRecord(event) ? after(record, time, draft.receivedAt) : time;
   const occurrence = { ...now, time: happened };
   return settle(occurrence, planWrites(occurrence, record));
+}
+
+/** Who discards a conflict leaves the record as it is, and need not read it. */
+function findUnreadable(draft: Draft, event: DecodedEvent): Error | undefined {
+  const { intent } = event;
+  if (intent.policy === 'discard') return undefined;
+  return draft.findUnreadable(entitiesOf(event, intent));
 }
 
 const behindAnother = {

@@ -18,7 +18,7 @@ export function decideTenant(
   batches: readonly Batch[],
   rules: DecideRules,
 ): TenantPlan<BatchDecision> {
-  const draft = Draft.of(snapshot);
+  const draft = Draft.of(snapshot, rules.lifter);
   const { receivedAt } = draft;
   const decisions = batches.map((batch) => ({
     ...decideBatch(draft, batch, rules),
@@ -95,10 +95,17 @@ function withCurrent(
 function addCurrent(outcome: EventOutcome, event: DecodedEvent, draft: Draft): EventOutcome {
   if (outcome.status !== 'failed') {
     const wantsCurrent = outcome.event.outcome === 'superseded' || event.resolves !== null;
-    return wantsCurrent ? { ...outcome, current: draft.findRecord(event) ?? null } : outcome;
+    return wantsCurrent ? { ...outcome, ...currentOf(event, draft) } : outcome;
   }
   if (outcome.failure.code !== 'CONFLICT' || event.intent.policy === 'discard') return outcome;
-  const current = draft.findRecord(event) ?? null;
+  const { current, ...fault } = currentOf(event, draft);
   const data = current && fieldsOf(current);
-  return { ...outcome, current, differingFields: differingFields(event.intent, data) };
+  const differing = differingFields(event.intent, data);
+  return { ...outcome, ...fault, current, differingFields: differing };
+}
+
+/** One that cannot be read is shown as it is stored, and the log says why. */
+function currentOf(event: DecodedEvent, draft: Draft) {
+  const fault = draft.findUnreadable([event]);
+  return { current: draft.findRecord(event) ?? null, ...(fault && { fault }) };
 }

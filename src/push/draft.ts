@@ -1,3 +1,4 @@
+import type { RecordLifter } from '../kinds/record-lifter.ts';
 import { type EntityRef, entityKey } from '../protocol/record.ts';
 import type {
   EffectRow,
@@ -7,6 +8,7 @@ import type {
   RecordState,
   TenantSnapshot,
 } from '../storage/store.ts';
+import { liftState } from './lift-state.ts';
 
 /**
  * What a tenant would look like after the events decided so far. A batch is decided on a draft of
@@ -26,24 +28,34 @@ export class Draft {
   readonly #known = new Map<string, KnownEvent>();
   readonly #records = new Map<string, RecordState>();
 
+  readonly lifter: RecordLifter;
+  /** Why records cannot be read that were loaded. */
+  readonly #unreadable: Map<string, Error>;
+
   private constructor(
-    base: Pick<Draft, 'head' | 'headProof' | 'receivedAt'>,
+    base: Pick<Draft, 'head' | 'headProof' | 'receivedAt' | 'lifter'>,
     parent: Draft | undefined,
   ) {
     this.head = base.head;
     this.headProof = base.headProof;
     this.receivedAt = base.receivedAt;
+    this.lifter = base.lifter;
+    this.#unreadable = parent ? parent.#unreadable : new Map();
     this.#parent = parent;
   }
 
   /** The tenant as it stands in the database, and an empty draft on top of it. */
-  static of(snapshot: TenantSnapshot): Draft {
+  static of(snapshot: TenantSnapshot, lifter: RecordLifter): Draft {
     // The clock may have been set back, as by a failover: receipts of a tenant never go back.
     const last = snapshot.headProof?.receivedAt ?? Number.NEGATIVE_INFINITY;
     const receivedAt = Math.max(snapshot.receivedAt, last + 1);
-    const stored = new Draft({ ...snapshot, receivedAt }, undefined);
+    const stored = new Draft({ ...snapshot, receivedAt, lifter }, undefined);
     for (const event of snapshot.known) stored.#known.set(event.identityKey, event);
-    for (const record of snapshot.records) stored.#records.set(entityKey(record), record);
+    for (const record of snapshot.records) {
+      const { state, fault } = liftState(record, lifter);
+      stored.#records.set(entityKey(record), state);
+      if (fault) stored.#unreadable.set(entityKey(record), fault);
+    }
     return stored.fork();
   }
 
@@ -72,6 +84,13 @@ export class Draft {
 
   findRecord(entity: EntityRef): RecordState | undefined {
     return this.#findByKey(entityKey(entity));
+  }
+
+  /** Why the first of these records cannot be read that cannot; nothing can be decided on it. */
+  findUnreadable(entities: readonly EntityRef[]): Error | undefined {
+    if (this.#unreadable.size === 0) return undefined;
+    const key = entities.map(entityKey).find((one) => this.#unreadable.has(one));
+    return key === undefined ? undefined : this.#unreadable.get(key);
   }
 
   putRecord(record: RecordState): void {

@@ -143,7 +143,7 @@ function isAlive(clock: RecordClock): boolean {
 }
 
 /** Between two writes, or two removes: the later time, then the greater key in C collation. */
-function isAfter(a: Stamp, b: Stamp): boolean {
+export function isAfter(a: Stamp, b: Stamp): boolean {
   if (a[0] !== b[0]) return a[0] > b[0];
   return Buffer.compare(Buffer.from(a[1]), Buffer.from(b[1])) > 0;
 }

@@ -28,6 +28,7 @@ const winner: RecordState = {
   version: 40,
   deleted: false,
   data: '{"title":"Won"}',
+  dataVersion: 1,
   originKey: 'other-1',
   originKind: 'note.put',
   originDevice: null,

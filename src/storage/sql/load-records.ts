@@ -22,7 +22,7 @@ JOIN records AS record
 const purgedText = `
 SELECT ${recordColumns('record')}, record.tenant_id, record.clock, record.sequence
 FROM ${wanted.unnest('wanted')}
-JOIN (SELECT *, true AS deleted, NULL::json AS data FROM purged_records) AS record
+JOIN (SELECT *, true AS deleted, NULL::json AS data, 1 AS data_version FROM purged_records) AS record
   ON record.tenant_id = wanted.tenant_id
  AND record.entity_type = wanted.entity_type
  AND record.entity_id = wanted.entity_id`;
@@ -60,8 +60,8 @@ async function load(
   });
   return rows.map((row) => ({
     ...toStoredRecord(row),
-    tenantId: row[11],
-    clock: JSON.parse(row[12]),
-    sequence: row[13],
+    tenantId: row[12],
+    clock: JSON.parse(row[13]),
+    sequence: row[14],
   }));
 }

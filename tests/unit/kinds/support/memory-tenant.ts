@@ -13,6 +13,7 @@ import type {
 } from '../../../../src/storage/store.ts';
 
 const registry = createRegistry(bundledKinds);
+const decideRules = { maxEventAgeMs: null, maxRecordLength: 131_072, lifter: registry.records };
 
 export interface Sent {
   readonly identityKey: string;
@@ -51,7 +52,7 @@ export class MemoryTenant {
       known: [...this.#known.values()],
       records: [...this.#records.values()],
     };
-    const plan = decideTenant(snapshot, batches, { maxEventAgeMs: null, maxRecordLength: 131_072 });
+    const plan = decideTenant(snapshot, batches, decideRules);
     for (const event of plan.events) {
       const previous: EventProof | undefined = log.at(-1);
       this.#known.set(event.identityKey, { ...event, previous });
