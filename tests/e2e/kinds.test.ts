@@ -34,14 +34,7 @@ beforeAll(async () => {
     ...{ DATABASE_URL: database.url, JWT_SECRET: 'a secret of at least 32 bytes, for the page' },
   };
 });
-afterEach(async () => {
-  const { pid, exitCode } = service ?? {};
-  if (!service || pid === undefined || exitCode !== null) return;
-  const exited = once(service, 'exit');
-  process.kill(-pid, 'SIGTERM');
-  await exited;
-  service = undefined;
-});
+afterEach(stop);
 afterAll(async () => {
   await database.drop();
   await rm(folder, { recursive: true, force: true });
@@ -59,22 +52,34 @@ describe('docs/kinds.md', () => {
     const printed: string[] = [];
     for (const { file, text } of blocks) {
       if (file) await writeFile(join(folder, file), text);
-      else if (text.endsWith('npm start\n')) env.LANDFALL = await start(inFolder(text));
-      else printed.push(await bash(inFolder(text)));
+      else if (text.endsWith('npm start\n')) {
+        await stop();
+        env.LANDFALL = await start(inFolder(text));
+      } else printed.push(await bash(inFolder(text)));
     }
     expect(JSON.parse(printed[0] ?? '')).toMatchObject({ processed: ['desk-1'], failed: [] });
     const document = await fetch(`${env.LANDFALL}/docs/json`);
     expect(await document.text()).toContain('book.put.v1');
     expect(printed[1]).toContain('pass 1');
-    expect(printed).toHaveLength(3);
-  });
+    expect(printed[2]).toContain('pass 2');
+    expect(JSON.parse(printed[4] ?? '')).toMatchObject({
+      processed: ['desk-2'],
+      failed: [
+        { identityKey: 'desk-3', code: 'NO_COPY_LEFT' },
+        { identityKey: 'desk-4', code: 'NO_COPY_LEFT' },
+      ],
+    });
+    expect(printed).toHaveLength(5);
+  }, 180_000);
 
   test('says right how to test with vitest', async () => {
-    const file = join(folder, 'library/kinds.test.ts');
-    const source = await readFile(file, 'utf8');
-    await writeFile(file, source.replace(`'node:test'`, `'vitest'`));
+    for (const name of ['kinds', 'loan']) {
+      const file = join(folder, `library/${name}.test.ts`);
+      const source = await readFile(file, 'utf8');
+      await writeFile(file, source.replace(`'node:test'`, `'vitest'`));
+    }
     const [, command = ''] = /`(npm exec -- vitest [^`]*)`/.exec(page) ?? [];
-    expect(await bash(inFolder(command))).toMatch(/Tests.*1 passed/);
+    expect(await bash(inFolder(command))).toMatch(/Tests.*2 passed/);
   });
 });
 
@@ -104,6 +109,14 @@ describe('the kinds of docs/kinds.md do what the page says:', () => {
     expect(play({ events: put(3, { ...book, ...v3 }) }).data).toEqual([{ title: 'Emma', ...v3 }]);
     const unchecked = put(2, { ...book, copies: -1 });
     expect(play({ events: unchecked }).failed).toMatchObject([{ path: 'payload.copies' }]);
+  });
+
+  test('a book that was stored before there were copies has one, and its language', () => {
+    const records = [{ entityType: 'book', entityId: 'emma', data: { title: 'Emma' } }];
+    const count = event('book.count', { bookId: 'emma', copies: 9 });
+    const played = rehearse(kinds, [{ events: [count] }], { records });
+    expect(played.records[0]?.data).toEqual({ title: 'Emma', copies: 9, languages: ['en'] });
+    expect(rehearse(kinds, [], { records }).records[0]?.data).toMatchObject({ copies: 1 });
   });
 
   test('a patch writes what it names, and only staff removes', () => {
@@ -178,6 +191,15 @@ KINDS: ${file} cannot be loaded: kind "book.put": "a book" must be an entity typ
   });
 });
 
+async function stop(): Promise<void> {
+  const { pid, exitCode } = service ?? {};
+  if (!service || pid === undefined || exitCode !== null) return;
+  const exited = once(service, 'exit');
+  process.kill(-pid, 'SIGTERM');
+  await exited;
+  service = undefined;
+}
+
 /** A command of the page, where the reader's folder is the test's own. */
 function inFolder(command: string): string {
   return command.replace(/\blibrary\b/g, join(relative(root, folder), 'library'));
@@ -189,7 +211,7 @@ async function bash(command: string): Promise<string> {
   return stdout;
 }
 
-/** Runs until `afterEach`. Resolves with where it listens. */
+/** Runs until `stop`. Resolves with where it listens. */
 async function start(command: string): Promise<string> {
   // Its own group, so that npm and the service below it can be stopped together.
   const child = spawn('bash', ['-c', command], {
