@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
+import { checkShippedSchemas } from './changed-kinds.ts';
 import { type Config, loadConfig } from './config.ts';
 import { developmentSecret } from './development-secret.ts';
 import { loadDotEnv } from './dot-env.ts';
@@ -73,6 +74,8 @@ async function start(
     hooks: databaseHooks(logger),
   });
   stops.push(() => database.close());
+  const { changedKinds } = config;
+  await checkShippedSchemas(kinds, database.kindSchemas, { changedKinds, log: logger });
   let stopping = false;
   const retention = createRetentionJob({
     intervalMs: config.retention.intervalMs,

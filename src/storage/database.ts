@@ -2,6 +2,7 @@ import type { AuditStore } from './audit.ts';
 import { createAuditStore } from './audit-store.ts';
 import { createDatabaseHealth, type DatabaseChecks } from './health.ts';
 import { type InstanceKeys, readInstanceKeys } from './instance-keys.ts';
+import { createKindSchemaStore, type KindSchemaStore } from './kind-schemas.ts';
 import { migrate } from './migrate.ts';
 import { createPool } from './pool.ts';
 import { createPostgresStore } from './postgres-store.ts';
@@ -36,6 +37,7 @@ export interface Database {
   readonly audit: AuditStore;
   readonly retention: RetentionStore;
   readonly tenantRemoval: TenantRemoval;
+  readonly kindSchemas: KindSchemaStore;
   readonly keys: InstanceKeys;
   /** Never throws, and answers within four seconds. */
   check(): Promise<DatabaseChecks>;
@@ -53,14 +55,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const applied = await explaining(direct, () => migrate(direct.connectionString));
   if (applied.length > 0) hooks.onMigrated(applied);
   const pool = createPool({ connectionString, max: poolSize, preparedStatements, onIdleError });
-  // It connects when a tenant is removed, and not before.
-  const removing = createPool({
+  // It connects for the kinds' schemas and when a tenant is removed, and not otherwise.
+  const ownersPool = createPool({
     ...{ connectionString: direct.connectionString, max: 1 },
     ...{ preparedStatements, onIdleError },
   });
   const health = await createDatabaseHealth({ connectionString, preparedStatements });
   const close = async () => {
-    await Promise.all([pool.end(), removing.end(), health.close()]);
+    await Promise.all([pool.end(), ownersPool.end(), health.close()]);
   };
   try {
     const keys = await explaining(own, () => readInstanceKeys(pool));
@@ -68,7 +70,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       store: createPostgresStore(pool, { onRetry: hooks.onRetry }),
       audit: createAuditStore(pool, createPrisma(pool)),
       retention: createRetentionStore(direct.connectionString),
-      tenantRemoval: createTenantRemoval(removing),
+      tenantRemoval: createTenantRemoval(ownersPool),
+      kindSchemas: createKindSchemaStore(ownersPool),
       keys,
       check: () => health.check(),
       close,

@@ -200,6 +200,40 @@ async function stop(): Promise<void> {
   service = undefined;
 }
 
+describe('a service whose kinds were changed in place', () => {
+  test('does not start in production: one line names the kind, its version and what differs', async () => {
+    const own = await createDatabase();
+    const file = join(folder, 'changed.ts');
+    const run = async (max: number) => {
+      const kind = `defineKind({
+        name: 'book.put',
+        entityType: 'book',
+        payload: payload(z.strictObject({ id: z.string().max(${max}) })),
+        entityId: ({ id }) => id,
+        policy: put(() => ({})),
+      })`;
+      const imports = `import { defineKind, payload, put } from 'landfall';\nimport { z } from 'zod';\n`;
+      await writeFile(file, `${imports}export default [${kind}];\n`);
+      env = { ...env, NODE_ENV: 'production', KINDS: file, DATABASE_URL: own.url };
+      return start(`exec ${process.execPath} ${join(root, 'src/server.ts')}`).then(
+        () => '',
+        (error: Error) => error.message.split('\n').slice(1).join('\n'),
+      );
+    };
+    expect(await run(20)).toBe('');
+    await stop();
+    const lines = (await run(10)).split('\n').map((line) => JSON.parse(line));
+    expect(lines.at(-1)).toMatchObject({
+      event: 'service.not-started',
+      msg: expect.stringMatching(
+        /^KINDS: version 1 of book\.put was changed in place \(properties\.id\.maxLength was 20, is 10\): /,
+      ),
+    });
+    expect(lines.at(-1)).not.toHaveProperty('err');
+    await own.drop();
+  }, 120_000);
+});
+
 /** A command of the page, where the reader's folder is the test's own. */
 function inFolder(command: string): string {
   return command.replace(/\blibrary\b/g, join(relative(root, folder), 'library'));
