@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { accept, patchRecord, putRecord, reject } from '../../src/kinds/decisions.ts';
 import { defineKind } from '../../src/kinds/define-kind.ts';
-import { entityType, recordData } from '../../src/kinds/entity-type.ts';
+import { entityType as typeOf, recordData } from '../../src/kinds/entity-type.ts';
 import { payload } from '../../src/kinds/payload-versions.ts';
 import { append, decide, patch, put, remove } from '../../src/kinds/policies.ts';
 import { rehearse } from '../../src/rehearse.ts';
@@ -73,7 +73,7 @@ const cupsOf = ({ records }: ReturnType<typeof rehearse>) =>
 
 describe('a rehearsal that begins with records', () => {
   const v1 = z.object({ coins: z.number() });
-  const purse = entityType(
+  const purse = typeOf(
     'purse',
     recordData(v1).next(z.object({ cents: z.number() }), ({ coins }) => {
       if (coins < 0) throw new Error('a purse is never in debt');
