@@ -28,6 +28,7 @@ import { pullRoutes } from './pull/route.ts';
 import type { Batch } from './push/batch.ts';
 import { decideInSteps } from './push/decide.ts';
 import { createExpectedBytes } from './push/expected-bytes.ts';
+import { FailingKinds } from './push/failing-kinds.ts';
 import { createGroupCommit, type GroupCommit } from './push/group-commit.ts';
 import type { BatchDecision } from './push/outcome.ts';
 import { createReplayCounter } from './push/replays.ts';
@@ -139,13 +140,14 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   });
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
+  const failingKinds = new FailingKinds(() => performance.now());
   await app.register(pushRoutes, {
-    ...{ kinds, groupCommit, checkpoints, answers },
+    ...{ kinds, groupCommit, failingKinds, checkpoints, answers },
     limits: config.limits,
   });
   const known = rememberCheckpoints(checkpoints);
   await app.register(pullRoutes, {
-    ...{ store, reads, checkpoints: known },
+    ...{ store, reads, checkpoints: known, kinds },
     limits: config.limits,
   });
   await app.register(conflictRoutes, { kinds, audit, reads, groupCommit, limits: config.limits });
@@ -161,7 +163,8 @@ function toTrustProxy(trusted: TrustProxy) {
 
 /** From batches to decisions that are stored; what was sent again is counted behind. */
 function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchDecision> {
-  const { config, store, audit, logger } = deps;
+  const { config, store, audit, kinds, logger } = deps;
+  const rules = { ...config.limits, lifter: kinds.records };
   const replays = createReplayCounter({
     write: (counts) => audit.addReplays(counts),
     delayMs: replayDelayMs,
@@ -181,7 +184,7 @@ function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchD
     async commit(batches) {
       const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) => {
         expectedBytes.learn(snapshot);
-        return decideInSteps(snapshot, ofTenant, config.limits);
+        return decideInSteps(snapshot, ofTenant, rules);
       });
       replays.count(batches, decisions);
       return decisions;

@@ -65,6 +65,8 @@ export interface Config {
   readonly dataDir: string;
   /** The module that lists the kinds; undefined: those that come with Landfall. */
   readonly kindsFile: string | undefined;
+  /** What a start does where the schema of a shipped version was changed in place. */
+  readonly changedKinds: 'refuse' | 'warn';
   readonly auth: AuthConfig;
   readonly limits: {
     readonly maxBatchEvents: number;
@@ -175,6 +177,7 @@ function toConfig(env: Environment, developmentSecret: (dataDir: string) => stri
     databasePoolSize: env.DATABASE_POOL_SIZE,
     shutdownDelayMs: env.SHUTDOWN_DELAY ?? (env.NODE_ENV === 'production' ? 5_000 : 0),
     kindsFile: env.KINDS,
+    changedKinds: env.CHANGED_KINDS ?? (env.NODE_ENV === 'production' ? 'refuse' : 'warn'),
     auth: toAuth(env, developmentSecret),
     limits: {
       maxBatchEvents: env.MAX_BATCH_EVENTS,

@@ -58,6 +58,7 @@ const variablesSchema = databaseVariablesSchema.extend({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   DATABASE_POOL_SIZE: count(10),
   KINDS: z.string().min(1).optional(),
+  CHANGED_KINDS: z.enum(['refuse', 'warn']).optional(),
   JWT_SECRET: z
     .string()
     .superRefine((secret, context) => {

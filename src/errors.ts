@@ -13,6 +13,12 @@ export interface FailureEntry {
   readonly remedy: string;
 }
 
+/** A failure of Landfall's own table. */
+export interface CoreFailureEntry extends FailureEntry {
+  /** The server has to be mended: the client keeps the event, and counts no try. */
+  readonly fault?: 'server';
+}
+
 interface ProblemEntry {
   readonly status: number;
   readonly title: string;
@@ -20,6 +26,9 @@ interface ProblemEntry {
   readonly cause: string;
   readonly remedy: string;
 }
+
+const keepForServer =
+  'Keep the event, show it as waiting for the server, and send it again after `retryAfterMs`, for 30 days; count no try.';
 
 /** Why one event of a batch was not processed. The request itself still answers 200. */
 export const eventFailures = {
@@ -36,14 +45,18 @@ export const eventFailures = {
     remedy: 'Correct the payload. It was not stored, so it may keep its identityKey.',
   },
   UNKNOWN_KIND: {
-    retryable: false,
-    cause: 'This server has no such kind.',
-    remedy: 'Check the spelling, or deploy the kind before the clients that send it.',
+    retryable: true,
+    retryAfterMs: 30_000,
+    fault: 'server',
+    cause: 'This server has no such kind: it is older than the client, or the kind is misspelt.',
+    remedy: `${keepForServer} Operator: deploy the kind before the clients that send it.`,
   },
   UNSUPPORTED_VERSION: {
-    retryable: false,
-    cause: 'This server does not know this payload version of the kind.',
-    remedy: 'Deploy the server before the clients; older versions stay accepted.',
+    retryable: true,
+    retryAfterMs: 30_000,
+    fault: 'server',
+    cause: 'The payload is of a newer version than this server knows of the kind.',
+    remedy: `${keepForServer} Operator: deploy the server before the clients; older versions stay accepted.`,
   },
   INVALID_TEXT: {
     retryable: false,
@@ -112,9 +125,11 @@ export const eventFailures = {
   },
   KIND_FAILED: {
     retryable: true,
-    retryAfterMs: 60_000,
-    cause: "The kind's own code failed on this event, a fault of the server.",
-    remedy: 'Keep the event and send it again later; the operator finds the fault in the log.',
+    retryAfterMs: 30_000,
+    fault: 'server',
+    cause:
+      "The kind's own code failed on this event: its policy, an upcast of the payload or of a record that it needs.",
+    remedy: `${keepForServer} Operator: the fault is in the log as \`kind.failed\`.`,
   },
   NOT_OWNER: {
     retryable: false,
@@ -131,7 +146,7 @@ export const eventFailures = {
     cause: 'The token lacks the scope that this kind needs; `message` names it.',
     remedy: 'Send it with a token that has the scope.',
   },
-} as const satisfies Record<string, FailureEntry>;
+} as const satisfies Record<string, CoreFailureEntry>;
 
 /** Why a whole request was refused, as `application/problem+json` (RFC 9457). */
 export const requestProblems = {
@@ -359,23 +374,36 @@ export type ProblemCode = keyof typeof requestProblems;
 /** One event's failure, as a value: the rest of the batch goes on. */
 export type EventFailure = CoreFailure | KindRejection;
 
-interface CoreFailure {
+export interface CoreFailure {
   readonly code: EventFailureCode;
   readonly message: string;
   /** Dotted path of the field at fault, from the event's root. */
   readonly path?: string;
+  /**
+   * What fails, where the server is at fault: a kind, or a version of one that it does not know. Also of
+   * an event that only waits for such a one.
+   */
+  readonly failing?: string;
+  /** Instead of what the table says, in milliseconds. */
+  readonly retryAfterMs?: number;
 }
 
 /** A failure with a code of the kind's own, whose table says what it means. */
-interface KindRejection extends Omit<CoreFailure, 'code'>, RetryRule {
+interface KindRejection extends Pick<CoreFailure, 'message' | 'path'>, KindRetryRule {
   readonly code: string;
 }
 
-export type RetryRule = Pick<FailureEntry, 'retryable' | 'retryAfterMs'>;
+type KindRetryRule = Pick<FailureEntry, 'retryable' | 'retryAfterMs'>;
 
-/** Whether the same event can succeed later, and how long to wait. */
+export type RetryRule = Pick<CoreFailureEntry, 'retryable' | 'retryAfterMs' | 'fault'>;
+
+/** Whether the same event can succeed later, how long to wait, and whether for the server. */
 export function retryOf(failure: EventFailure): RetryRule {
-  return 'retryable' in failure ? failure : eventFailures[failure.code];
+  if ('retryable' in failure) return failure;
+  const entry: CoreFailureEntry = eventFailures[failure.code];
+  if (failure.failing === undefined) return entry;
+  const retryAfterMs = failure.retryAfterMs ?? entry.retryAfterMs;
+  return { retryable: true, fault: 'server', ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
 /** Members that a problem carries beside RFC 9457's own. */

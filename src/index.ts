@@ -8,6 +8,7 @@ export {
   type KindDefinition,
   type KindFailures,
 } from './kinds/define-kind.ts';
+export { type EntityType, entityType, recordData } from './kinds/entity-type.ts';
 export type {
   Decision,
   EventContext,
@@ -16,7 +17,7 @@ export type {
   RecordView,
   RecordWrite,
 } from './kinds/intent.ts';
-export { payload, type PayloadVersions } from './kinds/payload-versions.ts';
+export { payload } from './kinds/payload-versions.ts';
 export {
   append,
   create,
@@ -29,6 +30,7 @@ export {
   strict,
 } from './kinds/policies.ts';
 export { bundledKinds, createRegistry, type KindRegistry } from './kinds/registry.ts';
+export type { SchemaVersions } from './kinds/schema-versions.ts';
 export { createLogger } from './observability/logger.ts';
 export type { EntityRef, Record } from './protocol/record.ts';
 export { identifierSchema } from './protocol/text.ts';
@@ -37,6 +39,8 @@ export {
   type RehearsalAnswer,
   type RehearsalBatch,
   type RehearsalOptions,
+  type RehearsalRecord,
+  type RehearsalStart,
   rehearse,
 } from './rehearse.ts';
 export { type Database, type DatabaseOptions, openDatabase } from './storage/database.ts';

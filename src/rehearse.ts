@@ -1,15 +1,17 @@
 import type { Kind } from './kinds/define-kind.ts';
+import { showRecords } from './kinds/record-lifter.ts';
 import { createRegistry, type KindRegistry } from './kinds/registry.ts';
+import { canonicalJson } from './protocol/canonical-json.ts';
 import { parseJsonBody } from './protocol/json.ts';
 import { type EventResult, type PushAnswer, pushEnvelopeSchema } from './protocol/push.ts';
 import { printPushAnswer } from './protocol/push-answer.ts';
-import { entityKey, type Record, toRecord } from './protocol/record.ts';
+import { type EntityRef, entityKey, type Record, toRecord } from './protocol/record.ts';
 import { timestampSchema } from './protocol/time.ts';
 import { toPushAnswer } from './push/answer.ts';
 import { type Batch, createBatch } from './push/batch.ts';
 import { decideTenant } from './push/decide.ts';
 import { decodeEvent } from './push/decode.ts';
-import type { TenantPlan, TenantSnapshot } from './storage/store.ts';
+import type { RecordState, TenantPlan, TenantSnapshot } from './storage/store.ts';
 
 /** Who sends, and when. */
 export interface RehearsalOptions {
@@ -19,6 +21,18 @@ export interface RehearsalOptions {
   readonly subject?: string;
   /** Of the token: what kinds with a `scope` of their own need. */
   readonly scopes?: readonly string[];
+}
+
+/** A record that was there before the first batch, as it was written then. */
+export interface RehearsalRecord extends EntityRef {
+  readonly data: { readonly [name: string]: unknown };
+  /** Of the entity type's data; 1 by default. */
+  readonly dataVersion?: number;
+}
+
+export interface RehearsalStart extends RehearsalOptions {
+  /** Written a year before the first batch, each by an event of its own. None by default. */
+  readonly records?: readonly RehearsalRecord[];
 }
 
 export interface RehearsalBatch extends RehearsalOptions {
@@ -49,24 +63,26 @@ const limits = {
 };
 const checkpoints = { encode: () => '', decode: () => undefined };
 const secondMicros = 1_000_000;
+const yearMicros = 365 * 86_400 * secondMicros;
 
 /**
- * What batches come to, one after the other, on a tenant that is empty at first: the real
- * deciding, without a database and HTTP. Pure.
+ * What batches come to, one after the other, on a tenant that is empty at first or has the given
+ * records: the real deciding, without a database and HTTP. Pure.
  *
  * @throws Error where the kinds do not go together, or a batch would be refused as a whole
  */
 export function rehearse(
   kinds: readonly Kind[],
   batches: readonly RehearsalBatch[],
-  { at: start = '2026-01-01T00:00:00Z', ...sender }: RehearsalOptions = {},
+  { at: start = '2026-01-01T00:00:00Z', records = [], ...sender }: RehearsalStart = {},
 ): Rehearsal {
   const registry = createRegistry(kinds);
-  let tenant = emptyAt(start);
+  const rules = { ...limits, lifter: registry.records };
+  let tenant = tenantAt(start, records);
   const decisions = batches.flatMap(({ at, ...batch }) => {
     const receivedAt = at === undefined ? tenant.receivedAt : readTime(at);
     const sent = readBatch({ ...sender, ...batch }, registry);
-    const plan = decideTenant({ ...tenant, receivedAt }, [sent], limits);
+    const plan = decideTenant({ ...tenant, receivedAt }, [sent], rules);
     tenant = after(tenant, plan, receivedAt);
     return plan.decisions;
   });
@@ -77,7 +93,8 @@ export function rehearse(
   });
   const outcomes = decisions.flatMap((decision) => decision.outcomes);
   const faults = outcomes.map(({ fault }) => fault).filter((fault) => fault !== undefined);
-  return { answers, records: tenant.records.map(toRecord), faults };
+  const show = showRecords(registry.records, (fault) => faults.push(fault));
+  return { answers, records: tenant.records.map(show).map(toRecord), faults };
 }
 
 function readAnswer(text: string): RehearsalAnswer {
@@ -85,9 +102,33 @@ function readAnswer(text: string): RehearsalAnswer {
   return { ...rest, results };
 }
 
-function emptyAt(start: string): TenantSnapshot {
-  const nothing = { head: 0, headProof: undefined, known: [], records: [] };
-  return { ...nothing, tenantId: 'rehearsal', epoch: '', receivedAt: readTime(start) };
+function tenantAt(start: string, records: readonly RehearsalRecord[]): TenantSnapshot {
+  const receivedAt = readTime(start);
+  return {
+    tenantId: 'rehearsal',
+    epoch: '',
+    receivedAt,
+    head: records.length,
+    headProof: undefined,
+    known: [],
+    records: records.map((record, index) => toState(record, index + 1, receivedAt - yearMicros)),
+  };
+}
+
+/** As the last event wrote it that made this version. */
+function toState(
+  { entityType, entityId, data, dataVersion = 1 }: RehearsalRecord,
+  version: number,
+  writtenAt: number,
+): RecordState {
+  const originKey = `rehearsal-${version}`;
+  return {
+    ...{ entityType, entityId, version, deleted: false, dataVersion, sequence: null },
+    data: canonicalJson(data),
+    clock: { put: [writtenAt, originKey] },
+    ...{ originKey, originKind: 'rehearsal', originDevice: null, originAt: writtenAt },
+    ...{ createdAt: writtenAt, updatedAt: writtenAt },
+  };
 }
 
 function readTime(text: string): number {

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
+import { checkShippedSchemas } from './changed-kinds.ts';
 import { fail, runCommand } from './cli/command.ts';
 import { type Config, loadConfig } from './config.ts';
 import { developmentSecret } from './development-secret.ts';
@@ -77,6 +78,8 @@ async function start(
     hooks: databaseHooks(logger),
   });
   stops.push(() => database.close());
+  const { changedKinds } = config;
+  await checkShippedSchemas(kinds, database.kindSchemas, { changedKinds, log: logger });
   let stopping = false;
   const retention = createRetentionJob({
     intervalMs: config.retention.intervalMs,

@@ -3,7 +3,7 @@ import type { KindRegistry } from '../kinds/registry.ts';
 import type { ResolutionRequest } from '../protocol/conflict.ts';
 import { findUnstorable } from '../protocol/json.ts';
 import { sha256 } from '../protocol/sha-256.ts';
-import { canonicalJson } from '../push/canonical-json.ts';
+import { canonicalJson } from '../protocol/canonical-json.ts';
 import { type DecodedEvent, reservedKeyPrefix } from '../push/decode.ts';
 import { readStored, type StoredPayload } from './stored-meaning.ts';
 

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { Reader, ReadGate } from '../admission/read-gate.ts';
 import { RequestProblem } from '../errors.ts';
+import { showRecords } from '../kinds/record-lifter.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import {
   conflictsQuerySchema,
@@ -16,7 +17,7 @@ import { toFaultFields } from '../push/kind-faults.ts';
 import type { BatchDecision } from '../push/outcome.ts';
 import type { AuditStore, StoredConflict } from '../storage/audit.ts';
 import { checkAccepted, toResolutionBatch } from './resolve.ts';
-import { createConflictView, toConflict } from './view.ts';
+import { createConflictView } from './view.ts';
 
 export interface ConflictDeps {
   readonly kinds: KindRegistry;
@@ -43,14 +44,14 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
       audit.listConflicts({ ...query, tenantId, maxBytes: limits.maxAnswerBytes }),
     );
     reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
-    return printList('conflicts', page, createConflictView(kinds));
+    return printList('conflicts', page, viewFor(request, kinds));
   });
 
   app.get<OfKey>('/api/sync/conflicts/:identityKey', pulling, async (request, reply) => {
     const reader = { tenantId: request.actor.tenantId, answer: reply.raw };
     const stored = await reads.run(reader, () => mustFind(request, audit));
     reply.header('cache-control', 'no-store');
-    return toConflict(stored, kinds);
+    return viewFor(request, kinds)(stored);
   });
 
   app.post<OfKey>(
@@ -70,19 +71,15 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
       });
       reply.header('cache-control', 'no-store');
       const settled = await reads.finish(reader, () => mustFind(request, audit));
-      return toResolutionAnswer(settled, request.actor.scopes, kinds);
+      const conflict = viewFor(request, kinds)(settled);
+      return mayRead(request) ? conflict : settlementSchema.parse(conflict);
     },
   );
 };
 
 /** Both sides are the tenant's data, and the edit need not be that of who settles it. */
-function toResolutionAnswer(
-  stored: StoredConflict,
-  scopes: readonly string[],
-  kinds: KindRegistry,
-): ResolutionAnswer {
-  const conflict = toConflict(stored, kinds);
-  return scopes.includes('sync:pull') ? conflict : settlementSchema.parse(conflict);
+function mayRead({ actor }: FastifyRequest): boolean {
+  return actor.scopes.includes('sync:pull');
 }
 
 /** Another tenant's conflict, and a key that none can have, are not there either. */
@@ -94,6 +91,13 @@ async function mustFind(
   const stored = key.success && (await audit.findConflict(actor.tenantId, key.data));
   if (!stored) throw new RequestProblem('NOT_FOUND', 'There is no conflict under this key.');
   return stored;
+}
+
+function viewFor({ log }: FastifyRequest, kinds: KindRegistry) {
+  const show = showRecords(kinds.records, (err) => {
+    log.error({ event: 'record.not-lifted', err }, 'a record is shown as it is stored');
+  });
+  return createConflictView(kinds, show);
 }
 
 /** What a kind threw does not leave with the answer, so it goes to the log. */

@@ -7,21 +7,30 @@ import { formatMicros } from '../protocol/time.ts';
 import { readStored } from './stored-meaning.ts';
 import type { StoredConflict } from '../storage/audit.ts';
 
-/** Conflicts of one list: a record that many of them are about is read once. */
-export function createConflictView(kinds: KindRegistry): (stored: StoredConflict) => Conflict {
+type Show = (record: StoredRecord) => StoredRecord;
+
+/**
+ * Conflicts of one list: a record that many of them are about is read once.
+ *
+ * @param show brings a record to the newest version of its data
+ */
+export function createConflictView(
+  kinds: KindRegistry,
+  show: Show,
+): (stored: StoredConflict) => Conflict {
   let last: { readonly stored: StoredRecord; readonly record: Record } | undefined;
   const read = (stored: StoredRecord) => {
-    if (last?.stored !== stored) last = { stored, record: toRecord(stored) };
+    if (last?.stored !== stored) last = { stored, record: toRecord(show(stored)) };
     return last.record;
   };
   return (stored) => toConflict(stored, kinds, read);
 }
 
 /** A conflict as answers show it. What the edit would have written, the kind says anew. */
-export function toConflict(
+function toConflict(
   stored: StoredConflict,
   kinds: KindRegistry,
-  readRecord: (stored: StoredRecord) => Record = toRecord,
+  readRecord: (stored: StoredRecord) => Record,
 ): Conflict {
   const { event, settled } = stored;
   const current = stored.current && readRecord(stored.current);

@@ -52,14 +52,18 @@ export function checkWrite(write: Write): void {
   }
 }
 
-/** @throws Error, naming the field, where they are not JSON that the database can keep */
+/**
+ * What is wrong is told by its type and how deep it stands. A field may have a name of a client's own, and
+ * no line of the log holds those.
+ *
+ * @throws Error where they are not JSON that the database can keep
+ */
 export function checkFields(fields: unknown): Fields {
   if (!isPlainObject(checkSync(fields))) throw new Error('not an object of fields');
-  const foreign = findForeign(fields, '');
+  const foreign = findForeign(fields, 0);
   if (foreign !== undefined) throw new Error(`a field is not JSON: ${foreign}`);
   const unstorable = findUnstorable(fields);
-  if (unstorable)
-    throw new Error(`a field ${unstorable.message}: ${unstorable.path ?? 'its name'}`);
+  if (unstorable) throw new Error(`a field ${unstorable.message}`);
   // Sound: every value in it was just found to be JSON.
   return fields as Fields;
 }
@@ -73,13 +77,17 @@ function checkReads(reads: readonly EntityRef[]): void {
   }
 }
 
-/** Where a value stands that JSON has not, such as a date, a bigint or undefined. */
-function findForeign(value: unknown, path: string): string | undefined {
+/** A value that JSON has not, such as a date, a bigint or undefined, in words. */
+function findForeign(value: unknown, depth: number): string | undefined {
   if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return undefined;
   checkSync(value);
-  if (!Array.isArray(value) && !isPlainObject(value)) return path;
-  for (const [name, child] of Object.entries(value)) {
-    const foreign = findForeign(child, path === '' ? name : `${path}.${name}`);
+  if (!Array.isArray(value) && !isPlainObject(value)) {
+    // Such as Date or Map.
+    const type = Object.prototype.toString.call(value).slice('[object '.length, -1);
+    return depth > 1 ? `${type}, ${depth} levels deep` : type;
+  }
+  for (const child of Object.values(value)) {
+    const foreign = findForeign(child, depth + 1);
     if (foreign !== undefined) return foreign;
   }
   return undefined;

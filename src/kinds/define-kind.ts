@@ -1,9 +1,11 @@
 import type { z } from 'zod';
 import { eventFailures, type FailureEntry } from '../errors.ts';
+import { entityTypeRule } from '../protocol/record.ts';
 import { checkIntent, checkSync, isEntityType } from './check-output.ts';
+import { type EntityType, nameOf } from './entity-type.ts';
 import type { EventContext, Fields, Intent, RecordView } from './intent.ts';
-import { PayloadVersions } from './payload-versions.ts';
 import type { Policy, Precondition } from './policies.ts';
+import { SchemaVersions } from './schema-versions.ts';
 
 /** What a kind makes of one valid payload. */
 export interface Meaning {
@@ -17,7 +19,16 @@ export interface Meaning {
 
 export type MeaningResult =
   | { readonly ok: true; readonly meaning: Meaning }
-  | { readonly ok: false; readonly error: z.ZodError };
+  /** The payload is not what the schema of its own version says. */
+  | { readonly ok: false; readonly error: z.ZodError }
+  | {
+      readonly ok: false;
+      readonly error?: undefined;
+      /** What the kind's own code threw, or Landfall where that code returned none of its types. */
+      readonly fault: unknown;
+      /** Where that was known by then. */
+      readonly entityId: string | undefined;
+    };
 
 /** A kind's own reasons to refuse an event, by their code. */
 export type KindFailures = { readonly [code: string]: FailureEntry };
@@ -26,6 +37,8 @@ export type KindFailures = { readonly [code: string]: FailureEntry };
 export interface Kind {
   readonly name: string;
   readonly entityType: string;
+  /** Of those that it is about, reads or writes, the ones whose data has versions. */
+  readonly entityTypes: readonly EntityType[];
   /** Payload versions 1 to this one are accepted. */
   readonly newestVersion: number;
   /** True: events of one entity carry `sequence` 1, 2, 3 … and are taken in that order only. */
@@ -36,18 +49,18 @@ export interface Kind {
   readonly scope: string | undefined;
   readonly failures: KindFailures;
   schemaOf(version: number): z.ZodType | undefined;
-  /**
-   * @param version one of 1..newestVersion
-   * @throws Error whatever the kind's own code throws, or what it returns is none of its types
-   */
+  /** @param version one of 1..newestVersion */
   interpret(version: number, payload: unknown): MeaningResult;
 }
 
 export interface KindDefinition<Payload> {
-  /** `entity.verb`, such as `note.put`. */
+  /** Such as `note.put` or `WorkOrderUpdated`: 1 to 100 letters, digits and `.`, `_`, `-`, `:`, `/`. */
   readonly name: string;
-  readonly entityType: string;
-  readonly payload: PayloadVersions<Payload>;
+  /** Its name, or where its records' data has versions, what `entityType` made. */
+  readonly entityType: string | EntityType;
+  /** For `decide`: the other entity types that it reads or writes and whose data has versions. */
+  readonly otherTypes?: readonly EntityType[];
+  readonly payload: SchemaVersions<Payload>;
   readonly entityId: (payload: Payload) => string;
   readonly policy: Policy<Payload>;
   readonly ordered?: boolean;
@@ -69,8 +82,9 @@ export interface KindDefinition<Payload> {
   ) => Fields | undefined;
 }
 
-const namePattern = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+$/;
-const failureCodePattern = /^[A-Z][A-Z0-9_]*$/;
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$/;
+const failureCodePattern = /^[A-Za-z][A-Za-z0-9._-]{0,99}$/;
+const codeForm = 'a letter and up to 99 letters, digits and . _ - after it';
 
 /**
  * Defines a kind of event. The functions given must be pure: they run again on every retry.
@@ -79,10 +93,11 @@ const failureCodePattern = /^[A-Z][A-Z0-9_]*$/;
  */
 export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
   checkDefinition(definition);
-  const { name, entityType, payload, policy, ordered = false } = definition;
+  const { name, entityType, otherTypes = [], payload, policy, ordered = false } = definition;
   return {
     name,
-    entityType,
+    entityType: nameOf(entityType),
+    entityTypes: typeof entityType === 'string' ? otherTypes : [entityType, ...otherTypes],
     newestVersion: payload.newest,
     ordered,
     family: policy.family,
@@ -91,17 +106,28 @@ export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
     failures: definition.failures ?? {},
     schemaOf: (version) => payload.schemaOf(version),
     interpret(version, raw) {
-      const result = payload.read(version, raw);
-      return result.ok ? { ok: true, meaning: meaningOf(definition, result.payload) } : result;
+      let entityId: string | undefined;
+      try {
+        const result = payload.read(version, raw);
+        if (!result.ok) return result;
+        // First, as it says what waits behind an event on which the rest fails.
+        entityId = checkSync(definition.entityId(result.value));
+        return { ok: true, meaning: meaningOf(definition, result.value, entityId) };
+      } catch (fault) {
+        return { ok: false, fault, entityId };
+      }
     },
   };
 }
 
-function meaningOf<Payload>(definition: KindDefinition<Payload>, payload: Payload): Meaning {
-  const { entityId, policy, baseVersion, resolve } = definition;
+function meaningOf<Payload>(
+  { policy, baseVersion, resolve }: KindDefinition<Payload>,
+  payload: Payload,
+  entityId: string,
+): Meaning {
   const intent = checkIntent(checkSync(policy(payload)));
   return {
-    entityId: checkSync(entityId(payload)),
+    entityId,
     intent,
     ...(baseVersion && { baseVersion: checkSync(baseVersion(payload)) }),
     ...(resolve &&
@@ -118,19 +144,22 @@ function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {
   const fail = (fault: string) => {
     throw new Error(`kind ${JSON.stringify(name)}: ${fault}`);
   };
-  if (!namePattern.test(name)) fail('a name looks like entity.verb, in lower case');
-  if (!isEntityType(entityType)) {
-    fail(`${JSON.stringify(entityType)} is no entity type, in lower case`);
+  if (!namePattern.test(name)) {
+    fail('a name is 1 to 100 letters and digits, with . _ - : / after the first');
   }
+  const own = nameOf(entityType);
+  if (!isEntityType(own)) fail(`${JSON.stringify(own)} ${entityTypeRule}`);
   // Types say so, but a file that is run with its types stripped is not checked by them.
-  if (!(payload instanceof PayloadVersions)) fail('payload is not made by payload(schema)');
+  if (!(payload instanceof SchemaVersions)) fail('payload is not made by payload(schema)');
   if (typeof entityId !== 'function') fail('entityId is not a function of the payload');
   if (typeof policy !== 'function' || policy.family === undefined) {
     fail('policy is none, such as put(…)');
   }
   for (const code of Object.keys(failures)) {
-    if (!failureCodePattern.test(code)) fail(`a failure code looks like OUT_OF_STOCK, not ${code}`);
-    if (code in eventFailures) fail(`${code} is one of Landfall's own codes`);
+    if (!failureCodePattern.test(code)) {
+      fail(`the failure code ${JSON.stringify(code)} is not ${codeForm}`);
+    }
+    if (Object.hasOwn(eventFailures, code)) fail(`${code} is one of Landfall's own codes`);
   }
   if (resolve && policy.family !== 'last-write-wins') fail('resolve goes with put and patch only');
 }

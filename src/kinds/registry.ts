@@ -2,10 +2,12 @@ import { empirePut } from './colony/empire.ts';
 import { locationPut } from './colony/location.ts';
 import { researchQueue, structureBuild, unitTrain } from './colony/queue-item.ts';
 import type { Kind, KindFailures } from './define-kind.ts';
+import type { EntityType } from './entity-type.ts';
 import { invoiceCreate, invoiceUpdate } from './freight/invoice.ts';
 import { quoteCreate, quoteUpdate } from './freight/quote.ts';
 import { shipmentCreate, shipmentUpdate } from './freight/shipment.ts';
 import { notePatch, notePut, noteRemove } from './notes/note.ts';
+import { RecordLifter } from './record-lifter.ts';
 import { resourcePut, resourceRemove } from './pos/resource.ts';
 import { saleRecorded, saleVoided } from './sales/sale.ts';
 import { ticketClosed, ticketItemAdded, ticketOpened } from './sales/ticket.ts';
@@ -39,12 +41,17 @@ export interface KindRegistry {
   readonly kinds: readonly Kind[];
   /** Every kind's own failures in one table. */
   readonly failures: KindFailures;
+  /** The entity types whose data has versions. */
+  readonly entityTypes: readonly EntityType[];
+  readonly records: RecordLifter;
   find(name: string): Kind | undefined;
+  /** For a kind that is not known: the entity types of those whose names begin in the same way. */
+  typesNear(name: string): readonly string[];
 }
 
 /**
- * @throws Error, naming a kind, where two share a name, give one code two meanings, or settle one
- *   entity type in two ways that do not go together
+ * @throws Error, naming a kind, where two share a name, give one code two meanings, define one entity
+ *   type in two ways, or settle it in two ways that do not go together
  */
 export function createRegistry(kinds: readonly Kind[]): KindRegistry {
   const byName = new Map<string, Kind>();
@@ -53,11 +60,56 @@ export function createRegistry(kinds: readonly Kind[]): KindRegistry {
     byName.set(kind.name, kind);
   }
   checkFamilies(kinds);
+  const groups = groupTypes(kinds);
+  const entityTypes = collectTypes(kinds);
   return {
     kinds,
+    entityTypes: [...entityTypes.values()],
+    records: new RecordLifter(entityTypes),
     failures: mergeFailures(kinds),
     find: (name) => byName.get(name),
+    typesNear: (name) => groups.get(groupOf(name) ?? '') ?? [],
   };
+}
+
+function collectTypes(kinds: readonly Kind[]): ReadonlyMap<string, EntityType> {
+  const found = new Map<string, { readonly type: EntityType; readonly kind: Kind }>();
+  for (const kind of kinds) {
+    for (const type of kind.entityTypes) {
+      const other = found.get(type.name);
+      if (other && other.type !== type)
+        throw new Error(twoDefinitions(type.name, kind, other.kind));
+      found.set(type.name, { type, kind });
+    }
+  }
+  for (const kind of kinds) {
+    const { entityType, entityTypes } = kind;
+    const other = found.get(entityType);
+    const isGiven = entityTypes.some(({ name }) => name === entityType);
+    if (other && !isGiven) throw new Error(twoDefinitions(entityType, kind, other.kind));
+  }
+  return new Map([...found].map(([name, { type }]) => [name, type]));
+}
+
+function twoDefinitions(entityType: string, one: Kind, other: Kind): string {
+  const cure = 'give both the one that entityType(…) made';
+  return `the kinds ${one.name} and ${other.name} define the entity type ${entityType} in two ways: ${cure}`;
+}
+
+function groupTypes(kinds: readonly Kind[]): ReadonlyMap<string, readonly string[]> {
+  const types = new Map<string, Set<string>>();
+  for (const { name, entityType } of kinds) {
+    const group = groupOf(name);
+    if (group === undefined) continue;
+    types.set(group, (types.get(group) ?? new Set()).add(entityType));
+  }
+  return new Map([...types].map(([group, found]) => [group, [...found]]));
+}
+
+/** Such as `note` of `note.put`; undefined for a name of one part. */
+function groupOf(name: string): string | undefined {
+  const end = name.search(/[.:/]/);
+  return end > 0 ? name.slice(0, end) : undefined;
 }
 
 /** A fold cannot hold what last write wins may later take back: see `append`. */

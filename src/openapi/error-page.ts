@@ -1,4 +1,4 @@
-import { eventFailures, type FailureEntry, requestProblems } from '../errors.ts';
+import { type CoreFailureEntry, eventFailures, requestProblems } from '../errors.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 
 /** docs/errors.md: the closed table for people. */
@@ -21,8 +21,10 @@ This is the closed list: a client that knows it, and the codes of the kinds it s
 ## Of one event
 
 The request answers 200; the event stands in \`failed\` with its code, and the rest of the batch goes
-on. *Retryable* says whether the same event, unchanged, can succeed later. An event that failed is not
-stored, but for \`CONFLICT\`, which is kept so that the same answer is given again.
+on. *Retryable* says whether the same event, unchanged, can succeed later. *Once the server is mended*: the entry
+has \`"fault": "server"\`, and a \`retryAfterMs\` that grows to an hour; so has an event that is \`BLOCKED\` behind such a
+one, or \`BATCH_ABORTED\` with it. An event that failed is not stored, but for \`CONFLICT\`, which is kept so that the same
+answer is given again.
 
 ${failureRows(eventFailures)}
 
@@ -44,15 +46,20 @@ ${problems.join('\n')}
 `;
 }
 
-function failureRows(table: { readonly [code: string]: FailureEntry }): string {
+function failureRows(table: { readonly [code: string]: CoreFailureEntry }): string {
   const rows = Object.entries(table).map(([code, entry]) =>
-    row([`\`${code}\``, entry.retryable ? 'yes' : 'no', entry.cause, entry.remedy]),
+    row([`\`${code}\``, retryableOf(entry), entry.cause, entry.remedy]),
   );
   const header = [
     '| code | retryable | cause | what the client should do |',
     '| --- | --- | --- | --- |',
   ];
   return [...header, ...rows].join('\n');
+}
+
+function retryableOf({ retryable, fault }: CoreFailureEntry): string {
+  if (fault === 'server') return 'once the server is mended';
+  return retryable ? 'yes' : 'no';
 }
 
 function row(cells: readonly string[]): string {

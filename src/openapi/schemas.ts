@@ -56,7 +56,7 @@ export function schemasOf(kinds: KindRegistry, dialects: Dialects): Json {
     Array.from({ length: kind.newestVersion }, (_, index) => {
       const schema = kind.schemaOf(index + 1);
       if (!schema) throw new Error(`${kind.name} has no version ${index + 1}`);
-      return [`${kind.name}.v${index + 1}`, toJsonSchema(schema, 'input')] as const;
+      return [payloadName(kind.name, index + 1), toJsonSchema(schema, 'input')] as const;
     }),
   );
   return {
@@ -117,11 +117,20 @@ function payloadRule(kinds: KindRegistry): Json {
             required: isDefault ? ['kind'] : ['kind', 'version'],
           },
           // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
-          then: { properties: { payload: ref(`${kind.name}.v${version}`) } },
+          then: { properties: { payload: ref(payloadName(kind.name, version)) } },
         };
       }),
     ),
   };
+}
+
+/** OpenAPI takes no `:` and no `/` in a component's name. No two kinds come to one name. */
+function payloadName(kind: string, version: number): string {
+  const name = kind.replaceAll(
+    /[:/]|_(?=3a|2f|5f)/g,
+    (sign) => `_${sign.charCodeAt(0).toString(16)}`,
+  );
+  return `${name}.v${version}`;
 }
 
 export function ref(name: string): Json {

@@ -31,7 +31,7 @@ export const pullQuerySchema = z
         abort: true,
       })
       .refine((types) => types.every((type) => entityTypeSchema.safeParse(type).success), {
-        message: 'must be entity types, in lower case and separated by commas',
+        message: 'must be entity types, separated by commas',
       })
       .optional()
       .describe(`Only these entity types, separated by commas: at most ${maxEntityTypes}`),

@@ -78,7 +78,11 @@ export const failedEventSchema = z.object({
   code: failureCodeSchema,
   message: z.string(),
   retryable: z.boolean(),
-  retryAfterMs: z.int().min(0).optional(),
+  fault: z
+    .literal('server')
+    .optional()
+    .describe('The server has to be mended: keep the event, and count no try'),
+  retryAfterMs: z.int().min(0).optional().describe('With `fault` it grows to an hour'),
   path: z.string().optional().describe('The field at fault'),
   current: recordSchema.nullable().optional().describe('With CONFLICT: the record that won'),
   differingFields: z

@@ -3,10 +3,11 @@ import { versionSchema } from './event.ts';
 import { identifierSchema } from './text.ts';
 import { formatMicros } from './time.ts';
 
+export const entityTypeRule =
+  'must be an entity type: a letter and up to 99 letters, digits and . _ - after it';
+
 /** No comma, as filters are lists of them; no line break, as keys are made of them. */
-export const entityTypeSchema = z
-  .string()
-  .regex(/^[a-z][a-z0-9.-]*$/, 'must be an entity type, in lower case');
+export const entityTypeSchema = z.string().regex(/^[A-Za-z][A-Za-z0-9._-]{0,99}$/, entityTypeRule);
 
 /** The current state of one entity, as every answer shows it. */
 export const recordSchema = z.object({
@@ -52,6 +53,8 @@ export interface StoredRecord extends EntityRef {
   readonly deleted: boolean;
   /** Canonical JSON of the data; null where only a delete is known. */
   readonly data: string | null;
+  /** Of the entity type's data: the version in which it was written. */
+  readonly dataVersion: number;
   readonly originKey: string;
   readonly originKind: string;
   readonly originDevice: string | null;

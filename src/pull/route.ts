@@ -1,5 +1,7 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Reader, ReadGate } from '../admission/read-gate.ts';
+import { showRecords } from '../kinds/record-lifter.ts';
+import type { KindRegistry } from '../kinds/registry.ts';
 import type { CheckpointCodec } from '../protocol/checkpoint.ts';
 import { namesTag } from '../protocol/entity-tag.ts';
 import { printPullAnswer, pullQuerySchema } from '../protocol/pull.ts';
@@ -19,11 +21,12 @@ export interface PullDeps {
   readonly reads: Pick<ReadGate, 'run' | 'goOn' | 'together'>;
   readonly checkpoints: CheckpointCodec;
   readonly limits: { readonly maxAnswerBytes: number };
+  readonly kinds: Pick<KindRegistry, 'records'>;
 }
 
 /** `GET /api/sync/changes`: what changed since a checkpoint, page by page. */
 export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
-  const { store, reads, checkpoints, limits } = deps;
+  const { store, reads, checkpoints, limits, kinds } = deps;
   const readHead = reads.together((queries: readonly HeadQuery[]) => store.readHeads(queries));
 
   /** Most pulls find nothing, and one statement tells all of them so who ask meanwhile. */
@@ -41,7 +44,14 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
     const feedRequest = toFeedRequest(query, tenantId, limits.maxAnswerBytes, checkpoints);
     const reader = { tenantId, answer: reply.raw };
     const found = await readPage(feedRequest, reader);
-    const page = toPullPage(feedRequest, found, checkpoints);
+    const show = showRecords(kinds.records, (err) => {
+      request.log.error({ event: 'record.not-lifted', err }, 'a record is shown as it is stored');
+    });
+    const page = toPullPage(
+      feedRequest,
+      { ...found, records: found.records.map(show) },
+      checkpoints,
+    );
     request.logFields.records = page.records.length;
 
     const etag = `"${page.checkpoint}"`;

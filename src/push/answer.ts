@@ -58,7 +58,7 @@ type Failed = Extract<EventOutcome, { status: 'failed' }>;
 
 function toFailed(outcome: Failed, index: number, spelling: Spelling, mayRead: boolean): Failure {
   const { code, message, path } = outcome.failure;
-  const { retryable, retryAfterMs } = retryOf(outcome.failure);
+  const { retryable, retryAfterMs, fault } = retryOf(outcome.failure);
   const { differingFields } = outcome;
   return {
     ...nameOf(outcome, index, spelling),
@@ -66,6 +66,7 @@ function toFailed(outcome: Failed, index: number, spelling: Spelling, mayRead: b
     // A kind may make both of what it was sent.
     message: shorten(message),
     retryable,
+    ...(fault && { fault }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
     ...(path !== undefined && { path: shorten(spelling.pathOf(path)) }),
     ...(mayRead && currentOf(outcome)),
@@ -125,7 +126,8 @@ export interface PushCounts {
 
 export function countOutcomes(outcomes: readonly EventOutcome[]): PushCounts {
   const counts = { received: outcomes.length, applied: 0, noop: 0, superseded: 0, duplicate: 0 };
-  const failed: { [code: string]: number } = {};
+  // Without a prototype: a kind may call a code `constructor`.
+  const failed: { [code: string]: number } = Object.create(null);
   for (const outcome of outcomes) {
     if (outcome.status === 'failed') {
       failed[outcome.failure.code] = (failed[outcome.failure.code] ?? 0) + 1;
@@ -133,5 +135,5 @@ export function countOutcomes(outcomes: readonly EventOutcome[]): PushCounts {
       counts[outcome.status] += 1;
     }
   }
-  return { ...counts, failed };
+  return { ...counts, failed: { ...failed } };
 }

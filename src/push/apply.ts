@@ -165,6 +165,7 @@ function keepRecord(
     version: last.version,
     deleted,
     data,
+    dataVersion: draft.lifter.newestVersion(entityType),
     originKey: last.originKey,
     originKind: last.originKind,
     originDevice: last.originDevice,

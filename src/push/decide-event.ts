@@ -1,22 +1,26 @@
 import type { EventFailure } from '../errors.ts';
+import type { RecordLifter } from '../kinds/record-lifter.ts';
 import type { KnownEvent } from '../storage/store.ts';
 import { applyWrites, keepConflict, type Occurrence } from './apply.ts';
 import type { Batch } from './batch.ts';
+import type { BlockedEntities } from './blocked-entities.ts';
 import { changedSince, checkAge, checkPrecondition, checkSequence, isAlreadySo } from './checks.ts';
 import { effectiveTime } from './clock.ts';
 import type { DecodedEvent } from './decode.ts';
 import { afterOwnLast, lastWriteOf } from './device-times.ts';
 import type { Draft, DraftRecord } from './draft.ts';
+import { entitiesOf } from './entities.ts';
 import { after } from './last-write-wins.ts';
-import type { EventOutcome } from './outcome.ts';
+import { type EventOutcome, failingOf, kindFailure } from './outcome.ts';
 import { planMerge, planWrites, type WritePlan } from './plan-writes.ts';
-import type { Waiting } from './waiting.ts';
 
 export interface DecideRules {
   /** Events older than this are refused; null: a queue of any age drains. Milliseconds. */
   readonly maxEventAgeMs: number | null;
   /** Characters of JSON that a record's data may come to. */
   readonly maxRecordLength: number;
+  /** Of the kinds: reads records that were written in an older version of their type's data. */
+  readonly lifter: RecordLifter;
 }
 
 /** Steps 2 to 7 of the protocol, in its order; step 1 is push/decode.ts. */
@@ -24,18 +28,19 @@ export function decideEvent(
   draft: Draft,
   batch: Batch,
   event: DecodedEvent,
-  waiting: Waiting,
+  blocked: BlockedEntities,
   rules: DecideRules,
 ): EventOutcome {
   const known = draft.findKnown(event.identityKey);
   if (known) return answerAgain(known, event);
-  if (waiting.holds(event)) {
-    const message = 'an earlier event of this batch for the same entity has to be sent again';
-    return failed(event, { code: 'BLOCKED', message });
-  }
+  const blocker = blocked.find(event);
+  if (blocker) return failed(event, { ...behindAnother, ...failingOf(blocker) });
   const told = effectiveTime(event.occurredAt, batch.sentAt, draft.receivedAt);
   const tooOld = checkAge(told, draft.receivedAt, rules.maxEventAgeMs);
   if (tooOld) return failed(event, tooOld);
+
+  const unreadable = findUnreadable(draft, event);
+  if (unreadable) return failed(event, kindFailure(event.kind), unreadable);
 
   const record = draft.findRecord(event);
   const last = lastWriteOf(record, batch.deviceId) ?? draft.lastTimeOf(event);
@@ -55,6 +60,18 @@ export function decideEvent(
   const occurrence = { ...now, time: happened };
   return settle(occurrence, planWrites(occurrence, record));
 }
+
+/** Who discards a conflict leaves the record as it is, and need not read it. */
+function findUnreadable(draft: Draft, event: DecodedEvent): Error | undefined {
+  const { intent } = event;
+  if (intent.policy === 'discard') return undefined;
+  return draft.findUnreadable(entitiesOf(event, intent));
+}
+
+const behindAnother = {
+  code: 'BLOCKED',
+  message: 'an earlier event of this batch for the same entity has to be sent again',
+} as const;
 
 function settle(occurrence: Occurrence, plan: WritePlan): EventOutcome {
   if (!plan.ok) return failed(occurrence.event, plan.failure, plan.fault);

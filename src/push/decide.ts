@@ -1,11 +1,12 @@
+import { type EventFailure, retryOf } from '../errors.ts';
 import { differingFields } from '../kinds/differing-fields.ts';
 import type { KnownEvent, TenantPlan, TenantSnapshot } from '../storage/store.ts';
 import type { Batch } from './batch.ts';
+import { BlockedEntities } from './blocked-entities.ts';
 import { type DecideRules, decideEvent } from './decide-event.ts';
 import type { DecodedEvent } from './decode.ts';
 import { Draft, toState } from './draft.ts';
-import type { BatchDecision, EventOutcome } from './outcome.ts';
-import { Waiting } from './waiting.ts';
+import { type BatchDecision, type EventOutcome, failingOf } from './outcome.ts';
 
 /** Decides as `decideInSteps`, without a pause. */
 export function decideTenant(
@@ -28,7 +29,7 @@ export function* decideInSteps(
   batches: readonly Batch[],
   rules: DecideRules,
 ): Generator<void, TenantPlan<BatchDecision>> {
-  const draft = Draft.of(snapshot);
+  const draft = Draft.of(snapshot, rules.lifter);
   const { receivedAt } = draft;
   const decisions: BatchDecision[] = [];
   for (const batch of batches) {
@@ -43,15 +44,17 @@ type Decided = Omit<BatchDecision, 'epoch' | 'receivedAt'>;
 
 function* decideBatch(tenant: Draft, batch: Batch, rules: DecideRules): Generator<void, Decided> {
   const draft = tenant.fork();
-  const waiting = new Waiting();
+  const blocked = new BlockedEntities();
   const outcomes: EventOutcome[] = [];
   for (const result of batch.events) {
     if (result.ok) {
-      const outcome = decideEvent(draft, batch, result.event, waiting, rules);
-      if (outcome.status === 'failed') waiting.add(result.event, outcome.failure);
+      const outcome = decideEvent(draft, batch, result.event, blocked, rules);
+      if (outcome.status === 'failed') blocked.add(result.event, outcome.failure);
       outcomes.push(outcome);
     } else {
-      outcomes.push({ ...result.undecoded, status: 'failed' });
+      const { identityKey, failure, fault } = result.undecoded;
+      blocked.addUndecoded(result.undecoded);
+      outcomes.push({ identityKey, status: 'failed', failure, fault });
     }
     yield;
   }
@@ -60,21 +63,28 @@ function* decideBatch(tenant: Draft, batch: Batch, rules: DecideRules): Generato
     const position = { version: tenant.head, proof: tenant.headProof };
     // What the others are told of is what is stored, not what this batch would have made of it.
     const shown = yield* withCurrent(outcomes, batch, tenant);
-    return { outcomes: shown.map(abort), position };
+    const aborted = abortedBy(outcomes);
+    return { outcomes: shown.map((outcome) => abort(outcome, aborted)), position };
   }
   tenant.adopt(draft);
   const position = positionBefore(outcomes) ?? { version: draft.head, proof: draft.headProof };
   return { outcomes: yield* withCurrent(outcomes, batch, draft), position };
 }
 
-function abort(outcome: EventOutcome): EventOutcome {
-  if (outcome.status === 'failed') return outcome;
+/** Where only the server has to be mended for the batch, all of it waits for the server. */
+function abortedBy(outcomes: readonly EventOutcome[]): EventFailure {
+  const failures = outcomes.flatMap((outcome) =>
+    outcome.status === 'failed' ? [outcome.failure] : [],
+  );
+  const [first] = failures;
+  const isServers = failures.every((failure) => retryOf(failure).fault === 'server');
   const message = 'another event of this atomic batch failed';
-  return {
-    identityKey: outcome.identityKey,
-    status: 'failed',
-    failure: { code: 'BATCH_ABORTED', message },
-  };
+  return { code: 'BATCH_ABORTED', message, ...(first && isServers && failingOf(first)) };
+}
+
+function abort(outcome: EventOutcome, failure: EventFailure): EventOutcome {
+  if (outcome.status === 'failed') return outcome;
+  return { identityKey: outcome.identityKey, status: 'failed', failure };
 }
 
 function positionBefore(outcomes: readonly EventOutcome[]) {
@@ -108,16 +118,20 @@ function addCurrent(
   draft: Draft,
 ): EventOutcome {
   const record = draft.findRecord(event);
-  const current = () => (record ? toState(record) : null);
+  const current = () => {
+    // One that cannot be read is shown as it is stored, and the log says why.
+    const fault = draft.findUnreadable([event]);
+    return { current: record ? toState(record) : null, ...(fault && { fault }) };
+  };
   if (outcome.status !== 'failed') {
     const hasLost = ['superseded', 'noop'].includes(outcome.event.outcome);
     const wantsCurrent = hasLost || event.resolves !== null || batch.bringsRecords;
-    return wantsCurrent ? { ...outcome, current: current() } : outcome;
+    return wantsCurrent ? { ...outcome, ...current() } : outcome;
   }
   const { intent } = event;
   if (outcome.failure.code !== 'CONFLICT' || intent.policy === 'discard') {
-    return batch.bringsRecords ? { ...outcome, current: current() } : outcome;
+    return batch.bringsRecords ? { ...outcome, ...current() } : outcome;
   }
   const data = record?.data?.fields ?? null;
-  return { ...outcome, current: current(), differingFields: differingFields(intent, data) };
+  return { ...outcome, ...current(), differingFields: differingFields(intent, data) };
 }

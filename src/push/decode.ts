@@ -9,7 +9,8 @@ import { describeFirst } from '../protocol/issue.ts';
 import { findEventFault } from '../protocol/json.ts';
 import { sha256 } from '../protocol/sha-256.ts';
 import type { EventRow } from '../storage/store.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../protocol/canonical-json.ts';
+import type { HeldBack } from './entities.ts';
 import { readPayload } from './read-payload.ts';
 
 /** A valid event, ready to be decided. */
@@ -42,6 +43,8 @@ export interface UndecodedEvent {
   readonly failure: EventFailure;
   /** What the kind's own code threw, for the log. */
   readonly fault?: unknown;
+  /** What later events of the batch wait for it. */
+  readonly holdsBack?: HeldBack | undefined;
 }
 
 export type DecodeResult =
@@ -70,9 +73,9 @@ export function decodeEvent(
   registry: KindRegistry,
   rules: DecodeRules,
 ): DecodeResult {
-  const fail = (failure: EventFailure, fault?: unknown): DecodeResult => ({
+  const fail = (failure: EventFailure, holdsBack?: HeldBack, fault?: unknown): DecodeResult => ({
     ok: false,
-    undecoded: { identityKey: keyOf(raw), failure, fault },
+    undecoded: { identityKey: keyOf(raw), failure, fault, holdsBack },
   });
 
   const fault = findEventFault(raw);
@@ -90,11 +93,14 @@ export function decodeEvent(
     return fail({ code: 'EVENT_TOO_LARGE', message });
   }
   const kind = registry.find(event.kind);
-  if (!kind) return fail(unknownKind(event));
+  if (!kind) return fail(unknownKind(event), { entityTypes: registry.typesNear(event.kind) });
+  if (event.version > kind.newestVersion) {
+    return fail(unsupportedVersion(event, kind), { entityTypes: [kind.entityType] });
+  }
   const misfit = misfitOf(event, kind, rules.sender.scopes);
   if (misfit) return fail(misfit);
   const read = readPayload(kind, event.version, event.payload);
-  if (!read.ok) return fail(read.failure, read.fault);
+  if (!read.ok) return fail(withVersion(read.failure, raw, kind), read.holdsBack, read.fault);
   const base = readBase(event, kind, read.meaning);
   if (!base.ok) return fail(base.failure);
 
@@ -107,7 +113,6 @@ export function decodeEvent(
 
 /** Why an event is none that its kind takes, whatever its payload. */
 function misfitOf(event: Event, kind: Kind, scopes: readonly string[]): EventFailure | undefined {
-  if (event.version > kind.newestVersion) return unsupportedVersion(event, kind);
   if (kind.scope !== undefined && !scopes.includes(kind.scope)) return notAllowed(kind);
   return kind.ordered && (event.sequence ?? null) === null ? sequenceMissing(kind) : undefined;
 }
@@ -191,12 +196,13 @@ function envelopeFailure(error: z.ZodError): EventFailure {
   return { code: issue.path === 'occurredAt' ? 'INVALID_TIMESTAMP' : 'INVALID_EVENT', ...issue };
 }
 
-function unknownKind(event: Event): EventFailure {
-  return {
-    code: 'UNKNOWN_KIND',
-    message: `no kind ${JSON.stringify(event.kind.slice(0, 100))}`,
-    path: 'kind',
-  };
+/** No name of a kind is longer. */
+const maxKindName = 100;
+
+function unknownKind({ kind }: Event): EventFailure {
+  const failing = kind.slice(0, maxKindName);
+  const message = `no kind ${JSON.stringify(failing)}`;
+  return { code: 'UNKNOWN_KIND', message, path: 'kind', failing };
 }
 
 function unsupportedVersion(event: Event, kind: Kind): EventFailure {
@@ -204,7 +210,16 @@ function unsupportedVersion(event: Event, kind: Kind): EventFailure {
     code: 'UNSUPPORTED_VERSION',
     message: `${kind.name} knows versions 1 to ${kind.newestVersion}, not ${event.version}`,
     path: 'version',
+    failing: `${kind.name} version ${event.version}`,
   };
+}
+
+/** Who forgets to say the version of a newer payload is told of fields that are unknown or missing. */
+function withVersion(failure: EventFailure, raw: unknown, { newestVersion }: Kind): EventFailure {
+  const isSaid = (Reflect.get(Object(raw), 'version') ?? null) !== null;
+  if (failure.code !== 'INVALID_PAYLOAD' || isSaid || newestVersion === 1) return failure;
+  const hint = `read as version 1; the newest is ${newestVersion}`;
+  return { ...failure, message: `${failure.message} (${hint})` };
 }
 
 const reservedKey: EventFailure = {

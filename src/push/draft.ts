@@ -1,3 +1,4 @@
+import type { RecordLifter } from '../kinds/record-lifter.ts';
 import { type EntityRef, entityKey, isSameEntity } from '../protocol/record.ts';
 import type {
   EffectRow,
@@ -7,6 +8,7 @@ import type {
   RecordState,
   TenantSnapshot,
 } from '../storage/store.ts';
+import { liftState } from './lift-state.ts';
 import { RecordData } from './record-data.ts';
 
 /** A record while events are decided. */
@@ -38,26 +40,34 @@ export class Draft {
   readonly #records = new Map<string, DraftRecord>();
   readonly #lastTimes = new Map<string, number>();
 
+  readonly lifter: RecordLifter;
+  /** Why records cannot be read that were loaded. */
+  readonly #unreadable: Map<string, Error>;
+
   private constructor(
-    base: Pick<Draft, 'head' | 'headProof' | 'receivedAt'>,
+    base: Pick<Draft, 'head' | 'headProof' | 'receivedAt' | 'lifter'>,
     parent: Draft | undefined,
   ) {
     this.head = base.head;
     this.headProof = base.headProof;
     this.receivedAt = base.receivedAt;
+    this.lifter = base.lifter;
+    this.#unreadable = parent ? parent.#unreadable : new Map();
     this.#parent = parent;
   }
 
   /** The tenant as it stands in the database, and an empty draft on top of it. */
-  static of(snapshot: TenantSnapshot): Draft {
+  static of(snapshot: TenantSnapshot, lifter: RecordLifter): Draft {
     // The clock may have been set back, as by a failover: receipts of a tenant never go back.
     const last = snapshot.headProof?.receivedAt ?? Number.NEGATIVE_INFINITY;
     const receivedAt = Math.max(snapshot.receivedAt, last + 1);
-    const stored = new Draft({ ...snapshot, receivedAt }, undefined);
+    const stored = new Draft({ ...snapshot, receivedAt, lifter }, undefined);
     for (const event of snapshot.known) stored.#known.set(event.identityKey, event);
     for (const record of snapshot.records) {
-      const data = record.data === null ? null : RecordData.ofText(record.data);
-      stored.#records.set(entityKey(record), { ...record, data });
+      const { state, fault } = liftState(record, lifter);
+      const data = state.data === null ? null : RecordData.ofText(state.data);
+      stored.#records.set(entityKey(record), { ...state, data });
+      if (fault) stored.#unreadable.set(entityKey(record), fault);
     }
     return stored.fork();
   }
@@ -100,6 +110,13 @@ export class Draft {
   /** When the batch's event before this one of the same entity happened, in microseconds since 1970. */
   lastTimeOf(entity: EntityRef): number | undefined {
     return this.#lastTimes.get(entityKey(entity));
+  }
+
+  /** Why the first of these records cannot be read that cannot; nothing can be decided on it. */
+  findUnreadable(entities: readonly EntityRef[]): Error | undefined {
+    if (this.#unreadable.size === 0) return undefined;
+    const key = entities.map(entityKey).find((one) => this.#unreadable.has(one));
+    return key === undefined ? undefined : this.#unreadable.get(key);
   }
 
   putRecord(record: DraftRecord): void {

@@ -9,3 +9,9 @@ export function entitiesOf(
   const own = { entityType, entityId };
   return intent.policy === 'decide' ? [own, ...intent.reads] : [own];
 }
+
+/**
+ * What an event that cannot be read for a fault of its kind holds back: its entity, or where that is not
+ * known, all of its type.
+ */
+export type HeldBack = EntityRef | { readonly entityTypes: readonly string[] };

@@ -216,7 +216,7 @@ function isAlive(clock: RecordClock): boolean {
  * Between two writes of one field, or two removes: a write before a default, then the later time, then the
  * greater key in C collation.
  */
-function isAfter(a: Stamp, b: Stamp): boolean {
+export function isAfter(a: Stamp, b: Stamp): boolean {
   if (a[2] !== b[2]) return b[2] === 'default';
   if (a[0] !== b[0]) return a[0] > b[0];
   return Buffer.compare(Buffer.from(a[1]), Buffer.from(b[1])) > 0;

@@ -1,4 +1,4 @@
-import type { EventFailure } from '../errors.ts';
+import type { CoreFailure, EventFailure } from '../errors.ts';
 import type { Differences } from '../kinds/differing-fields.ts';
 import type { EventProof, KnownEvent, RecordState } from '../storage/store.ts';
 
@@ -29,7 +29,13 @@ export type EventOutcome = {
 
 /** A kind is somebody else's code: what goes wrong in it fails one event, and is told to the operator. */
 export function kindFailure(kind: string): EventFailure {
-  return { code: 'KIND_FAILED', message: `${kind} failed on this event` };
+  return { code: 'KIND_FAILED', message: `${kind} failed on this event`, failing: kind };
+}
+
+/** For an event that waits for one that failed: whether that is for the server, and for which kind. */
+export function failingOf(failure: EventFailure): Pick<CoreFailure, 'failing'> {
+  const failing = 'failing' in failure ? failure.failing : undefined;
+  return failing === undefined ? {} : { failing };
 }
 
 /** What a batch's sender is told, in request order. */

@@ -3,7 +3,7 @@ import type { Kind, Meaning } from '../kinds/define-kind.ts';
 import { versionSchema } from '../protocol/event.ts';
 import { describeFirst } from '../protocol/issue.ts';
 import { identifierRule, identifierSchema } from '../protocol/text.ts';
-import { entitiesOf } from './entities.ts';
+import { entitiesOf, type HeldBack } from './entities.ts';
 import { kindFailure } from './outcome.ts';
 
 export type PayloadReading =
@@ -13,6 +13,7 @@ export type PayloadReading =
       readonly failure: EventFailure;
       /** What the kind's own code threw, for the log. */
       readonly fault?: unknown;
+      readonly holdsBack?: HeldBack;
     };
 
 /**
@@ -22,14 +23,18 @@ export type PayloadReading =
  * @param version one of 1..newestVersion
  */
 export function readPayload(kind: Kind, version: number, payload: unknown): PayloadReading {
-  try {
-    const result = kind.interpret(version, payload);
-    if (!result.ok) return invalid(describeFirst(result.error, 'payload'));
+  const result = kind.interpret(version, payload);
+  if (result.ok) {
     const { meaning } = result;
     return checkNames(kind, meaning) ?? checkBase(meaning) ?? { ok: true, meaning };
-  } catch (fault) {
-    return { ok: false, failure: kindFailure(kind.name), fault };
   }
+  if (result.error) return invalid(describeFirst(result.error, 'payload'));
+  const { fault, entityId } = result;
+  const { name, entityType } = kind;
+  // A kind may be plain JavaScript, and an id of it no text.
+  const holdsBack =
+    typeof entityId === 'string' ? { entityType, entityId } : { entityTypes: [entityType] };
+  return { ok: false, failure: kindFailure(name), fault, holdsBack };
 }
 
 /** Each is loaded for the event, under the tenant's lock. */

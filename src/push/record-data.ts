@@ -1,6 +1,6 @@
 import type { Fields } from '../kinds/intent.ts';
 import type { JsonValue } from '../protocol/json.ts';
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../protocol/canonical-json.ts';
 
 type Change = readonly [name: string, value: JsonValue];
 

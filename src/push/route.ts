@@ -12,6 +12,7 @@ import { parseQuery } from '../protocol/request.ts';
 import { countOutcomes, toPushAnswer } from './answer.ts';
 import { createBatch } from './batch.ts';
 import { type DecodeResult, decodeEvent, type Sender } from './decode.ts';
+import type { FailingKinds } from './failing-kinds.ts';
 import type { GroupCommit } from './group-commit.ts';
 import { type KindFault, toFaultFields } from './kind-faults.ts';
 import type { BatchDecision } from './outcome.ts';
@@ -19,6 +20,7 @@ import type { BatchDecision } from './outcome.ts';
 export interface PushDeps {
   readonly kinds: KindRegistry;
   readonly groupCommit: GroupCommit<BatchDecision>;
+  readonly failingKinds: FailingKinds;
   readonly checkpoints: CheckpointCodec;
   readonly answers: Pick<AnswerBudget, 'roomFor'>;
   readonly limits: {
@@ -65,11 +67,12 @@ async function push(
     events: readings.map((reading) => decodeReading(reading, request.actor, deps)),
   });
   const { decision, queueWaitMs, transactionMs } = await deps.groupCommit.submit(batch);
-  const counts = countOutcomes(decision.outcomes);
+  const outcomes = deps.failingKinds.tell(batch.events, decision.outcomes);
+  const counts = countOutcomes(outcomes);
   Object.assign(request.logFields, { ...counts, queueWaitMs, transactionMs });
-  const [first, ...others] = faultsOf(decision.outcomes, readings, deps.kinds);
+  const [first, ...others] = faultsOf(outcomes, readings, deps.kinds);
   if (first) request.log.error(toFaultFields([first, ...others]), 'kinds failed on events');
-  const answer = toPushAnswer(decision, tenantId, deps.checkpoints, {
+  const answer = toPushAnswer({ ...decision, outcomes }, tenantId, deps.checkpoints, {
     includeResults: include.length > 0,
     mayRead: request.actor.scopes.includes('sync:pull'),
     spellings: readings,

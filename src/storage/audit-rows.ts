@@ -41,6 +41,7 @@ export function toStoredRecord(row: RecordRow): StoredRecord {
     version: Number(row.version),
     deleted: row.deleted,
     data: row.data === null ? null : JSON.stringify(row.data),
+    dataVersion: row.dataVersion,
     originKey: row.originKey,
     originKind: row.originKind,
     originDevice: row.originDevice,

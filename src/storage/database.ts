@@ -2,6 +2,7 @@ import type { AuditStore } from './audit.ts';
 import { createAuditStore } from './audit-store.ts';
 import { createDatabaseHealth, type DatabaseChecks } from './health.ts';
 import { type InstanceKeys, readInstanceKeys } from './instance-keys.ts';
+import { createKindSchemaStore, type KindSchemaStore } from './kind-schemas.ts';
 import { migrate } from './migrate.ts';
 import { createPool } from './pool.ts';
 import { createPostgresStore } from './postgres-store.ts';
@@ -38,6 +39,7 @@ export interface Database {
   readonly retention: RetentionStore;
   readonly tenantRemoval: TenantRemoval;
   readonly tenants: TenantList;
+  readonly kindSchemas: KindSchemaStore;
   readonly keys: InstanceKeys;
   /** Never throws, and answers within four seconds. */
   check(): Promise<DatabaseChecks>;
@@ -55,7 +57,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const applied = await explaining(direct, () => migrate(direct.connectionString));
   if (applied.length > 0) hooks.onMigrated(applied);
   const pool = createPool({ connectionString, max: poolSize, preparedStatements, onIdleError });
-  // It connects for a command of the operator, and not before.
+  // It connects for the kinds' schemas and for a command of the operator, and not otherwise.
   const owner = createPool({
     ...{ connectionString: direct.connectionString, max: 1 },
     ...{ preparedStatements, onIdleError },
@@ -72,6 +74,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
       retention: createRetentionStore(direct.connectionString),
       tenantRemoval: createTenantRemoval(owner),
       tenants: createTenantList(owner),
+      kindSchemas: createKindSchemaStore(owner),
       keys,
       check: () => health.check(),
       close,

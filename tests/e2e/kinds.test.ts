@@ -34,14 +34,7 @@ beforeAll(async () => {
     ...{ DATABASE_URL: database.url, JWT_SECRET: 'a secret of at least 32 bytes, for the page' },
   };
 });
-afterEach(async () => {
-  const { pid, exitCode } = service ?? {};
-  if (!service || pid === undefined || exitCode !== null) return;
-  const exited = once(service, 'exit');
-  process.kill(-pid, 'SIGTERM');
-  await exited;
-  service = undefined;
-});
+afterEach(stop);
 afterAll(async () => {
   await database.drop();
   await rm(folder, { recursive: true, force: true });
@@ -59,22 +52,34 @@ describe('docs/kinds.md', () => {
     const printed: string[] = [];
     for (const { file, text } of blocks) {
       if (file) await writeFile(join(folder, file), text);
-      else if (text.endsWith('npm start\n')) env.LANDFALL = await start(inFolder(text));
-      else printed.push(await bash(inFolder(text)));
+      else if (text.endsWith('npm start\n')) {
+        await stop();
+        env.LANDFALL = await start(inFolder(text));
+      } else printed.push(await bash(inFolder(text)));
     }
     expect(JSON.parse(printed[0] ?? '')).toMatchObject({ processed: ['desk-1'], failed: [] });
     const document = await fetch(`${env.LANDFALL}/docs/json`);
     expect(await document.text()).toContain('book.put.v1');
     expect(printed[1]).toContain('pass 1');
-    expect(printed).toHaveLength(3);
-  });
+    expect(printed[2]).toContain('pass 2');
+    expect(JSON.parse(printed[4] ?? '')).toMatchObject({
+      processed: ['desk-2'],
+      failed: [
+        { identityKey: 'desk-3', code: 'NO_COPY_LEFT' },
+        { identityKey: 'desk-4', code: 'NO_COPY_LEFT' },
+      ],
+    });
+    expect(printed).toHaveLength(5);
+  }, 180_000);
 
   test('says right how to test with vitest', async () => {
-    const file = join(folder, 'library/kinds.test.ts');
-    const source = await readFile(file, 'utf8');
-    await writeFile(file, source.replace(`'node:test'`, `'vitest'`));
+    for (const name of ['kinds', 'loan']) {
+      const file = join(folder, `library/${name}.test.ts`);
+      const source = await readFile(file, 'utf8');
+      await writeFile(file, source.replace(`'node:test'`, `'vitest'`));
+    }
     const [, command = ''] = /`(npm exec -- vitest [^`]*)`/.exec(page) ?? [];
-    expect(await bash(inFolder(command))).toMatch(/Tests.*1 passed/);
+    expect(await bash(inFolder(command))).toMatch(/Tests.*2 passed/);
   });
 });
 
@@ -104,6 +109,14 @@ describe('the kinds of docs/kinds.md do what the page says:', () => {
     expect(play({ events: put(3, { ...book, ...v3 }) }).data).toEqual([{ title: 'Emma', ...v3 }]);
     const unchecked = put(2, { ...book, copies: -1 });
     expect(play({ events: unchecked }).failed).toMatchObject([{ path: 'payload.copies' }]);
+  });
+
+  test('a book that was stored before there were copies has one, and its language', () => {
+    const records = [{ entityType: 'book', entityId: 'emma', data: { title: 'Emma' } }];
+    const count = event('book.count', { bookId: 'emma', copies: 9 });
+    const played = rehearse(kinds, [{ events: [count] }], { records });
+    expect(played.records[0]?.data).toEqual({ title: 'Emma', copies: 9, languages: ['en'] });
+    expect(rehearse(kinds, [], { records }).records[0]?.data).toMatchObject({ copies: 1 });
   });
 
   test('a patch writes what it names, and only staff removes', () => {
@@ -163,7 +176,7 @@ describe('the kinds of docs/kinds.md do what the page says:', () => {
 describe('a service whose kinds are wrong', () => {
   test('does not start: the file and the kind are named, no database is asked', async () => {
     const file = join(folder, 'wrong.ts');
-    const kind = `{ name: 'book.put', entityType: 'Book' }`;
+    const kind = `{ name: 'book.put', entityType: 'a book' }`;
     await writeFile(file, `import { defineKind } from 'landfall';\ndefineKind(${kind});\n`);
     const wrong = { ...env, KINDS: file, DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
     const args = [join(root, 'src/server.ts')];
@@ -172,10 +185,53 @@ describe('a service whose kinds are wrong', () => {
       code: 1,
       stdout: '',
       stderr: `Landfall cannot start.
-KINDS: ${file} cannot be loaded: kind "book.put": "Book" is no entity type, in lower case (${file}:2)
+KINDS: ${file} cannot be loaded: kind "book.put": "a book" must be an entity type: a letter and up to 99 letters, digits and . _ - after it (${file}:2)
 `,
     });
   });
+});
+
+async function stop(): Promise<void> {
+  const { pid, exitCode } = service ?? {};
+  if (!service || pid === undefined || exitCode !== null) return;
+  const exited = once(service, 'exit');
+  process.kill(-pid, 'SIGTERM');
+  await exited;
+  service = undefined;
+}
+
+describe('a service whose kinds were changed in place', () => {
+  test('does not start in production: one line names the kind, its version and what differs', async () => {
+    const own = await createDatabase();
+    const file = join(folder, 'changed.ts');
+    const run = async (max: number) => {
+      const kind = `defineKind({
+        name: 'book.put',
+        entityType: 'book',
+        payload: payload(z.strictObject({ id: z.string().max(${max}) })),
+        entityId: ({ id }) => id,
+        policy: put(() => ({})),
+      })`;
+      const imports = `import { defineKind, payload, put } from 'landfall';\nimport { z } from 'zod';\n`;
+      await writeFile(file, `${imports}export default [${kind}];\n`);
+      env = { ...env, NODE_ENV: 'production', KINDS: file, DATABASE_URL: own.url };
+      return start(`exec ${process.execPath} ${join(root, 'src/server.ts')}`).then(
+        () => '',
+        (error: Error) => error.message.split('\n').slice(1).join('\n'),
+      );
+    };
+    expect(await run(20)).toBe('');
+    await stop();
+    const lines = (await run(10)).split('\n').map((line) => JSON.parse(line));
+    expect(lines.at(-1)).toMatchObject({
+      event: 'service.not-started',
+      msg: expect.stringMatching(
+        /^KINDS: version 1 of book\.put was changed in place \(properties\.id\.maxLength was 20, is 10\): /,
+      ),
+    });
+    expect(lines.at(-1)).not.toHaveProperty('err');
+    await own.drop();
+  }, 120_000);
 });
 
 /** A command of the page, where the reader's folder is the test's own. */
@@ -189,7 +245,7 @@ async function bash(command: string): Promise<string> {
   return stdout;
 }
 
-/** Runs until `afterEach`. Resolves with where it listens. */
+/** Runs until `stop`. Resolves with where it listens. */
 async function start(command: string): Promise<string> {
   // Its own group, so that npm and the service below it can be stopped together.
   const child = spawn('bash', ['-c', command], {

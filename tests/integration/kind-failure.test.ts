@@ -32,7 +32,13 @@ test('an event on which its kind throws fails alone, can be sent again, and is i
   ]);
   expect(answer.processed).toEqual(['k1', 'k3']);
   expect(answer.failed).toMatchObject([
-    { identityKey: 'k2', code: 'KIND_FAILED', retryable: true, retryAfterMs: 60_000 },
+    {
+      identityKey: 'k2',
+      code: 'KIND_FAILED',
+      retryable: true,
+      fault: 'server',
+      retryAfterMs: 30_000,
+    },
   ]);
   expect(JSON.stringify(answer)).not.toContain('did not expect');
   expect(service.logLines).toContainEqual(

@@ -25,7 +25,15 @@ const event: EventRow = {
   ...{ recordBefore: 0, recordAfter: 1, resolves: null },
 };
 const record: RecordState = {
-  ...{ entityType: 'note', entityId: 'n1', version: 1, deleted: false, data: '{}', clock: {} },
+  ...{
+    entityType: 'note',
+    entityId: 'n1',
+    version: 1,
+    deleted: false,
+    data: '{}',
+    dataVersion: 1,
+    clock: {},
+  },
   ...{ sequence: null, originKey: 'k1', originKind: 'note.put', originDevice: null },
   ...{ originAt: 1, createdAt: 1, updatedAt: 1 },
 };

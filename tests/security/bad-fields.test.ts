@@ -5,7 +5,7 @@ import { put } from '../model/events.ts';
 import { createTenant } from '../model/tenant.ts';
 import { startWire, type Wire } from '../setup/wire.ts';
 import { pushOf } from './refused.ts';
-import { failureOf, final, note, ofKind, pushTexts, statusOf } from './sent-events.ts';
+import { failureOf, final, note, ofKind, pushTexts, statusOf, untilMended } from './sent-events.ts';
 
 const maxEventBytes = 2000;
 const kinds = [...bundledKinds, ...documentKinds('doc')];
@@ -43,12 +43,12 @@ describe('bad input: one event over `MAX_EVENT_BYTES`; unknown kind; unknown ver
     'x'.repeat(1000),
   ])('a kind that is unknown: %j', async (kind) => {
     const event = ofKind(JSON.stringify(kind), '{}');
-    expect(await failureOf(wire, event)).toEqual(final('UNKNOWN_KIND', 'kind'));
+    expect(await failureOf(wire, event)).toEqual(untilMended('UNKNOWN_KIND', 'kind'));
   });
 
   test.each(['2', '9007199254740991'])('a version to come: %s', async (version) => {
     const event = note('""', `,"version":${version}`);
-    expect(await failureOf(wire, event)).toEqual(final('UNSUPPORTED_VERSION', 'version'));
+    expect(await failureOf(wire, event)).toEqual(untilMended('UNSUPPORTED_VERSION', 'version'));
   });
 });
 

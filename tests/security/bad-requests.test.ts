@@ -39,7 +39,7 @@ describe('bad input: limit 0, −1, 1e9, repeated', () => {
     [`${pull}?since=a&since=b`, 'since'],
     [`${pull}?entityTypes=`, 'entityTypes'],
     [`${pull}?entityTypes=note,`, 'entityTypes'],
-    [`${pull}?entityTypes=Note`, 'entityTypes'],
+    [`${pull}?entityTypes=a%20note`, 'entityTypes'],
     [`${pull}?entityTypes=note,%20note`, 'entityTypes'],
     [`${pull}?entityTypes=note&entityTypes=note`, 'entityTypes'],
     [`${pull}?tenant=t2`, 'tenant'],

@@ -17,10 +17,11 @@ export async function pushTexts(
   return expectShape(pushAnswerSchema, body);
 }
 
-/** How an event failed, while the one behind it was stored, alone. */
+/** How an event failed, while the one behind it, of another type, was stored, alone. */
 export async function failureOf(wire: Wire, event: string) {
   const tenant = await createTenant(wire.service);
-  const another = '{"identityKey":"good","kind":"note.remove","payload":{"noteId":"n9"}}';
+  const another =
+    '{"identityKey":"good","kind":"resource.put","payload":{"resourceType":"A","resourceId":"a","resourceVersion":0,"data":{}}}';
   const answer = await pushTexts(wire, tenant, event, another);
   expect(answer.processed).toEqual(['good']);
   expect(await tenant.log()).toMatchObject([{ identityKey: 'good' }]);
@@ -33,6 +34,9 @@ export async function statusOf(wire: Wire, event: string): Promise<string | unde
   const { results } = await pushTexts(wire, await createTenant(wire.service), event);
   return results?.map(({ status, clockAdjusted }) => (clockAdjusted ? 'adjusted' : status))[0];
 }
+
+/** A failure that may end once the server is mended. */
+export const untilMended = (code: string, path?: string) => ({ code, path, retryable: true });
 
 /** A failure that stays one however often the event is sent. */
 export const final = (code: string, path?: string) => ({ code, path, retryable: false });

@@ -30,6 +30,7 @@ const winner: RecordState = {
   version: 40,
   deleted: false,
   data: '{"title":"Won"}',
+  dataVersion: 1,
   originKey: 'other-1',
   originKind: 'note.put',
   originDevice: null,
@@ -250,6 +251,12 @@ describe('the log’s counts', () => {
       duplicate: 1,
       failed: { INVALID_EVENT: 1, NOT_FOUND: 1, CONFLICT: 2 },
     });
+  });
+
+  test('are right for a code that every object has as a name', () => {
+    const failure = { code: 'constructor', message: 'm', retryable: false };
+    const outcome = { identityKey: 'k', status: 'failed', failure } as const;
+    expect(countOutcomes([outcome, outcome]).failed).toEqual({ constructor: 2 });
   });
 
   test('of no outcomes are zero', () => {

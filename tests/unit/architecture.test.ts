@@ -156,7 +156,7 @@ const bad: readonly (readonly [rule: string, path: string, source: string])[] = 
 ];
 
 function protocolRule() {
-  return 'protocol imports zod, node, itself and errors.ts';
+  return 'protocol imports zod, safe-stable-stringify, node, itself and errors.ts';
 }
 
 function kindsRule() {

@@ -36,6 +36,16 @@ describe('an environment with nothing set', () => {
     });
   });
 
+  test('warns of a changed kind, and in production refuses it', () => {
+    expect(load({}).changedKinds).toBe('warn');
+    const production = {
+      NODE_ENV: 'production',
+      JWT_SECRET: secret,
+      DATABASE_URL: 'postgresql://db/l',
+    };
+    expect(load(production).changedKinds).toBe('refuse');
+  });
+
   test('is what a variable set to nothing comes to', () => {
     const names = ['NODE_ENV', 'PORT', 'DATABASE_URL', 'JWT_SECRET', 'JWKS_URL', 'MAX_EVENT_AGE'];
     const empty = Object.fromEntries(names.map((name) => [name, '']));
@@ -60,6 +70,8 @@ describe('what is set', () => {
       PREPARED_STATEMENTS: 'off',
       DATABASE_POOL_SIZE: '20',
       DATA_DIR: '/data',
+      KINDS: './kinds.ts',
+      CHANGED_KINDS: 'warn',
       JWT_SECRET: secret,
       JWT_TENANT_CLAIM: 'org',
       JWT_DEVICE_CLAIM: 'app.device',
@@ -101,6 +113,8 @@ describe('what is set', () => {
       databaseUrl: 'postgresql://user:pass@db:5432/landfall',
       directDatabaseUrl: 'postgresql://owner:pass@db:5433/landfall',
       preparedStatements: false,
+      kindsFile: './kinds.ts',
+      changedKinds: 'warn',
       databasePoolSize: 20,
       dataDir: '/data',
       auth: {

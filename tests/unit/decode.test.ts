@@ -1,4 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { defineKind } from '../../src/kinds/define-kind.ts';
+import { payload as versionsOf } from '../../src/kinds/payload-versions.ts';
+import { put } from '../../src/kinds/policies.ts';
 import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
 import { type DecodedEvent, decodeEvent } from '../../src/push/decode.ts';
 import { personPut, stepPut } from './support/kinds.ts';
@@ -298,12 +302,116 @@ describe('an older payload version', () => {
     expect(JSON.parse(event.payload)).toEqual(payload);
   });
 
-  test('is checked by its own schema, and what it is lifted to by the newer ones', () => {
+  test('is checked by its own schema, and what it is lifted to by the newer ones, as a fault of the kind', () => {
     const failure = { code: 'INVALID_PAYLOAD', path: 'payload.name' };
     const wrong = decode({ ...base, version: 1, payload: { id: 'p', first: 'A', last: 'B' } });
     expect(wrong).toMatchObject({ undecoded: { failure } });
     // Without a last name, which only version 3 asks for.
     const lifted = decode({ ...base, version: 1, payload: { id: 'p', name: 'Ada' } });
-    expect(lifted).toMatchObject({ undecoded: { failure: { ...failure, path: 'payload.last' } } });
+    expect(lifted).toMatchObject({
+      undecoded: {
+        failure: { code: 'KIND_FAILED', message: 'person.put failed on this event' },
+        fault: { message: expect.stringContaining('last: Too small') },
+      },
+    });
+    expect(lifted).not.toHaveProperty('undecoded.failure.path');
+  });
+
+  const said = (event: object) => {
+    const result = decode({ ...base, ...event });
+    return result.ok || result.undecoded.failure.message;
+  };
+  test('is what a payload is read as that does not say its version, and the answer says so', () => {
+    expect(said({ payload: { id: 'p', ...newest } })).toBe(
+      'Invalid input: expected string, received undefined (read as version 1; the newest is 3)',
+    );
+    expect(said({ payload: { id: 'p', name: 'Ada', age: 7 } })).toBe(
+      'is not a known field (read as version 1; the newest is 3)',
+    );
+  });
+
+  test('is not spoken of where the event said its version, or there is but one', () => {
+    const payload = { id: 'p', ...newest };
+    expect(said({ version: 1, payload })).not.toMatch(/read as/);
+    expect(said({ kind: 'note.put', payload: {} })).not.toMatch(/read as/);
+    expect(said({ version: 7, payload })).not.toMatch(/read as/);
+  });
+});
+
+describe('an event that cannot be read for a fault of the server holds back', () => {
+  const thrown = () => {
+    throw new Error('a fault');
+  };
+  const schema = z.strictObject({ id: z.string() });
+  const more = [
+    defineKind({
+      name: 'broken.policy',
+      entityType: 'broken',
+      payload: versionsOf(schema),
+      entityId: ({ id }) => id,
+      policy: put(thrown),
+    }),
+    defineKind({
+      name: 'broken.id',
+      entityType: 'broken',
+      payload: versionsOf(schema),
+      entityId: thrown,
+      policy: put(() => ({})),
+    }),
+    defineKind({
+      name: 'broken.number',
+      entityType: 'broken',
+      payload: versionsOf(schema),
+      entityId: () => 7 as unknown as string,
+      policy: put(thrown),
+    }),
+    defineKind({
+      name: 'broken.upcast',
+      entityType: 'lifted',
+      payload: versionsOf(schema).next(schema, thrown),
+      entityId: ({ id }) => id,
+      policy: put(() => ({})),
+    }),
+    defineKind({
+      name: 'Standalone',
+      entityType: 'alone',
+      payload: versionsOf(schema),
+      entityId: ({ id }) => id,
+      policy: put(() => ({})),
+    }),
+  ];
+  const registryOfMore = createRegistry([...bundledKinds, stepPut, ...more]);
+  const heldBy = (kind: string, rest: object = {}) => {
+    const raw = { identityKey: 'k', kind, payload: { id: 'x' }, ...rest };
+    const result = decodeEvent(raw, registryOfMore, { maxEventBytes, sender });
+    return result.ok ? undefined : result.undecoded.holdsBack;
+  };
+
+  test.each([
+    [
+      'its entity, where its policy throws',
+      'broken.policy',
+      { entityType: 'broken', entityId: 'x' },
+    ],
+    ['its type, where the id throws', 'broken.id', { entityTypes: ['broken'] }],
+    ['its type, where the id is no text', 'broken.number', { entityTypes: ['broken'] }],
+    ['its type, where an upcast throws', 'broken.upcast', { entityTypes: ['lifted'] }],
+    ['its type, where its version is to come', 'note.put', { entityTypes: ['note'] }, 2],
+    ['the types of kinds beside it', 'note.archive', { entityTypes: ['note'] }],
+    ['all such types', 'broken.new', { entityTypes: ['broken', 'lifted'] }],
+    ['nothing, where no kind is beside it', 'letter.put', { entityTypes: [] }],
+    ['nothing, where its name has one part', 'Standalones', { entityTypes: [] }],
+    ['nothing, where that is all of a kind', 'note', { entityTypes: [] }],
+    ['nothing, where it is of every object', 'constructor.put', { entityTypes: [] }],
+  ])('%s', (_what, kind, held, version = 1) => {
+    expect(heldBy(kind, { version })).toEqual(held);
+  });
+
+  test.each([
+    ['note.put', { payload: {} }],
+    ['note.put', { occurredAt: 'never' }],
+    ['step.put', {}],
+  ])('nothing, where the event itself is wrong: %s %j', (kind, rest) => {
+    expect(heldBy(kind, rest)).toBeUndefined();
   });
 });

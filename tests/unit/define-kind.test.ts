@@ -9,24 +9,67 @@ import { personPut, stepPut } from './support/kinds.ts';
 const shipSchema = z.strictObject({ id: z.string(), fuel: z.number() });
 type Ship = z.infer<typeof shipSchema>;
 
-const shipKind = (name: string, policy: Policy<Ship> = put(({ fuel }) => ({ fuel }))) =>
+const shipKind = (
+  name: string,
+  policy: Policy<Ship> = put(({ fuel }) => ({ fuel })),
+  entityType = 'ship',
+) =>
   defineKind({
     name,
-    entityType: 'ship',
+    entityType,
     payload: payload(shipSchema),
     entityId: ({ id }) => id,
     policy,
   });
 
 describe('a kind', () => {
-  test.each(['ship.launch', 'ship.launch-again', 'ship2.fuel.add'])('may be named %s', (name) => {
+  test.each([
+    ...[
+      'ship.launch',
+      'ship.launch-again',
+      'ship2.fuel.add',
+      'WorkOrderUpdated',
+      'workOrderUpdated',
+    ],
+    ...['WORK_ORDER_UPDATED', 'orders/created', 'order:updated', 'com.acme.order.v2', 'ship', '7'],
+    ...['ship.', 'toString', 'a'.repeat(100)],
+  ])('may be named %s', (name) => {
     expect(shipKind(name).name).toBe(name);
   });
 
-  test.each(['', 'ship', 'Ship.launch', 'ship.', '.launch', 'ship launch', 'ship.2', 'ship..go'])(
-    'may not be named "%s"',
-    (name) => {
-      expect(() => shipKind(name)).toThrow(`kind ${JSON.stringify(name)}`);
+  test.each([
+    ...[
+      '',
+      '.launch',
+      '/launch',
+      'ship launch',
+      'ship,launch',
+      'ship\nlaunch',
+      'ship\u0000',
+      ' ship',
+    ],
+    ...['schiff.gestartet-für', 'ship\u200b', '__proto__', 'a'.repeat(101)],
+  ])('may not be named "%s"', (name) => {
+    expect(() => shipKind(name)).toThrow(`kind ${JSON.stringify(name)}`);
+  });
+
+  test.each([
+    'ship',
+    'workOrder',
+    'WorkOrder',
+    'work_order',
+    'work-order',
+    'work.order',
+    'toString',
+  ])('may be about the entity type %s', (entityType) => {
+    expect(shipKind('ship.launch', undefined, entityType).entityType).toBe(entityType);
+  });
+
+  test.each(['', '7', '.', '..', 'work,order', 'work/order', 'work\norder', 'a'.repeat(101)])(
+    'may not be about the entity type "%s"',
+    (entityType) => {
+      const define = () => shipKind('ship.launch', undefined, entityType);
+      expect(define).toThrow(`${JSON.stringify(entityType)} must be an entity type`);
     },
   );
 
@@ -44,7 +87,35 @@ describe('a kind', () => {
   test('answers for an invalid payload with what is wrong, and does not throw', () => {
     const result = shipKind('ship.launch').interpret(1, { id: 's1', fuel: 'full' });
     expect(result.ok).toBe(false);
-    expect(result.ok || result.error.issues.map(({ path }) => path)).toEqual([['fuel']]);
+    expect(result.ok || result.error?.issues.map(({ path }) => path)).toEqual([['fuel']]);
+  });
+
+  const broken = (definition: Partial<Parameters<typeof defineKind<Ship>>[0]>) =>
+    defineKind<Ship>({
+      name: 'ship.launch',
+      entityType: 'ship',
+      payload: payload(shipSchema),
+      entityId: ({ id }) => id,
+      policy: put(() => ({})),
+      ...definition,
+    }).interpret(1, { id: 's1', fuel: 4 });
+  const fault = new Error('a fault');
+  const fail = () => {
+    throw fault;
+  };
+
+  test('whose code throws says so, with the entity where that is known by then', () => {
+    for (const definition of [{ policy: put<Ship>(fail) }, { baseVersion: fail }]) {
+      expect(broken(definition)).toEqual({ ok: false, fault, entityId: 's1' });
+    }
+    const wrong = broken({ policy: put(() => ({ at: new Date() as unknown as string })) });
+    expect(wrong).toMatchObject({ ok: false, fault: expect.any(Error), entityId: 's1' });
+    const failing = payload(shipSchema.refine(fail));
+    const lifted = payload(shipSchema).next(shipSchema, fail);
+    for (const definition of [{ entityId: fail }, { payload: failing }]) {
+      expect(broken(definition)).toEqual({ ok: false, fault, entityId: undefined });
+    }
+    expect(broken({ payload: lifted })).toEqual({ ok: false, fault, entityId: undefined });
   });
 
   test.each([
@@ -67,7 +138,10 @@ describe('a definition that contradicts itself is refused by its name', () => {
   const failure = { retryable: false, cause: 'none left', remedy: 'wait' };
 
   test.each([
-    ['OUT-OF-FUEL', 'a failure code looks like OUT_OF_STOCK'],
+    ['', 'the failure code "" is not a letter'],
+    ['7TH_TRY', 'the failure code "7TH_TRY" is not a letter'],
+    ['OUT OF FUEL', 'the failure code "OUT OF FUEL" is not a letter'],
+    ['A'.repeat(101), 'is not a letter and up to 99'],
     ['CONFLICT', "CONFLICT is one of Landfall's own codes"],
   ])('for the failure code %s', (code, message) => {
     const policy = decide<Ship>({ reads: () => [], decide: () => accept() });
@@ -75,6 +149,15 @@ describe('a definition that contradicts itself is refused by its name', () => {
     expect(define).toThrow('ship.launch');
     expect(define).toThrow(message);
   });
+
+  test.each(['OUT_OF_FUEL', 'OUT-OF-FUEL', 'outOfFuel', 'fuel.out', 'constructor', 'toString'])(
+    'but not for the failure code %s',
+    (code) => {
+      const policy = decide<Ship>({ reads: () => [], decide: () => accept() });
+      const kind = defineKind({ ...base, policy, failures: { [code]: failure } });
+      expect(Object.keys(kind.failures)).toEqual([code]);
+    },
+  );
 
   test.each([
     ['payload', shipSchema, 'payload is not made by payload(schema)'],
@@ -108,10 +191,10 @@ describe('payload versions', () => {
     const counted = payload(z.number())
       .next(z.number(), (older) => (calls.push('1→2'), older + 1))
       .next(z.number(), (older) => (calls.push('2→3'), older * 10));
-    expect(counted.read(2, 5)).toEqual({ ok: true, payload: 50 });
+    expect(counted.read(2, 5)).toEqual({ ok: true, value: 50 });
     expect(calls).toEqual(['2→3']);
-    expect(counted.read(1, 5)).toEqual({ ok: true, payload: 60 });
-    expect(counted.read(3, 5)).toEqual({ ok: true, payload: 5 });
+    expect(counted.read(1, 5)).toEqual({ ok: true, value: 60 });
+    expect(counted.read(3, 5)).toEqual({ ok: true, value: 5 });
   });
 
   test('hand to an upcast what the schema made of a payload, defaults included', () => {
@@ -119,21 +202,24 @@ describe('payload versions', () => {
       z.object({ size: z.number() }),
       ({ size }) => ({ size }),
     );
-    expect(versions.read(1, {})).toEqual({ ok: true, payload: { size: 7 } });
+    expect(versions.read(1, {})).toEqual({ ok: true, value: { size: 7 } });
   });
 
-  test('show a wrong upcast as a failed event, not as data', () => {
+  test('show a wrong upcast as a fault of the kind, not as data and not as a wrong payload', () => {
     const versions = payload(z.object({ a: z.string() })).next(
       z.object({ b: z.string().min(1) }),
       () => ({ b: '' }),
     );
-    expect(versions.read(1, { a: 'x' })).toMatchObject({ ok: false });
+    expect(versions.read(1, { a: 1 })).toMatchObject({ ok: false, error: { issues: [{}] } });
+    expect(() => versions.read(1, { a: 'x' })).toThrow(
+      'version 2 that was made of version 1 does not match its schema: b: Too small',
+    );
   });
 
   test('do not change the chain they were added to', () => {
     const first = payload(z.number());
     first.next(z.string(), String);
     expect(first.newest).toBe(1);
-    expect(first.read(1, 5)).toEqual({ ok: true, payload: 5 });
+    expect(first.read(1, 5)).toEqual({ ok: true, value: 5 });
   });
 });

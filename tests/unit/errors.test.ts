@@ -52,8 +52,11 @@ describe('the closed table', () => {
 
   test('retries what can mend by itself or be mended by the operator, and nothing else', () => {
     const retryable = failures.filter(([, entry]) => entry.retryable).map(([code]) => code);
-    const mends = ['BATCH_ABORTED', 'BLOCKED', 'KIND_FAILED', 'NOT_FOUND', 'SEQUENCE_GAP'];
-    expect(retryable.toSorted()).toEqual(mends);
+    const servers = ['KIND_FAILED', 'UNKNOWN_KIND', 'UNSUPPORTED_VERSION'];
+    const mends = ['BATCH_ABORTED', 'BLOCKED', 'NOT_FOUND', 'SEQUENCE_GAP', ...servers];
+    expect(retryable.toSorted()).toEqual(mends.toSorted());
+    const faulty = failures.filter(([, entry]) => 'fault' in entry).map(([code]) => code);
+    expect(faulty.toSorted()).toEqual(servers);
   });
 
   test.each(problems)('%s has the status that its retryability asks for', (_code, entry) => {

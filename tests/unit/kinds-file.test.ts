@@ -62,8 +62,8 @@ const refused: readonly (readonly [why: string, source: string, message: string]
   ],
   [
     'defines a kind that contradicts itself',
-    `${imports}const kind = ${book(`name: 'Book'`)};\nexport default [kind];`,
-    'cannot be loaded: kind "Book": a name looks like entity.verb, in lower case (FILE:3)',
+    `${imports}const kind = ${book(`name: 'a book'`)};\nexport default [kind];`,
+    'cannot be loaded: kind "a book": a name is 1 to 100 letters and digits, with . _ - : / after the first (FILE:3)',
   ],
   [
     'defines a kind twice',

@@ -1,14 +1,20 @@
 import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect, test } from 'vitest';
+import { z } from 'zod';
 import { eventFailures, requestProblems } from '../../src/errors.ts';
+import { defineKind } from '../../src/kinds/define-kind.ts';
+import { payload } from '../../src/kinds/payload-versions.ts';
+import { remove } from '../../src/kinds/policies.ts';
 import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
+import { buildDocument } from '../../src/openapi/document.ts';
 import { type Examples, readExamples } from '../../src/openapi/examples.ts';
 import { renderFiles } from '../../src/openapi/render.ts';
 import { openapi, schemaErrors } from '../setup/documented.ts';
 
 const projectFile = (path: string) =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
+const recorded = readExamples();
 const printed = renderFiles(createRegistry(bundledKinds));
 
 test.each([...printed])('%s is what `npm run openapi` prints', (path, text) => {
@@ -23,6 +29,26 @@ test('openapi.yaml is a valid OpenAPI 3.1 document', async () => {
   expect(validator.version).toBe('3.1');
 });
 
+test('kinds of any name have a document that is valid, each with its own schemas', async () => {
+  const names = ['WorkOrderUpdated', 'orders/created', 'orders:created', 'orders_created'];
+  const escapes = ['orders_2fcreated', 'orders_5f2fcreated', 'orders_3acreated'];
+  const kinds = [...names, ...escapes].map((name) =>
+    defineKind({
+      name,
+      entityType: 'workOrder',
+      payload: payload(z.strictObject({ id: z.literal(name) })),
+      entityId: ({ id }) => id,
+      policy: remove(),
+    }),
+  );
+  const document = buildDocument(createRegistry(kinds), recorded);
+  const { valid, errors } = await new Validator().validate(structuredClone(document));
+  expect(errors ?? []).toEqual([]);
+  expect(valid).toBe(true);
+  const schemas = JSON.stringify(Reflect.get(Object(document.components), 'schemas'));
+  for (const { name } of kinds) expect(schemas).toContain(`{"type":"string","const":"${name}"}`);
+});
+
 test('every code of the closed table is in openapi.yaml and in docs/errors.md', () => {
   const yaml = projectFile('openapi.yaml');
   const page = projectFile('docs/errors.md');
@@ -33,7 +59,6 @@ test('every code of the closed table is in openapi.yaml and in docs/errors.md', 
   }
 });
 
-const recorded = readExamples();
 const schemaOf = {
   pushBody: 'PushRequest',
   pushAnswer: 'PushAnswer',

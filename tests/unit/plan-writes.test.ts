@@ -27,6 +27,7 @@ function recordOf(ref: { entityType: string; entityId: string }, rest: Partial<D
     version: 4,
     deleted: false,
     data: RecordData.ofText('{"name":"old"}'),
+    dataVersion: 1,
     originKey: 'k0',
     originKind: 'job.do',
     originDevice: null,
@@ -54,14 +55,15 @@ function occurrenceOf(
     ...more,
   });
   const raw = { identityKey: 'k1', kind: 'job.do', payload: { id: 'j1', name: 'new' } };
+  const registry = createRegistry([kind]);
   const rules = { maxEventBytes: 1000, sender: { tenantId: 't', subject: null, scopes: [] } };
-  const result = decodeEvent(raw, createRegistry([kind]), rules);
+  const result = decodeEvent(raw, registry, rules);
   if (!result.ok) throw new Error(result.undecoded.failure.message);
   const sender = { tenantId: 't1', deviceId: 'd1', subject: 'Ada', sentAt: null };
   const asked = { atomic: false, keepsConflicts: true, bringsRecords: false };
   const tenant = { tenantId: 't1', head: 4, epoch: 'e', headProof: undefined, known: [] };
   return {
-    draft: Draft.of({ ...tenant, receivedAt, records: records.map(toState) }),
+    draft: Draft.of({ ...tenant, receivedAt, records: records.map(toState) }, registry.records),
     batch: createBatch({ ...sender, ...asked, events: [result] }),
     event: result.event,
     time: { effectiveAt, clockAdjusted: false },

@@ -18,6 +18,7 @@ const storedRecord: fc.Arbitrary<StoredRecord> = fc.record({
   version: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   deleted: fc.boolean(),
   data: fc.option(fc.dictionary(field, fc.jsonValue()).map((data) => JSON.stringify(data))),
+  dataVersion: fc.integer({ min: 1, max: 9 }),
   originKey: key,
   originKind: key,
   originDevice: fc.option(key),

@@ -11,7 +11,7 @@ const recordOf = (entityId: string, text: string): StoredRecord => ({
   ...{ entityType: 'note', entityId, version: 3, deleted: false },
   data: JSON.stringify({ text }),
   ...{ originKey: 'k', originKind: 'note.put', originDevice: null },
-  ...{ originAt: 0, createdAt: 0, updatedAt: 0 },
+  ...{ originAt: 0, createdAt: 0, updatedAt: 0, dataVersion: 1 },
 });
 
 /** An answer to as many conflicts as there are records, with results. */

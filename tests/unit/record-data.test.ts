@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fields } from '../../src/kinds/intent.ts';
-import { canonicalJson } from '../../src/push/canonical-json.ts';
+import { canonicalJson } from '../../src/protocol/canonical-json.ts';
 import { RecordData } from '../../src/push/record-data.ts';
 import { fc } from './support/property.ts';
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { accept, patchRecord, putRecord, reject } from '../../src/kinds/decisions.ts';
 import { defineKind } from '../../src/kinds/define-kind.ts';
+import { entityType as typeOf, recordData } from '../../src/kinds/entity-type.ts';
 import { payload } from '../../src/kinds/payload-versions.ts';
 import { append, decide, patch, put, remove } from '../../src/kinds/policies.ts';
 import { rehearse } from '../../src/rehearse.ts';
@@ -69,6 +70,60 @@ const filled = {
 const move = (id: string) => event('coin.move', { id, from: 'a', to: 'b' });
 const cupsOf = ({ records }: ReturnType<typeof rehearse>) =>
   records.filter(({ entityType }) => entityType === 'cup').map(({ data }) => data);
+
+describe('a rehearsal that begins with records', () => {
+  const v1 = z.object({ coins: z.number() });
+  const purse = typeOf(
+    'purse',
+    recordData(v1).next(z.object({ cents: z.number() }), ({ coins }) => {
+      if (coins < 0) throw new Error('a purse is never in debt');
+      return { cents: coins * 100 };
+    }),
+  );
+  const pay = defineKind({
+    name: 'purse.pay',
+    entityType: purse,
+    payload: payload(idSchema.extend({ cents: z.number() })),
+    entityId: ({ id }) => id,
+    policy: append((before, { cents }) => ({ cents: Number(before?.cents ?? 0) + cents })),
+  });
+  const records = [
+    { entityType: 'purse', entityId: 'a', data: { coins: 2 } },
+    { entityType: 'purse', entityId: 'b', data: { cents: 7 }, dataVersion: 2 },
+    { entityType: 'cup', entityId: 'c', data: { coins: 1 } },
+  ];
+
+  test('decides on them as they were lifted, and shows them so', () => {
+    const label = event('cup.label', { id: 'c', label: 'x' }, { baseVersion: 3 });
+    const events = ['a', 'b'].map((id) => event('purse.pay', { id, cents: 1 }));
+    const played = rehearse([...kinds, pay], [{ events: [...events, label] }], { records });
+    expect(played.answers[0]?.results.map(({ version }) => version)).toEqual([4, 5, 6]);
+    expect(played.records.map(({ data }) => data)).toEqual([
+      ...[{ cents: 201 }, { cents: 8 }, { coins: 1, label: 'x' }],
+    ]);
+  });
+
+  test('shows those that no event changed in the newest version', () => {
+    const played = rehearse([...kinds, pay], [], { records });
+    expect(played.records.map(({ version, data }) => [version, data])).toEqual([
+      [1, { cents: 200 }],
+      [2, { cents: 7 }],
+      [3, { coins: 1 }],
+    ]);
+    expect(played.records[0]?.updatedAt).toBe('2025-01-01T00:00:00.000Z');
+    expect(played.faults).toEqual([]);
+  });
+
+  test('tells of those that cannot be lifted', () => {
+    const debt = [{ entityType: 'purse', entityId: 'a', data: { coins: -2 } }];
+    const events = [event('purse.pay', { id: 'a', cents: 1 })];
+    const played = rehearse([pay], [{ events }], { records: debt });
+    expect(played.answers[0]?.failed).toMatchObject([{ code: 'KIND_FAILED', fault: 'server' }]);
+    expect(played.records[0]?.data).toEqual({ coins: -2 });
+    expect(played.faults).toHaveLength(2);
+    expect(played.faults[0]).toMatchObject({ cause: new Error('a purse is never in debt') });
+  });
+});
 
 describe('a rehearsal', () => {
   test('answers each batch as a push with results does, but for the checkpoint', () => {

@@ -26,8 +26,10 @@ CROSS JOIN LATERAL (
 ) AS record`;
 
 const keptText = loadText('*', 'records');
-const purgedText = loadText('*, true AS deleted, NULL::json AS data', 'purged_records');
-
+const purgedText = loadText(
+  '*, true AS deleted, NULL::json AS data, 1 AS data_version',
+  'purged_records',
+);
 /**
  * Characters of data and clocks that one transaction may load: as much as eight bodies of the largest
  * size. Each is parsed, and a batch can name 500 records of 130,000.
@@ -70,10 +72,10 @@ async function load(
   let length = 0;
   for (const row of rows) {
     const stored = toStoredRecord(row);
-    const clock = row[12];
+    const clock = row[13];
     length += clock.length + (stored.data?.length ?? 0);
     if (length > maxLength) throw new TooMuchWork(`more than ${maxLength} characters of records`);
-    records.push({ ...stored, tenantId: row[11], clock: JSON.parse(clock), sequence: row[13] });
+    records.push({ ...stored, tenantId: row[12], clock: JSON.parse(clock), sequence: row[14] });
     if (pace.isDue()) await pace.giveWay();
   }
   return records;

@@ -145,7 +145,7 @@ WITH page AS MATERIALIZED (${page}
 )
 SELECT NULL AS entity_type, NULL AS entity_id, NULL AS version, NULL AS deleted, NULL AS data,
        NULL AS origin_key, NULL AS origin_kind, NULL AS origin_device, NULL AS origin_at,
-       NULL AS created_at, NULL AS updated_at, about.page AS about
+       NULL AS created_at, NULL AS updated_at, NULL AS data_version, about.page AS about
 FROM about
 UNION ALL
 SELECT ${recordColumns('page')}, NULL
@@ -183,7 +183,7 @@ export async function readPage(sender: Sender, query: FeedQuery): Promise<FeedPa
     rowMode: 'array',
   });
   const [first, ...records] = rows;
-  const told = first?.[11];
+  const told = first?.[12];
   if (!told) return undefined;
   const about: About = JSON.parse(told);
   return {

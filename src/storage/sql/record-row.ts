@@ -6,7 +6,7 @@ export function recordColumns(alias: string): string {
   const time = (column: string) => `${micros(`${alias}.${column}`)} AS ${column}`;
   return `${alias}.entity_type, ${alias}.entity_id, ${alias}.version, ${alias}.deleted,
        ${alias}.data, ${alias}.origin_key, ${alias}.origin_kind, ${alias}.origin_device,
-       ${time('origin_at')}, ${time('created_at')}, ${time('updated_at')}`;
+       ${time('origin_at')}, ${time('created_at')}, ${time('updated_at')}, ${alias}.data_version`;
 }
 
 /** How a row begins that was read as an array: in less time than an object with a name for each column. */
@@ -22,6 +22,7 @@ export type RecordRow = [
   originAt: number,
   createdAt: number,
   updatedAt: number,
+  dataVersion: number,
 ];
 
 export function toStoredRecord(row: readonly [...RecordRow, ...unknown[]]): StoredRecord {
@@ -37,5 +38,6 @@ export function toStoredRecord(row: readonly [...RecordRow, ...unknown[]]): Stor
     originAt: row[8],
     createdAt: row[9],
     updatedAt: row[10],
+    dataVersion: row[11],
   };
 }

@@ -1,6 +1,6 @@
 import type { QueryConfig } from 'pg';
 import type { OfTenant, RecordState } from '../store.ts';
-import { bool, int8, json, text, timestamptz } from './binary-array.ts';
+import { bool, int4, int8, json, text, timestamptz } from './binary-array.ts';
 import { column, defineRowSet } from './row-set.ts';
 
 const records = defineRowSet<OfTenant<RecordState>>({
@@ -10,6 +10,7 @@ const records = defineRowSet<OfTenant<RecordState>>({
   version: column(int8, (record) => record.version),
   deleted: column(bool, (record) => record.deleted),
   data: column(json, (record) => record.data),
+  data_version: column(int4, (record) => record.dataVersion),
   clock: column(json, (record) => JSON.stringify(record.clock)),
   sequence: column(int8, (record) => record.sequence),
   origin_key: column(text, (record) => record.originKey),
@@ -28,6 +29,7 @@ ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE SET
   version = excluded.version,
   deleted = excluded.deleted,
   data = excluded.data,
+  data_version = excluded.data_version,
   clock = excluded.clock,
   sequence = excluded.sequence,
   origin_key = excluded.origin_key,

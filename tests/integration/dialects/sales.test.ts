@@ -68,7 +68,7 @@ test('failed events are named by id, in the words of their own fields', async ()
     ['INVALID_EVENT', 'seq', false],
     ['INVALID_EVENT', 'id', false],
     ['INVALID_TIMESTAMP', 'at', false],
-    ['UNKNOWN_KIND', 'type', false],
+    ['UNKNOWN_KIND', 'type', true],
     ['INVALID_EVENT', 'aggregate.type', false],
     ['INVALID_EVENT', 'aggregate.id', false],
     ['INVALID_EVENT', 'payload.ticketId', false],

@@ -144,24 +144,25 @@ test('a payload of one version under the name of another is invalid', async () =
   const { failed } = await tenant.push([event, send('put-fare.set', 5, 'f1')]);
   expect(failed).toMatchObject([
     { code: 'INVALID_PAYLOAD', retryable: false },
-    { code: 'UNSUPPORTED_VERSION', retryable: false, path: 'version' },
+    { code: 'UNSUPPORTED_VERSION', retryable: true, fault: 'server', path: 'version' },
   ]);
 });
 
-test('an old payload whose upcast gives what the next version refuses fails alone', async () => {
+test('an old payload whose upcast gives what the next version refuses waits for the server', async () => {
   const tenant = await createTenant(service);
   const bad = { ...send('put-fare.set', 1, 'f1'), payload: { id: 'f1', price: '-1' } };
-  const good = send('put-fare.set', 1, 'f2');
+  const good = send('patch-fare.set', 1, 'f2');
   const { failed, processed } = await tenant.push([bad, good]);
-  expect(failed).toMatchObject([{ code: 'INVALID_PAYLOAD', path: 'payload.cents' }]);
+  expect(failed).toMatchObject([{ code: 'KIND_FAILED', fault: 'server' }]);
+  expect(failed[0]).not.toHaveProperty('path');
   expect(processed).toEqual([good.identityKey]);
 });
 
 test('an old payload on which the upcast throws fails alone', async () => {
   const tenant = await createTenant(service);
   const bad = { ...send('put-fare.set', 1, 'f1'), payload: { id: 'f1', price: 'unreadable' } };
-  const good = send('put-fare.set', 2, 'f2');
+  const good = send('patch-fare.set', 2, 'f2');
   const { failed, processed } = await tenant.push([bad, good]);
-  expect(failed).toMatchObject([{ code: 'KIND_FAILED', retryable: true }]);
+  expect(failed).toMatchObject([{ code: 'KIND_FAILED', fault: 'server' }]);
   expect(processed).toEqual([good.identityKey]);
 });

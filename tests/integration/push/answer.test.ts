@@ -17,7 +17,7 @@ test('every event is in exactly one of the two lists, each in request order', as
     put('n3'),
     patch('missing', { title: 'A' }),
     put('n1'),
-    put('n2', {}, { version: 99 }),
+    put('n2', {}, { payload: {} }),
     remove('n1'),
     put('n4', {}, { kind: 'note.unheard-of' }),
   ];
@@ -68,13 +68,13 @@ test('a failure says whether, and after how long, to send the event again', asyn
   const { failed } = await tenant.push([
     patch('n1', { title: 'A' }),
     put('n1'),
-    put('n2', {}, { kind: 'note.unheard-of' }),
+    put('n2', {}, { kind: 'unheard-of' }),
     put('n3', {}, { payload: { noteId: 'n3', title: 'A', body: 7 } }),
   ]);
   expect(failed).toMatchObject([
     { code: 'NOT_FOUND', retryable: true, retryAfterMs: eventFailures.NOT_FOUND.retryAfterMs },
     { code: 'BLOCKED', retryable: true, retryAfterMs: eventFailures.BLOCKED.retryAfterMs },
-    { code: 'UNKNOWN_KIND', retryable: false, path: 'kind' },
+    { code: 'UNKNOWN_KIND', retryable: true, fault: 'server', path: 'kind' },
     { code: 'INVALID_PAYLOAD', retryable: false, path: 'payload.body' },
   ]);
   for (const { message } of failed) expect(message).not.toBe('');

@@ -51,14 +51,14 @@ test('an event that can never succeed blocks nothing', async () => {
   await tenant.push([known]);
   const said = await tenant.said([
     put('n1', {}, { payload: { noteId: 'n1' } }),
-    put('n1', {}, { kind: 'note.unheard-of' }),
+    put('n1', {}, { occurredAt: 'never' }),
     put('n1', { title: 'stale' }, { baseVersion: 0 }),
     another(known, { identityKey: known.identityKey, occurredAt: '2026-01-01T00:00:00Z' }),
     put('n1', { title: 'C' }),
   ]);
   expect(said).toEqual([
     'INVALID_PAYLOAD',
-    'UNKNOWN_KIND',
+    'INVALID_TIMESTAMP',
     'CONFLICT',
     'IDENTITY_KEY_REUSED',
     'applied',

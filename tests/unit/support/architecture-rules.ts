@@ -20,9 +20,9 @@ const importRules: readonly ImportRule[] = [
     never: /^\//,
   },
   {
-    name: 'protocol imports zod, node, itself and errors.ts',
+    name: 'protocol imports zod, safe-stable-stringify, node, itself and errors.ts',
     of: /^protocol\//,
-    may: /^(\/protocol\/.*|\/errors\.ts|zod|node:.*)$/,
+    may: /^(\/protocol\/.*|\/errors\.ts|zod|safe-stable-stringify|node:.*)$/,
   },
   {
     name: 'kinds import zod, node:util, protocol, errors.ts and themselves',

@@ -13,6 +13,7 @@ import type {
 } from '../../../../src/storage/store.ts';
 
 const registry = createRegistry(bundledKinds);
+const decideRules = { maxEventAgeMs: null, maxRecordLength: 131_072, lifter: registry.records };
 
 export interface Sent {
   readonly identityKey: string;
@@ -53,7 +54,7 @@ export class MemoryTenant {
       known: [...this.#known.values()],
       records: [...this.#records.values()],
     };
-    const plan = decideTenant(snapshot, batches, { maxEventAgeMs: null, maxRecordLength: 131_072 });
+    const plan = decideTenant(snapshot, batches, decideRules);
     for (const event of plan.events) {
       const previous: EventProof | undefined = log.at(-1);
       this.#known.set(event.identityKey, { ...event, previous });
@@ -111,5 +112,5 @@ export function codesOf(outcomes: readonly EventOutcome[]): readonly string[] {
 export function faultOf(kind: string, payload: unknown, version = 1): string | undefined {
   const read = registry.find(kind)?.interpret(version, payload);
   if (!read) throw new Error(`no kind ${kind}`);
-  return read.ok ? undefined : read.error.issues[0]?.path.join('.');
+  return read.ok ? undefined : read.error?.issues[0]?.path.join('.');
 }

@@ -1,0 +1,201 @@
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { defineKind, type KindDefinition } from '../../src/kinds/define-kind.ts';
+import { type EntityType, entityType, recordData } from '../../src/kinds/entity-type.ts';
+import { payload } from '../../src/kinds/payload-versions.ts';
+import { put } from '../../src/kinds/policies.ts';
+import { RecordLifter, showRecords } from '../../src/kinds/record-lifter.ts';
+import { createRegistry } from '../../src/kinds/registry.ts';
+import { liftState } from '../../src/push/lift-state.ts';
+import type { RecordState, Stamp } from '../../src/storage/store.ts';
+
+const v1 = z.strictObject({ label: z.string(), note: z.string().optional() });
+const v2 = z.strictObject({ title: z.string(), note: z.string().optional() });
+const v3 = v2.extend({ copies: z.int().min(0) });
+const book = entityType(
+  'book',
+  recordData(v1)
+    .next(v2, ({ label, note }) => {
+      if (label === 'unreadable') throw new Error('this label cannot be read');
+      return { title: label, note };
+    })
+    .next(v3, (older) => ({ ...older, copies: older.title === 'none' ? -1 : 1 })),
+);
+const lifter = new RecordLifter(new Map([['book', book]]));
+
+const recordOf = (data: object | null, dataVersion = 1, rest: Partial<RecordState> = {}) =>
+  ({
+    ...{ entityType: 'book', entityId: 'emma', version: 4, deleted: false, dataVersion },
+    data: data && JSON.stringify(data),
+    ...{ originKey: 'k', originKind: 'book.put', originDevice: null, originAt: 1 },
+    ...{ createdAt: 1, updatedAt: 1, clock: {}, sequence: null },
+    ...rest,
+  }) satisfies RecordState;
+const dataOf = (record: RecordState) => {
+  const lifted = lifter.lift(record);
+  if (!lifted.ok) throw lifted.fault;
+  return [lifted.dataVersion, lifted.data && JSON.parse(lifted.data)] as const;
+};
+
+describe('a record', () => {
+  test.each([
+    [1, { label: 'Emma' }],
+    [2, { title: 'Emma' }],
+    [3, { title: 'Emma', copies: 1 }],
+  ])('of version %i is lifted to the newest', (dataVersion, data) => {
+    expect(dataOf(recordOf(data, dataVersion))).toEqual([3, { title: 'Emma', copies: 1 }]);
+  });
+
+  test('is lifted to canonical text, by which two equal ones are known', () => {
+    const lifted = lifter.lift(recordOf({ note: 'n', label: 'Emma' }));
+    expect(lifted).toMatchObject({ data: '{"copies":1,"note":"n","title":"Emma"}' });
+  });
+
+  test('of which only the delete is known is of the newest version', () => {
+    expect(dataOf(recordOf(null))).toEqual([3, null]);
+    expect(dataOf(recordOf(null, 9))).toEqual([3, null]);
+  });
+
+  test('under a tombstone is lifted too', () => {
+    expect(dataOf(recordOf({ label: 'Emma' }, 1, { deleted: true }))[1]).toHaveProperty('title');
+  });
+
+  test('of a type without versions is of the newest', () => {
+    const record = recordOf({ a: 1 }, 1, { entityType: 'shelf' });
+    expect(lifter.isNewest(record)).toBe(true);
+    expect(showRecords(lifter, () => {})(record)).toBe(record);
+  });
+
+  test.each<[string, object, number, RegExp]>([
+    ['its upcast throws', { label: 'unreadable' }, 1, /this label cannot be read/],
+    ['its version refuses it', { label: 'Emma', secret: 1 }, 1, /has a field too many/],
+    ['the next version refuses it', { title: 'none' }, 2, /copies: Too small/],
+    ['it is of a version to come', { title: 'Emma' }, 4, /knows version 3 and older/],
+  ])('cannot be lifted where %s, and the fault names no field of it', (_w, data, version, why) => {
+    const lifted = lifter.lift(recordOf(data, version));
+    if (lifted.ok) throw new Error('it was lifted');
+    expect(lifted.fault.message).toMatch(`a record of book, written in version ${version}`);
+    expect(String(lifted.fault.cause)).toMatch(why);
+    expect(String(lifted.fault.cause) + lifted.fault.message).not.toMatch(/secret|emma/);
+  });
+
+  test('of a type that has no versions any more cannot be lifted from a later one', () => {
+    const lifted = lifter.lift(recordOf({}, 2, { entityType: 'shelf' }));
+    expect(lifted).toMatchObject({ ok: false, fault: { cause: expect.any(Error) } });
+  });
+
+  test('that cannot be lifted is shown as it is stored, and the first of a page is told', () => {
+    const faults: Error[] = [];
+    const show = showRecords(lifter, (fault) => faults.push(fault));
+    const records = [
+      { label: 'unreadable' },
+      { label: 'Emma' },
+      { label: 'unreadable', note: '' },
+    ].map((data) => recordOf(data));
+    const [first, second, third] = records.map(show);
+    expect([first, third]).toEqual([records[0], records[2]]);
+    expect(second).toMatchObject({ dataVersion: 3, data: '{"copies":1,"title":"Emma"}' });
+    expect(faults).toHaveLength(1);
+  });
+});
+
+describe('the stamps of a record that is lifted', () => {
+  const early: Stamp = [10, 'a'];
+  const late: Stamp = [20, 'b'];
+  const clockOf = (fields: { readonly [name: string]: Stamp }, data: object, dataVersion = 1) =>
+    liftState(recordOf(data, dataVersion, { clock: { put: [1, 'p'], fields } }), lifter).state
+      .clock;
+
+  test('go to the field that came where one is gone', () => {
+    const clock = clockOf({ label: late, note: early }, { label: 'Emma', note: '' });
+    expect(clock).toEqual({ put: [1, 'p'], fields: { title: late, note: early } });
+  });
+
+  test('stay where no field is gone', () => {
+    const clock = clockOf({ title: late }, { title: 'Emma' }, 2);
+    expect(clock).toEqual({ put: [1, 'p'], fields: { title: late } });
+  });
+
+  test('stay where a field is gone and none came, as they say that the record is alive', () => {
+    const shorter = entityType(
+      'book',
+      recordData(v1).next(v1.omit({ note: true }), ({ label }) => ({ label })),
+    );
+    const shortening = new RecordLifter(new Map([['book', shorter]]));
+    const clock = { put: early, remove: [15, 'r'] as const, fields: { note: late } };
+    const record = recordOf({ label: 'Emma', note: 'n' }, 1, { clock });
+    expect(liftState(record, shortening).state).toMatchObject({ clock, data: '{"label":"Emma"}' });
+  });
+
+  test('are the newest of those that are gone, for all that came', () => {
+    const wide = z.strictObject({ first: z.string(), last: z.string() });
+    const split = entityType(
+      'book',
+      recordData(wide).next(
+        z.strictObject({ name: z.string(), initials: z.string() }),
+        (older) => ({
+          name: `${older.first} ${older.last}`,
+          initials: 'JA',
+        }),
+      ),
+    );
+    const record = recordOf({ first: 'Jane', last: 'Austen' }, 1, {
+      clock: { put: [1, 'p'], fields: { first: late, last: early } },
+    });
+    const { clock } = liftState(record, new RecordLifter(new Map([['book', split]]))).state;
+    expect(clock.fields).toEqual({ name: late, initials: late });
+  });
+});
+
+describe('entity types', () => {
+  const kind = (
+    name: string,
+    type: string | EntityType,
+    more: Partial<KindDefinition<object>> = {},
+  ) =>
+    defineKind<object>({
+      name,
+      entityType: type,
+      payload: payload(z.object({})),
+      entityId: () => 'a',
+      policy: put(() => ({})),
+      ...more,
+    });
+
+  test('are collected from the kinds that are about them, and from those that only use them', () => {
+    const stock = entityType('stock', recordData(z.object({})));
+    const kinds = [
+      kind('book.put', book),
+      kind('loan.start', 'loan', { otherTypes: [book, stock] }),
+    ];
+    const registry = createRegistry(kinds);
+    expect(registry.entityTypes).toEqual([book, stock]);
+    expect(['book', 'stock', 'loan'].map((name) => registry.records.newestVersion(name))).toEqual([
+      ...[3, 1, 1],
+    ]);
+  });
+
+  test('are refused where two kinds define one in two ways, and the kinds are named', () => {
+    const twin = entityType('book', recordData(v1));
+    for (const other of [
+      kind('book.take', twin),
+      kind('book.take', 'book'),
+      kind('book.take', 'shelf', { otherTypes: [twin] }),
+    ]) {
+      for (const kinds of [
+        [kind('book.put', book), other],
+        [other, kind('book.put', book)],
+      ]) {
+        expect(() => createRegistry(kinds)).toThrow(
+          /book\.(put|take) and book\.(put|take) define the entity type book in two ways/,
+        );
+      }
+    }
+  });
+
+  test('are refused where they are none', () => {
+    expect(() => entityType('a book', recordData(v1))).toThrow('"a book" must be an entity type');
+    const wrong = v1 as unknown as Parameters<typeof entityType>[1];
+    expect(() => entityType('book', wrong)).toThrow('entity type book: its data is not made by');
+  });
+});
