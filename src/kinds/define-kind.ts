@@ -112,7 +112,8 @@ export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
         if (!result.ok) return result;
         // First, as it says what waits behind an event on which the rest fails.
         entityId = checkSync(definition.entityId(result.value));
-        return { ok: true, meaning: meaningOf(definition, result.value, entityId) };
+        const unknown = payload.unknownTo(version);
+        return { ok: true, meaning: meaningOf(definition, result.value, entityId, unknown) };
       } catch (fault) {
         return { ok: false, fault, entityId };
       }
@@ -124,8 +125,9 @@ function meaningOf<Payload>(
   { policy, baseVersion, resolve }: KindDefinition<Payload>,
   payload: Payload,
   entityId: string,
+  unknown: readonly string[],
 ): Meaning {
-  const intent = checkIntent(checkSync(policy(payload)));
+  const intent = withUnknown(checkIntent(checkSync(policy(payload))), unknown);
   return {
     entityId,
     intent,
@@ -134,9 +136,38 @@ function meaningOf<Payload>(
       'fields' in intent && {
         // A copy, as these fields are written as they are where the hook throws half-way.
         resolve: (current, context) =>
-          checkSync(resolve(current, structuredClone(intent.fields), context)),
+          checkSync(resolve(current, structuredClone(fieldsBeside(current, intent)), context)),
       }),
   };
+}
+
+/** A put has defaults of the fields that its version knows nothing of, a patch does not name them. */
+function withUnknown(intent: Intent, unknown: readonly string[]): Intent {
+  if (unknown.length === 0) return intent;
+  switch (intent.policy) {
+    case 'put':
+      return { ...intent, unknown };
+    case 'patch':
+      return { ...intent, fields: without(intent.fields, unknown) };
+    default:
+      return intent;
+  }
+}
+
+/** What an event would write on top of a record: without what it knows nothing of and the record has. */
+function fieldsBeside(
+  { data }: RecordView,
+  { fields, unknown = [] }: { readonly fields: Fields; readonly unknown?: readonly string[] },
+): Fields {
+  return without(
+    fields,
+    unknown.filter((name) => Object.hasOwn(data, name)),
+  );
+}
+
+function without(fields: Fields, names: readonly string[]): Fields {
+  if (names.length === 0) return fields;
+  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
 }
 
 function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {

@@ -15,11 +15,13 @@ const none: Differences = { fields: [], omitted: 0 };
 
 /**
  * Compares top-level fields, for a person who has to choose. Of more than a hundred the first that are met
- * are named. None where the edit names no fields, as a delete.
+ * are named. None where the edit names no fields, as a delete, and no field that the edit's payload version
+ * knows nothing of.
  */
 export function differingFields(intent: Intent, current: Fields | null): Differences {
   if (intent.policy !== 'put' && intent.policy !== 'patch') return none;
   const { policy, fields } = intent;
+  const unknown = new Set(policy === 'put' ? intent.unknown : []);
   const names: string[] = [];
   let count = 0;
   const add = (name: string) => {
@@ -27,10 +29,12 @@ export function differingFields(intent: Intent, current: Fields | null): Differe
     if (count <= maxFields) names.push(name);
   };
   for (const name of Object.keys(fields)) {
-    if (!isEqual(fields[name], own(current, name))) add(name);
+    if (!unknown.has(name) && !isEqual(fields[name], own(current, name))) add(name);
   }
   if (policy === 'put') {
-    for (const name of Object.keys(current ?? {})) if (!Object.hasOwn(fields, name)) add(name);
+    for (const name of Object.keys(current ?? {})) {
+      if (!unknown.has(name) && !Object.hasOwn(fields, name)) add(name);
+    }
   }
   return { fields: names.sort(), omitted: count - names.length };
 }

@@ -30,7 +30,7 @@ export function entityType<Data extends object>(
  * `recordData(v1).next(v2, (older) => …)`.
  */
 export function recordData<Data extends object>(schema: z.ZodType<Data>): SchemaVersions<Data> {
-  return new SchemaVersions<Data>([{ schema }]);
+  return SchemaVersions.first(schema);
 }
 
 export function nameOf(type: string | EntityType): string {

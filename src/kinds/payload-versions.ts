@@ -3,5 +3,5 @@ import { SchemaVersions } from './schema-versions.ts';
 
 /** Starts a kind's versions. Later: `payload(v1).next(v2, (older) => …)`. */
 export function payload<Payload>(schema: z.ZodType<Payload>): SchemaVersions<Payload> {
-  return new SchemaVersions<Payload>([{ schema }]);
+  return SchemaVersions.first(schema);
 }

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import { checkSync } from './check-output.ts';
 import { describeOwn } from './describe-own.ts';
 
@@ -6,6 +6,17 @@ interface Step {
   readonly schema: z.ZodType;
   /** From the value of the version before; version 1 has none. */
   readonly upcast?: (older: unknown) => unknown;
+  /** The fields that the versions before it know nothing of. */
+  readonly adds: readonly string[];
+}
+
+export interface StepOptions {
+  /**
+   * The fields of the record that older versions know nothing of, so that a `put` of an older version leaves them
+   * as they are. By default those that the schema has and the one before it has not, unless it lacks some of
+   * that one: then a field may be an old one under a new name.
+   */
+  readonly adds?: readonly string[];
 }
 
 export type VersionResult<Newest> =
@@ -25,6 +36,10 @@ export class SchemaVersions<Newest> {
     this.#steps = steps;
   }
 
+  static first<Value>(schema: z.ZodType<Value>): SchemaVersions<Value> {
+    return new SchemaVersions<Value>([{ schema, adds: [] }]);
+  }
+
   get newest(): number {
     return this.#steps.length;
   }
@@ -33,10 +48,17 @@ export class SchemaVersions<Newest> {
   next<Schema extends z.ZodType>(
     schema: Schema,
     upcast: (older: Newest) => z.input<Schema>,
+    options: StepOptions = {},
   ): SchemaVersions<z.output<Schema>> {
+    const adds = options.adds ?? addedFields(this.#step(this.newest).schema, schema);
     // Sound: a step's upcast only ever receives what the step before it parsed.
-    const step: Step = { schema, upcast: upcast as (older: unknown) => unknown };
+    const step: Step = { schema, upcast: upcast as (older: unknown) => unknown, adds };
     return new SchemaVersions([...this.#steps, step]);
+  }
+
+  /** The fields that a version knows nothing of, as a later one added them. */
+  unknownTo(version: number): readonly string[] {
+    return this.#steps.slice(version).flatMap(({ adds }) => adds);
   }
 
   schemaOf(version: number): z.ZodType | undefined {
@@ -86,6 +108,13 @@ export class SchemaVersions<Newest> {
     if (!step) throw new Error(`there is no version ${version}`);
     return step;
   }
+}
+
+function addedFields(older: z.ZodType, newer: z.ZodType): readonly string[] {
+  if (!(older instanceof z.ZodObject && newer instanceof z.ZodObject)) return [];
+  const [before, after] = [Object.keys(older.shape), Object.keys(newer.shape)];
+  const isAddition = before.every((name) => after.includes(name));
+  return isAddition ? after.filter((name) => !before.includes(name)) : [];
 }
 
 /**
