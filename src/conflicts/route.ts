@@ -94,8 +94,8 @@ async function mustFind(
 }
 
 function viewFor({ log }: FastifyRequest, kinds: KindRegistry) {
-  const show = showRecords(kinds.records, (err) => {
-    log.error({ event: 'record.not-lifted', err }, 'a record is shown as it is stored');
+  const show = showRecords(kinds.records, (fault) => {
+    log.error({ event: 'record.not-lifted', fault }, 'a record is shown as it is stored');
   });
   return createConflictView(kinds, show);
 }

@@ -15,6 +15,8 @@ export interface ErrorDescription {
  */
 const ownTypes =
   /^(Error|error|AggregateError|RequestProblem|NotReached|TooMuchWork|StartFault|ConfigError|JOSE\w*|JW\w+)$/;
+/** Of what kinds' code came to, in Landfall's words: what that code itself threw is the cause. */
+const ownFaults = /^(RecordLiftError|UpcastError)$/;
 const plainName = /^[A-Za-z$_][\w$]{0,63}$/;
 const maxMessage = 500;
 const maxFrames = 20;
@@ -39,12 +41,18 @@ export function describeError(error: unknown, causes = maxCauses): ErrorDescript
 }
 
 /** Of code that is not Landfall's, and that may put what it was given into whatever it throws. */
-export function describeForeignError(error: unknown): ErrorDescription {
+export function describeForeignError(error: unknown, causes = maxCauses): ErrorDescription {
   if (!(error instanceof Error)) return { type: typeof error };
   // Its class is code, but its name can be set to anything.
   const { name } = error.constructor;
+  const { cause } = error;
   const stack = framesOf(error);
-  return { type: plainName.test(name) ? name : 'Error', ...(stack !== '' && { stack }) };
+  return {
+    type: plainName.test(name) ? name : 'Error',
+    ...(ownFaults.test(name) && { message: cut(error.message, maxMessage) }),
+    ...(stack !== '' && { stack }),
+    ...(cause !== undefined && causes > 0 && { cause: describeForeignError(cause, causes - 1) }),
+  };
 }
 
 function codeOf(error: Error): { readonly code?: string | number } {

@@ -26,7 +26,7 @@ export function createLogger(options: LoggerOptions): Logger {
       mixin: () => ({ event: 'framework' }),
       serializers: {
         err: (error: unknown) => describeError(error),
-        fault: describeForeignError,
+        fault: (error: unknown) => describeForeignError(error),
         // Fastify's own would log the URL, and with it the checkpoint.
         req: ({ method }: { method?: string }) => ({ method }),
         res: ({ statusCode }: { statusCode?: number }) => ({ statusCode }),

@@ -18,7 +18,7 @@ export function limitSchema(max: number, usual: number) {
   const message = `must be a whole number from 1 to ${max}`;
   return z
     .string()
-    .regex(/^[0-9]{1,16}$/, message)
+    .regex(/^[0-9]{1,4}$/, message)
     .transform(Number)
     .pipe(z.int(message).min(1, message).max(max, message))
     .default(usual);

@@ -33,13 +33,15 @@ export function isSentAtIgnored(body: unknown, { sentAt }: Pick<PushEnvelope, 's
   return body.sentAt !== null && (sentAt === null || sentAt === undefined);
 }
 
-const includable = ['results', 'records'] as const;
+const includable: readonly string[] = ['results', 'records'];
 
 export const pushQuerySchema = z.strictObject({
   include: z
     .string()
     .transform((list) => list.split(','))
-    .pipe(z.array(z.enum(includable, `must be ${includable.join(' or ')}`)))
+    .refine((names) => names.every((name) => includable.includes(name)), {
+      message: `must be ${includable.join(' or ')}, with commas between them`,
+    })
     .optional()
     .describe(
       '`results`: also one entry per event. `records`: also the record of each, whatever became of the event',

@@ -44,8 +44,8 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
     const feedRequest = toFeedRequest(query, tenantId, limits.maxAnswerBytes, checkpoints);
     const reader = { tenantId, answer: reply.raw };
     const found = await readPage(feedRequest, reader);
-    const show = showRecords(kinds.records, (err) => {
-      request.log.error({ event: 'record.not-lifted', err }, 'a record is shown as it is stored');
+    const show = showRecords(kinds.records, (fault) => {
+      request.log.error({ event: 'record.not-lifted', fault }, 'a record is shown as it is stored');
     });
     const page = toPullPage(
       feedRequest,

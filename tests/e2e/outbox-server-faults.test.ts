@@ -67,7 +67,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const edit = (id: string, size: number) => ({ kind: 'brittle.put', payload: { id, size } });
 
 /** A device at a service whose kinds are mended at some time. */
-async function openAtBrittleService(answering: Answering = markFaults) {
+async function openAtBrittleService(answering: Answering = ({ forward }) => forward()) {
   const device = fakeClock();
   const start = (mended: string) =>
     startAnother({ KINDS: join(folder, 'kinds.js'), MENDED: mended });
@@ -83,23 +83,6 @@ async function openAtBrittleService(answering: Answering = markFaults) {
     },
   };
 }
-
-const faults = new Set(['UNKNOWN_KIND', 'UNSUPPORTED_VERSION', 'KIND_FAILED']);
-
-/** Says `fault: "server"` where the service does not say it yet. */
-const markFaults: Answering = async ({ path, forward }) => {
-  const answer = await forward();
-  if (!path.startsWith('/api/sync/events')) return answer;
-  const { failed, ...rest } = JSON.parse(await answer.text());
-  const isFaulty = failed.some(({ code }: { code: string }) => faults.has(code));
-  return Response.json({
-    ...rest,
-    failed: failed.map((entry: { code: string }) => {
-      if (!faults.has(entry.code) && !(isFaulty && entry.code === 'BLOCKED')) return entry;
-      return { retryAfterMs: 60_000, ...entry, retryable: true, fault: 'server' };
-    }),
-  });
-};
 
 test('events that the server cannot take for a fault of its own wait until it is mended, in order', async () => {
   const { outbox, device, mend } = await openAtBrittleService();
@@ -132,7 +115,7 @@ test('an event waits for the server as long as it is told to', async () => {
   let pushes = 0;
   const { outbox, device } = await openAtBrittleService((request) => {
     pushes += request.method === 'POST' ? 1 : 0;
-    return markFaults(request);
+    return request.forward();
   });
   outbox.enqueue(edit('a', 2));
   await outbox.sync();

@@ -24,7 +24,12 @@ beforeEach(async () => {
 /** A tenant with a row in every table. */
 async function createFullTenant(): Promise<Tenant> {
   const full = await createTenant(service);
-  await full.push([put('n1'), put('n2'), remove('n2'), put('n1', {}, { baseVersion: 0 })]);
+  await full.push([
+    put('n1'),
+    put('n2'),
+    remove('n2'),
+    put('n1', { title: 'B' }, { baseVersion: 0 }),
+  ]);
   for (const row of [
     `effects VALUES ($1, 'note', 'n1', 1, 0, 1)`,
     `replays VALUES ($1, 1, 1, now())`,

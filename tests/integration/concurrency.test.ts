@@ -34,7 +34,7 @@ test.each([
   ['two processes', twoProcesses],
 ])('the same batch, sent 50 times at once to %s, is applied once', async (_where, processes) => {
   const tenant = await createTenant(one);
-  await tenant.push([put('n0', { title: 'A' })]);
+  await tenant.push([put('n0', { title: 'A' })], {}, 'founder');
   const batch = [
     put('n1', { title: 'A' }),
     patch('n1', { body: 'B' }),

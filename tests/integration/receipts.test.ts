@@ -15,7 +15,7 @@ test('the stored outcome of each key is told in the order asked, and which are u
   const tenant = await createTenant(service);
   const first = put('n1', { title: 'A' });
   const late = put('n1', {}, { occurredAt: '2026-01-01T00:00:00Z' });
-  const stale = put('n1', {}, { baseVersion: 0 });
+  const stale = put('n1', { title: 'B' }, { baseVersion: 0 });
   const broken = put('n1', {}, { payload: {} });
   await tenant.push([first, late, stale, broken]);
   const keys = [stale, broken, first, late].map(({ identityKey }) => identityKey);

@@ -90,9 +90,9 @@ test('what still waits is written when the service stops', async () => {
 test('an atomic batch that is aborted counts what it repeats of the log, and nothing of itself', async () => {
   const stopping = await startApp({ kinds: noteKinds, database: service.database });
   const tenant = await createTenant(service);
-  const [first, stale] = [put('n1'), put('n1', {}, { baseVersion: 0 })];
+  const [first, stale] = [put('n1'), put('n1', { title: 'B' }, { baseVersion: 0 })];
   await tenant.push([first, stale]);
-  const fresh = put('n1', {}, { baseVersion: 0 });
+  const fresh = put('n1', { title: 'B' }, { baseVersion: 0 });
   await stopping.push([stale, fresh, fresh], { atomic: true }, tenant.sender());
   // Takes the version that the aborted batch would have given to `fresh`.
   await stopping.push([put('n1', { title: 'C' })], {}, tenant.sender());

@@ -6,7 +6,10 @@ import { accept, putRecord } from '../../src/kinds/decisions.ts';
 import { defineKind } from '../../src/kinds/define-kind.ts';
 import { payload } from '../../src/kinds/payload-versions.ts';
 import { decide } from '../../src/kinds/policies.ts';
+import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
+import { shippedSchemas } from '../../src/kinds/schema-fingerprints.ts';
 import { readInstanceKeys } from '../../src/storage/instance-keys.ts';
+import { createKindSchemaStore } from '../../src/storage/kind-schemas.ts';
 import { createPool } from '../../src/storage/pool.ts';
 import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
 import { inTransaction, type Scope } from '../../src/storage/sql/transaction.ts';
@@ -81,7 +84,7 @@ async function everyStatement(): Promise<readonly Statement[]> {
     tenantId = tenant.id;
     const known = put('n1');
     const conflicts = ['c1', 'c2'].map((identityKey) =>
-      put('n1', {}, { identityKey, baseVersion: 0 }),
+      put('n1', { title: identityKey }, { identityKey, baseVersion: 0 }),
     );
     const moved = { identityKey: nextKey(), kind: 'note.moved', payload: { id: 'n3', shelf: 's' } };
     await tenant.push([known, put('n2'), moved, ...conflicts, remove('n2')]);
@@ -106,6 +109,8 @@ async function everyStatement(): Promise<readonly Statement[]> {
     await createCleaner(service, { tombstoneMs: 1, eventMs: 1 })();
     // What was purged is looked up from now on.
     await tenant.push([put('n2')]);
+    const shipped = shippedSchemas(createRegistry(bundledKinds)).slice(0, 2);
+    await createKindSchemaStore(pool).keep(shipped, () => {});
     const removal = createTenantRemoval(pool);
     await removal.count(tenant.id, 10);
     await removal.remove(tenant.id, 10);

@@ -41,7 +41,7 @@ beforeAll(async () => {
   [fuzzed, neighbour] = [await createTenant(wire.service), await createTenant(wire.service)];
   const secret = { title: neighboursSecret };
   for (const tenant of [fuzzed, neighbour]) {
-    const lost = put('n1', {}, { identityKey: 'lost', baseVersion: 0 });
+    const lost = put('n1', { title: 'B' }, { identityKey: 'lost', baseVersion: 0 });
     await tenant.push([put('n1', tenant === neighbour ? secret : {}, { identityKey: 'k' }), lost]);
   }
 });

@@ -44,12 +44,16 @@ const push = (events: readonly unknown[], envelope: object = {}, url = '/api/syn
 });
 
 test.each<[string, () => unknown, object]>([
-  ['an edit on an old base', () => put('n1', {}, { baseVersion: 0 }), {}],
+  ['an edit on an old base', () => put('n1', { title: 'B' }, { baseVersion: 0 }), {}],
   ['a delete on an old base', () => remove('n1', { baseVersion: 0 }), {}],
   ['an edit dated 1990', () => put('n1', {}, { occurredAt: '1990-01-01T00:00:00Z' }), {}],
   ['a delete dated 1990', () => remove('n1', { occurredAt: '1990-01-01T00:00:00Z' }), {}],
   ['an edit of a resource with other fields', () => resource({ other: 1 }, 0), {}],
-  ['a batch that fails as one', () => put('n1', {}, { baseVersion: 0 }), { atomic: true }],
+  [
+    'a batch that fails as one',
+    () => put('n1', { title: 'B' }, { baseVersion: 0 }),
+    { atomic: true },
+  ],
   ['an edit that changes nothing', () => put('n1', { title: secret.slice(0, 0) }), {}],
 ])('%s is answered without the record', async (_what, event, envelope) => {
   const sent = event();
@@ -60,7 +64,7 @@ test.each<[string, () => unknown, object]>([
 });
 
 test('the words of other clients are answered without the record too', async () => {
-  const conflict = put('n1', {}, { baseVersion: 0 });
+  const conflict = put('n1', { title: 'B' }, { baseVersion: 0 });
   const { identityKey: clientRequestId, ...rest } = conflict;
   const { failed } = await answerWithoutData(push([{ ...rest, clientRequestId }]));
   expect(failed).toMatchObject([{ code: 'CONFLICT', clientRequestId }]);
