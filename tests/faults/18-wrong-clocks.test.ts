@@ -32,7 +32,7 @@ async function aheadOf({ url }: PostgresProcess): Promise<number> {
 /** The same as seen by what is stored: all of it was written by a clock that was a day ahead. */
 async function moveStoredAhead({ url }: PostgresProcess): Promise<void> {
   const ahead = (json: string) =>
-    json.replaceAll(/\[\s*(\d+)/g, (_all, at) => `[${Number(at) + day * 1000}`);
+    json.replaceAll(/\b\d{16}\b/g, (at) => `${Number(at) + day * 1000}`);
   await withClient(url, async (client) => {
     const later = (column: string) => `${column} = ${column} + interval '1 day'`;
     await client.query(`UPDATE events SET ${['received_at', 'effective_at'].map(later).join()}`);

@@ -16,7 +16,7 @@ function reading(name: string, pathOf: (key: string, checkpoint: string) => stri
     name,
     async prepare({ databaseUrl, at }) {
       const tenant = newTenant(databaseUrl);
-      const stale = put('n1', {}, { baseVersion: 0 });
+      const stale = put('n1', { title: 'B' }, { baseVersion: 0 });
       await tenant.device('laptop', at).push([put('n1'), stale]);
       const headers = { authorization: `Bearer ${at.token({ tenant: tenant.id })}` };
       const pulled = await fetch(`${at.url}/api/sync/changes`, { headers });

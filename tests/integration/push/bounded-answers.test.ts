@@ -62,7 +62,7 @@ describe('an answer to many events on one large record is bounded in bytes', () 
 
   test('of superseded edits', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1', large)]);
+    await tenant.push([put('n1', large)], {}, 'another device');
     const { bytes, results } = await pushRaw(tenant, edits({ occurredAt: '1990-01-01T00:00:00Z' }));
     expect(bytes).toBeLessThanOrEqual(maxAnswerBytes);
     expectSaid(results);
