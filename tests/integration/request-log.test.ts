@@ -28,7 +28,7 @@ const hashed = expect.stringMatching(/^[0-9a-f]{16}$/);
 const isRequest = (line: Record<string, unknown>) => line.event === 'request';
 
 test('a push is one line with its counts, its waits and who sent it', async () => {
-  await service.push([put('k1', 'One')], {}, sender);
+  await service.push([put('k1', 'One')], {}, { ...sender, device: 'another' });
   const lines = await linesOf(() =>
     service.request({
       method: 'POST',

@@ -28,18 +28,18 @@ test('while devices delete, bring back and pull, passes at once lose and resurre
   const tenant = await createTenant(services[0]);
   const sent: SentEvent[][] = [];
   const work = { done: false };
-  const push = async (at: number, batch: SentEvent[]) => {
+  const push = async (at: number, batch: SentEvent[], device = `d${at}`) => {
     sent.push(batch);
-    await tenant.pushTo(at % 2 === 0 ? services[0] : services[1], batch, {}, `d${at}`);
+    await tenant.pushTo(at % 2 === 0 ? services[0] : services[1], batch, {}, device);
   };
   const pushers = range(6).map(async (pusher) => {
     for (const round of range(15)) {
       const id = `n${(pusher * 5 + round * 3) % 20}`;
-      // Written while it was alive, and sent when its delete may be purged already.
+      // Written by another device while it was alive, and sent when its delete may be purged already.
       const late = put(id, { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' });
       await push(pusher + round, [put(id, { title: `${pusher}/${round}` }), put(nextKey())]);
       await push(pusher + round, [remove(id)]);
-      await push(pusher + round, [late]);
+      await push(pusher + round, [late], `late ${pusher}`);
       if (round % 5 === 0) await push(pusher, [put(id, { title: 'back' })]);
     }
   });
