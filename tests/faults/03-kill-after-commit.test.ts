@@ -16,11 +16,9 @@ test.each([
     let service = killed;
     const other = processes === 2 ? await newService(databaseUrl) : undefined;
     const tenant = newTenant(databaseUrl);
-    const device = tenant.device(
-      'laptop',
-      entranceOf(() => service),
-    );
-    await device.push([put('n0', { title: 'A' })]);
+    const entrance = entranceOf(() => service);
+    const device = tenant.device('laptop', entrance);
+    await tenant.device('phone', entrance).push([put('n0', { title: 'A' })]);
 
     const kept = network.keepAnswerTo(isCommitOfPush);
     const pushed = device.push([
