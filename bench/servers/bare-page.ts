@@ -9,6 +9,9 @@ const asText = { getTypeParser: () => (value: string) => value };
 /** As Landfall has by default. */
 const connections = 10;
 const noTombstones = Number.MAX_SAFE_INTEGER;
+const maxBytes = 4_194_304;
+/** The version of the event that a checkpoint names: there is none. */
+const noReference = 0;
 /** Of its transactions, see src/storage/sql/transaction.ts: planned as there, and once. */
 const plans = [
   'enable_seqscan=off',
@@ -35,6 +38,8 @@ serveParent<{ readonly databaseUrl: string }>(async ({ databaseUrl }) => {
       noTombstones,
       null,
       query.get('limit'),
+      maxBytes,
+      noReference,
     ];
     const { rows } = await pool.query<string[]>({
       name: 'bare-page',

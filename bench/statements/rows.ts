@@ -64,6 +64,7 @@ export const recordColumns: readonly TableColumn[] = [
   { name: 'version', type: 'int8', of: (row) => row.version },
   { name: 'deleted', type: 'bool', of: () => false },
   { name: 'data', type: 'json', of: () => data },
+  { name: 'data_version', type: 'int4', of: () => 1 },
   { name: 'clock', type: 'json', of: (row) => `{"put":[${row.at},"${row.key}"]}` },
   { name: 'sequence', type: 'int8', of: () => null },
   { name: 'origin_key', type: 'text', of: (row) => row.key },

@@ -48,6 +48,6 @@ test('npm run bench:statements writes the same rows in every way, and prints wha
 
 test('a scenario that does not exist is named', async () => {
   const { code, stderr } = await npmRun('bench', ['--only', 'push-7'], env());
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(stderr).toContain('there is no scenario push-7');
 });
