@@ -117,21 +117,26 @@ function addCurrent(
   batch: Batch,
   draft: Draft,
 ): EventOutcome {
+  if (!wantsCurrent(outcome, event, batch)) return outcome;
   const record = draft.findRecord(event);
-  const current = () => {
-    // One that cannot be read is shown as it is stored, and the log says why.
-    const fault = draft.findUnreadable([event]);
-    return { current: record ? toState(record) : null, ...(fault && { fault }) };
-  };
-  if (outcome.status !== 'failed') {
-    const hasLost = ['superseded', 'noop'].includes(outcome.event.outcome);
-    const wantsCurrent = hasLost || event.resolves !== null || batch.bringsRecords;
-    return wantsCurrent ? { ...outcome, ...current() } : outcome;
-  }
+  // One that cannot be read is shown as it is stored, and the log says why.
+  const fault = draft.findUnreadable([event]);
+  const shown = { current: record ? toState(record) : null, ...(fault && { fault }) };
   const { intent } = event;
-  if (outcome.failure.code !== 'CONFLICT' || intent.policy === 'discard') {
-    return batch.bringsRecords ? { ...outcome, ...current() } : outcome;
+  if (outcome.status !== 'failed' || outcome.failure.code !== 'CONFLICT') {
+    return { ...outcome, ...shown };
   }
+  if (intent.policy === 'discard') return { ...outcome, ...shown };
   const data = record?.data?.fields ?? null;
-  return { ...outcome, ...current(), differingFields: differingFields(intent, data) };
+  return { ...outcome, ...shown, differingFields: differingFields(intent, data) };
+}
+
+/** Most events win: nothing is looked up for them. */
+function wantsCurrent(outcome: EventOutcome, event: DecodedEvent, batch: Batch): boolean {
+  if (batch.bringsRecords) return true;
+  if (outcome.status === 'failed') {
+    return outcome.failure.code === 'CONFLICT' && event.intent.policy !== 'discard';
+  }
+  const decided = outcome.event.outcome;
+  return event.resolves !== null || decided === 'superseded' || decided === 'noop';
 }

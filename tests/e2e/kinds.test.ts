@@ -141,7 +141,8 @@ describe('the kinds of docs/kinds.md do what the page says:', () => {
     expect(renamed.failed).toMatchObject([
       { code: 'CONFLICT', current: { version: 2 }, differingFields: ['name', 'phones'] },
     ]);
-    const others = play(joined, { events: [event('member.join', ann), update({}, {})] });
+    const ben = event('member.join', { ...ann, name: 'Ben' });
+    const others = play(joined, { events: [ben, update({}, {})] });
     expect(others.failed).toMatchObject([
       { code: 'CONFLICT' },
       { code: 'INVALID_EVENT', path: 'baseVersion' },

@@ -178,7 +178,7 @@ test('a wrong upcast is in the log with the words of its schema, and not in the 
   expect(service.logLines).toContainEqual(
     expect.objectContaining({
       event: 'kind.failed',
-      err: expect.objectContaining({ message: expect.stringMatching(/size: .*expected int/) }),
+      fault: expect.objectContaining({ message: expect.stringMatching(/size: .*expected int/) }),
     }),
   );
 });
