@@ -20,6 +20,7 @@ import { nextKey, put, remove } from '../model/events.ts';
 import { createTenant } from '../model/tenant.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { fillTenant } from '../setup/fill-tenant.ts';
 import { createCleaner } from '../setup/retention.ts';
 import {
   nodesOf,
@@ -197,25 +198,15 @@ async function wideReads(planned: readonly Planned[]): Promise<readonly object[]
 
 /** As a restore, or a first day of many pushes, leaves them before anybody analyses them. */
 async function fillTables(): Promise<void> {
-  const versions = `generate_series(1, ${rowsOfTenant}) AS v`;
   await withClient(analysed.url, async (client) => {
+    const query = (text: string, values: readonly unknown[]) => client.query(text, [...values]);
     for (const id of [tenantId, 'a neighbour']) {
-      for (const text of [
-        `INSERT INTO events SELECT $1, v, 'old-' || v, '', 'note.put', 1, 'note', 'n' || v % 100, 'applied',
-           NULL, NULL, NULL, now(), now(), false, NULL, NULL, NULL, '{}', v - 1, v FROM ${versions}`,
-        `INSERT INTO records SELECT $1, 'note', 'old-' || v, v, v % 2 = 0, '{"title":"t"}', '{}', NULL,
-           'old-' || v, 'note.put', NULL, now(), now(), now() FROM ${versions}`,
-        `INSERT INTO purged_records SELECT $1, 'note', 'gone-' || v, v, '{}', NULL, 'old-' || v, 'note.put',
-           NULL, now(), now(), now() FROM ${versions}`,
-        `INSERT INTO effects SELECT $1, 'other', 'n' || v % 100, v, 0, v FROM ${versions}`,
-        `INSERT INTO conflicts SELECT $1, v, 'note', 'n' || v % 100, 'discard', v + 1 FROM ${versions}`,
-        `INSERT INTO replays SELECT $1, v, 1, now() FROM ${versions}`,
-        `INSERT INTO tenants (id, head, horizon) VALUES ($1, ${rowsOfTenant}, 1)`,
-      ]) {
-        await client.query(text, [id]);
-      }
+      await fillTenant(query, id, [1, rowsOfTenant]);
+      await query('INSERT INTO tenants (id, head, horizon) VALUES ($1, $2, 1)', [id, rowsOfTenant]);
     }
-    await client.query(`INSERT INTO tenants (id, head) SELECT 'tenant ' || v, 1 FROM ${versions}`);
+    await client.query(
+      `INSERT INTO tenants (id, head) SELECT 'tenant ' || v, 1 FROM generate_series(1, ${rowsOfTenant}) AS v`,
+    );
   });
 }
 
