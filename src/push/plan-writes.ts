@@ -143,12 +143,12 @@ function kindFailed({ definition }: DecodedEvent, fault: unknown): Refused {
 }
 
 /**
- * A patch of what nobody put waits for the create. But where a delete was purged there was a put, and
- * a patch from before that delete has lost for good: to wait would block its queue for ever.
+ * A patch of what nobody put waits for the create. But where data was purged there was a put, and a
+ * patch from before its delete has lost for good: to wait would block its queue for ever.
  */
 function waitsForPut({ time }: Occurrence, record: DraftRecord | undefined): boolean {
   if (canPatch(record)) return false;
-  const removedAt = record?.purged && record.clock.remove?.[0];
+  const removedAt = record?.purged && record.clock.put && record.clock.remove?.[0];
   return removedAt === undefined || time.effectiveAt > removedAt;
 }
 

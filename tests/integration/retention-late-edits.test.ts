@@ -65,6 +65,18 @@ test('a patch of a purged record never makes half a record of it', async () => {
   expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
 });
 
+test('a patch of what nobody had put waits for the put, after the purge of a delete too', async () => {
+  const tenant = await createTenant(service);
+  await tenant.push([remove('n1')]);
+  await letDaysPass(tenant, 91);
+  await createCleaner(service)();
+  const early = patch('n1', { title: 'T' }, { occurredAt: '2020-01-01T00:00:00Z' });
+  expect(await tenant.said([early])).toEqual(['NOT_FOUND']);
+  expect(await tenant.said([put('n1', { title: 'A', body: 'B' })])).toEqual(['applied']);
+  expect(await tenant.said([early])).toEqual(['superseded']);
+  expect(await live(tenant)).toEqual([['n1', { title: 'A', body: 'B' }]]);
+});
+
 test('a put that had lost before the purge leaves nothing for a later patch to revive', async () => {
   const tenant = await createTenant(service);
   const at = (second: number) => ({ occurredAt: `2026-01-01T00:00:${10 + second}Z` });

@@ -96,7 +96,9 @@ test('the user and password of JWKS_URL go to the issuer, and nowhere else', asy
   ]);
   const log = JSON.stringify(withPassword.logLines);
   expect(log).toContain('request.failed');
-  for (const secret of [credentials, 'land', 'p:ss', 'p%3Ass']) expect(log).not.toContain(secret);
+  for (const secret of [credentials, 'land@fall', 'land%40fall', 'p:ss', 'p%3Ass']) {
+    expect(log).not.toContain(secret);
+  }
   await withPassword.close();
   await asking.close();
 });
