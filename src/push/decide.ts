@@ -123,12 +123,15 @@ function addCurrent(
   const fault = draft.findUnreadable([event]);
   const shown = { current: record ? toState(record) : null, ...(fault && { fault }) };
   const { intent } = event;
-  if (outcome.status !== 'failed' || outcome.failure.code !== 'CONFLICT') {
-    return { ...outcome, ...shown };
+  if (
+    outcome.status === 'failed' &&
+    outcome.failure.code === 'CONFLICT' &&
+    intent.policy !== 'discard'
+  ) {
+    const data = record?.data?.fields ?? null;
+    return { ...outcome, ...shown, differingFields: differingFields(intent, data) };
   }
-  if (intent.policy === 'discard') return { ...outcome, ...shown };
-  const data = record?.data?.fields ?? null;
-  return { ...outcome, ...shown, differingFields: differingFields(intent, data) };
+  return { ...outcome, ...shown };
 }
 
 /** Most events win: nothing is looked up for them. */
