@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/kinds/registry.ts';
 import { documentKinds } from '../model/documents.ts';
 import { nextKey, put, remove } from '../model/events.ts';
+import { expired, judgePull } from '../model/judge-pull.ts';
 import { refusalOf } from '../model/refusal.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
@@ -25,17 +26,8 @@ const removeDoc = write('doc.remove');
 const ids = (page: { changes: { entityId: string }[] }) =>
   page.changes.map(({ entityId }) => entityId);
 
-async function judged(tenant: Tenant, since: string, entityTypes?: string) {
-  const query = new URLSearchParams({ since, ...(entityTypes && { entityTypes }) }).toString();
-  const answer = await service.request({
-    url: `/api/sync/changes?${query}`,
-    sender: tenant.sender(),
-  });
-  if (answer.status === 200) return 'good';
-  const { status, code } = refusalOf(answer);
-  return `${status} ${code}`;
-}
-const expired = '410 CHECKPOINT_EXPIRED';
+const judged = (tenant: Tenant, since: string, entityTypes?: string) =>
+  judgePull(service, tenant, { since, ...(entityTypes && { entityTypes }) });
 
 describe('a filter that grows', () => {
   test('bootstraps what is new, and sends nothing again of what the client has', async () => {

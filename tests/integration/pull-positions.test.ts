@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { put, remove } from '../model/events.ts';
+import { expired, judgePull } from '../model/judge-pull.ts';
 import { refusalOf } from '../model/refusal.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
@@ -20,17 +21,7 @@ const since = ({ position, epoch }: Stored) => ({ since: `${position}`, epoch })
 const ids = (page: { changes: { entityId: string }[] }) =>
   page.changes.map(({ entityId }) => entityId);
 
-async function judged(tenant: Tenant, stored: Stored) {
-  const query = new URLSearchParams(since(stored)).toString();
-  const answer = await service.request({
-    url: `/api/sync/changes?${query}`,
-    sender: tenant.sender(),
-  });
-  if (answer.status === 200) return 'good';
-  const { status, code } = refusalOf(answer);
-  return `${status} ${code}`;
-}
-const expired = '410 CHECKPOINT_EXPIRED';
+const judged = (tenant: Tenant, stored: Stored) => judgePull(service, tenant, since(stored));
 
 test('the position of an empty tenant is not 0, and a pull goes on from it', async () => {
   const tenant = await createTenant(service);

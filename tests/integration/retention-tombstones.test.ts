@@ -8,6 +8,7 @@ import { bundledKinds } from '../../src/kinds/registry.ts';
 import { documentKinds } from '../model/documents.ts';
 import { nextKey, patch, put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
+import { expired, judgePull } from '../model/judge-pull.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../setup/retention.ts';
 
@@ -33,13 +34,7 @@ beforeAll(async () => {
 afterAll(() => service.close());
 beforeEach(() => service.sql('TRUNCATE tenants, events, records, purged_records, conflicts'));
 
-/** The code of the refusal, or `good`. */
-async function judged(tenant: Tenant, since: string): Promise<string> {
-  const url = `/api/sync/changes?since=${since}`;
-  const { status, body } = await service.request({ url, sender: tenant.sender() });
-  return status === 200 ? 'good' : `${status} ${body.code}`;
-}
-const expired = '410 CHECKPOINT_EXPIRED';
+const judged = (tenant: Tenant, since: string) => judgePull(service, tenant, { since });
 
 const live = async (tenant: Tenant) =>
   (await tenant.pull()).changes.map(({ entityId, data }) => [entityId, data]);
