@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { everyScope, issueToken } from '../src/token.ts';
+import { everyScope, issueToken } from '../src/http/auth/issue-token.ts';
 import { type Child, startChild } from './child.ts';
 import type { LoadOrder, LoadPlan } from './load/plan.ts';
 import type { Sample } from './load/sample.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { runCommand } from '../src/cli/command.ts';
-import { loadDotEnv } from '../src/dot-env.ts';
+import { readProcessEnvironment } from '../src/config/process-environment.ts';
 import { openStage } from './stage.ts';
 import { tellStory } from './story.ts';
 
@@ -12,7 +12,7 @@ Two devices go offline, edit the same notes, and come back to the same state. Wi
 is killed in the middle.`;
 
 async function play(withKill: boolean): Promise<void> {
-  loadDotEnv(process.env);
+  readProcessEnvironment();
   let leaving = false;
   const say = (line: string) => void (leaving || process.stdout.write(`${line}\n`));
   say('Landfall demo: two devices, one bad network.\n');

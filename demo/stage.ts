@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { stopOrphan } from '../src/storage/embedded.ts';
+import { stopOrphan } from '../dev/embedded-postgres/embedded-postgres.ts';
 import { startService } from '../tests/setup/service.ts';
 
 /** Where the demo plays: a service, and a folder for everything that goes away afterwards. */
@@ -54,7 +54,15 @@ async function findRunning(folder: string): Promise<Stage | undefined> {
 }
 
 async function signToken(tenant: string, device: string): Promise<string> {
-  const command = ['src/cli/token.ts', '--tenant', tenant, '--device', device];
+  const command = [
+    '--import',
+    './dev/register.mjs',
+    'src/cli/token.ts',
+    '--tenant',
+    tenant,
+    '--device',
+    device,
+  ];
   const { stdout } = await promisify(execFile)(process.execPath, command, { cwd: root });
   return stdout.trim();
 }

@@ -1,48 +1,50 @@
 import { randomUUID } from 'node:crypto';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { createAnswerBudget } from './admission/answer-budget.ts';
-import { createBodyBudget } from './admission/body-budget.ts';
-import { createReadGate } from './admission/read-gate.ts';
-import type { Config } from './config.ts';
-import { conflictRoutes } from './conflicts/route.ts';
-import type { TrustProxy } from './edge-settings.ts';
-import { type HealthDeps, healthRoutes } from './health/route.ts';
-import { historyRoutes } from './history/route.ts';
-import type { KindRegistry } from './kinds/registry.ts';
-import { buildDocument } from './openapi/document.ts';
-import { chooseExamples } from './openapi/examples.ts';
-import { apiPage } from './plugins/api-page.ts';
-import { auth } from './plugins/auth.ts';
-import { createConnections } from './plugins/connections.ts';
-import { cors } from './plugins/cors.ts';
-import { deadline } from './plugins/deadline.ts';
-import { answerBadUrl, errorHandler } from './plugins/error-handler.ts';
-import { jsonBody } from './plugins/json-body.ts';
-import { observability } from './plugins/observability.ts';
-import { overload } from './plugins/overload.ts';
-import { actorLimits, addressLimit } from './plugins/rate-limit.ts';
-import { securityHeaders } from './plugins/security-headers.ts';
+import { createAnswerBudget } from './http/limits/answer-budget.ts';
+import { createBodyBudget } from './http/limits/body-budget.ts';
+import { createReadGate } from './http/limits/read-limiter.ts';
+import type { Config } from './config/config.ts';
+import { conflictRoutes } from './http/routes/conflicts/route.ts';
+import type { TrustProxy } from './config/edge-settings.ts';
+import { type HealthDeps, healthRoutes } from './http/routes/health/route.ts';
+import { historyRoutes } from './http/routes/history/route.ts';
+import type { KindRegistry } from './domain/kinds/registry.ts';
+import { buildDocument } from './http/openapi/document.ts';
+import { chooseExamples } from './http/openapi/examples.ts';
+import { apiPage } from './http/plugins/api-page.ts';
+import { auth } from './http/auth/auth.ts';
+import { createConnections } from './http/plugins/connections.ts';
+import { cors } from './http/plugins/cors.ts';
+import { deadline } from './http/plugins/deadline.ts';
+import { answerBadUrl, errorHandler } from './http/plugins/error-handler.ts';
+import { jsonBody } from './http/plugins/json-body.ts';
+import { observability } from './http/plugins/observability.ts';
+import { overload } from './http/limits/overload.ts';
+import { actorLimits, addressLimit } from './http/limits/rate-limit.ts';
+import { securityHeaders } from './http/plugins/security-headers.ts';
 import { createCheckpointCodec } from './protocol/checkpoint.ts';
-import { rememberCheckpoints } from './pull/known-checkpoints.ts';
-import { pullRoutes } from './pull/route.ts';
-import type { Batch } from './push/batch.ts';
-import { decideInSteps } from './push/decide.ts';
-import { createExpectedBytes } from './push/expected-bytes.ts';
-import { FailingKinds } from './push/failing-kinds.ts';
-import { createGroupCommit, type GroupCommit } from './push/group-commit.ts';
-import type { BatchDecision } from './push/outcome.ts';
-import { createReplayCounter } from './push/replays.ts';
-import { pushRoutes } from './push/route.ts';
-import type { AuditStore } from './storage/audit.ts';
-import type { InstanceKeys } from './storage/instance-keys.ts';
-import type { SyncStore } from './storage/store.ts';
+import { rememberCheckpoints } from './feed/checkpoint-cache.ts';
+import { pullRoutes } from './http/routes/changes/route.ts';
+import type { Batch } from './domain/decide/batch.ts';
+import { decideInSteps } from './domain/decide/decide-batch.ts';
+import { createExpectedBytes } from './ingest/expected-bytes.ts';
+import { FailingKinds } from './ingest/failing-kinds.ts';
+import { createGroupCommit, type GroupCommit } from './ingest/commit-queue.ts';
+import type { BatchDecision } from './domain/decide/outcome.ts';
+import { createReplayCounter } from './ingest/resend-counter.ts';
+import { pushRoutes } from './http/routes/push/route.ts';
+import type { AuditStore } from './audit/audit-store.ts';
+import type { InstanceKeys } from './postgres/instance/instance-keys.ts';
+import type { FeedStore } from './feed/feed-store.ts';
+import type { IngestStore } from './ingest/ingest-store.ts';
 
 export interface AppDeps {
   readonly config: Pick<
     Config,
     'auth' | 'limits' | 'maxGroupTenants' | 'groupCommit' | 'reads' | 'overload' | 'edge'
   >;
-  readonly store: SyncStore;
+  readonly ingest: IngestStore;
+  readonly feed: FeedStore;
   readonly audit: AuditStore;
   readonly kinds: KindRegistry;
   readonly keys: InstanceKeys;
@@ -80,7 +82,7 @@ const maxWaitingReplays = 10_000;
 
 /** The whole service but for its socket, its database and its environment. */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { config, store, audit, kinds, keys, logger } = deps;
+  const { config, feed, audit, kinds, keys, logger } = deps;
   const connections = createConnections({ logger, isStopping: deps.isStopping ?? (() => false) });
   const app = fastify({
     loggerInstance: logger,
@@ -147,7 +149,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   });
   const known = rememberCheckpoints(checkpoints);
   await app.register(pullRoutes, {
-    ...{ store, reads, checkpoints: known, kinds },
+    ...{ feed, reads, checkpoints: known, kinds },
     limits: config.limits,
   });
   await app.register(conflictRoutes, { kinds, audit, reads, groupCommit, limits: config.limits });
@@ -163,7 +165,7 @@ function toTrustProxy(trusted: TrustProxy) {
 
 /** From batches to decisions that are stored; what was sent again is counted behind. */
 function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchDecision> {
-  const { config, store, audit, kinds, logger } = deps;
+  const { config, ingest, audit, kinds, logger } = deps;
   const rules = { ...config.limits, lifter: kinds.records };
   const replays = createReplayCounter({
     write: (counts) => audit.addReplays(counts),
@@ -182,7 +184,7 @@ function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchD
     maxGroupTenants: config.maxGroupTenants,
     maxWaitMs: maxCommitWaitMs,
     async commit(batches) {
-      const decisions = await store.ingest(batches, (snapshot, ofTenant: readonly Batch[]) => {
+      const decisions = await ingest.ingest(batches, (snapshot, ofTenant: readonly Batch[]) => {
         expectedBytes.learn(snapshot);
         return decideInSteps(snapshot, ofTenant, rules);
       });

@@ -1,14 +1,16 @@
+export { type EntityRef } from './domain/record.ts';
+export { bundledKinds } from './systems/bundled.ts';
 /** Landfall as a library: build the service into a process of your own, with kinds of your own. */
 export { type AppDeps, buildApp } from './app.ts';
-export { type Config, ConfigError, loadConfig } from './config.ts';
-export { accept, patchRecord, putRecord, reject, removeRecord } from './kinds/decisions.ts';
+export { type Config, ConfigError, loadConfig } from './config/config.ts';
+export { accept, patchRecord, putRecord, reject, removeRecord } from './domain/kinds/decisions.ts';
 export {
   defineKind,
   type Kind,
   type KindDefinition,
   type KindFailures,
-} from './kinds/define-kind.ts';
-export { type EntityType, entityType, recordData } from './kinds/entity-type.ts';
+} from './domain/kinds/define-kind.ts';
+export { type EntityType, entityType, recordData } from './domain/kinds/entity-type.ts';
 export type {
   Decision,
   EventContext,
@@ -16,8 +18,8 @@ export type {
   Records,
   RecordView,
   RecordWrite,
-} from './kinds/intent.ts';
-export { payload } from './kinds/payload-versions.ts';
+} from './domain/kinds/intent.ts';
+export { payload } from './domain/kinds/payload-versions.ts';
 export {
   append,
   create,
@@ -28,12 +30,12 @@ export {
   put,
   remove,
   strict,
-} from './kinds/policies.ts';
-export { bundledKinds, createRegistry, type KindRegistry } from './kinds/registry.ts';
-export type { SchemaVersions } from './kinds/schema-versions.ts';
+} from './domain/kinds/policies.ts';
+export { createRegistry, type KindRegistry } from './domain/kinds/registry.ts';
+export type { SchemaVersions } from './domain/kinds/schema-versions.ts';
 export { createLogger } from './observability/logger.ts';
-export type { EntityRef, Record } from './protocol/record.ts';
-export { identifierSchema } from './protocol/text.ts';
+export type { Record } from './protocol/record.ts';
+export { identifierSchema } from './domain/identifier.ts';
 export {
   type Rehearsal,
   type RehearsalAnswer,
@@ -42,5 +44,5 @@ export {
   type RehearsalRecord,
   type RehearsalStart,
   rehearse,
-} from './rehearse.ts';
-export { type Database, type DatabaseOptions, openDatabase } from './storage/database.ts';
+} from './testing/rehearse.ts';
+export { type Database, type DatabaseOptions, openDatabase } from './postgres/database.ts';

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
-import { text } from '../../src/storage/sql/read-page.ts';
+import { text } from '../../src/postgres/feed/read-page.sql.ts';
 import { serveParent } from '../serve-parent.ts';
 
 const asText = { getTypeParser: () => (value: string) => value };
@@ -12,7 +12,7 @@ const noTombstones = Number.MAX_SAFE_INTEGER;
 const maxBytes = 4_194_304;
 /** The version of the event that a checkpoint names: there is none. */
 const noReference = 0;
-/** Of its transactions, see src/storage/sql/transaction.ts: planned as there, and once. */
+/** Of its transactions, see src/postgres/client/transaction.sql.ts: planned as there, and once. */
 const plans = [
   'enable_seqscan=off',
   'enable_bitmapscan=off',

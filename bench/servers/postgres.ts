@@ -1,6 +1,6 @@
 import { chmod, mkdir, realpath, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { startEmbedded, stopOrphan } from '../../src/storage/embedded.ts';
+import { startEmbedded, stopOrphan } from '../../dev/embedded-postgres/embedded-postgres.ts';
 import { serveParent } from '../serve-parent.ts';
 
 /** The embedded PostgreSQL in a folder of its own, which goes when the benchmark does. */

@@ -7,8 +7,13 @@ import {
   json,
   text,
   timestamptz,
-} from '../../src/storage/sql/binary-array.ts';
-import { type Column, column, defineRowSet, type RowSet } from '../../src/storage/sql/row-set.ts';
+} from '../../src/postgres/client/binary-array.ts';
+import {
+  type Column,
+  column,
+  defineRowSet,
+  type RowSet,
+} from '../../src/postgres/client/row-set.ts';
 
 /** A row of the log and of the records at once: an edit of a note by one of 50 tenants. */
 export interface Row {

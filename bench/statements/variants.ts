@@ -1,5 +1,5 @@
-import { insertText } from '../../src/storage/sql/insert-events.ts';
-import { upsertText } from '../../src/storage/sql/upsert-records.ts';
+import { insertText } from '../../src/postgres/ingest/insert-events.sql.ts';
+import { upsertText } from '../../src/postgres/ingest/upsert-records.sql.ts';
 import { eventColumns, recordColumns, type Row, rowSetOf, type TableColumn } from './rows.ts';
 
 /** One way to write the rows of a group. */

@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { migrate } from '../../src/storage/migrate.ts';
+import { migrate } from '../../src/postgres/migrate/migrate.ts';
 
 export interface Databases {
   /** A new, migrated database of this cluster; its connection string. */

@@ -1,8 +1,8 @@
-import { type DatabaseConfig, loadDatabaseConfig } from '../config.ts';
-import { loadDotEnv } from '../dot-env.ts';
-import { type Database, openDatabase } from '../storage/database.ts';
-import { embeddedOrigin } from '../storage/embedded.ts';
-import { startOwn } from '../storage/start-fault.ts';
+import { type DatabaseConfig, loadDatabaseConfig } from '../config/config.ts';
+import { readProcessEnvironment } from '../config/process-environment.ts';
+import { type Database, openDatabase } from '../postgres/database.ts';
+import { developmentTools } from '../service/development.ts';
+import { findDatabase } from '../service/find-database.ts';
 
 /**
  * Lends the service's own database to a command, the embedded one too, also while the service runs.
@@ -12,19 +12,14 @@ import { startOwn } from '../storage/start-fault.ts';
 export async function withDatabase<Result>(
   use: (database: Database, config: DatabaseConfig) => Promise<Result>,
 ): Promise<Result> {
-  loadDotEnv(process.env);
-  const config = loadDatabaseConfig(process.env);
+  const { variables } = readProcessEnvironment();
+  const config = loadDatabaseConfig(variables, developmentTools() !== undefined);
   const quiet = { info: () => {} };
-  const { databaseUrl, directDatabaseUrl, preparedStatements } = config;
-  const embedded =
-    databaseUrl === undefined ? await startOwn({ dataDir: config.dataDir, log: quiet }) : undefined;
+  const { stop, ...source } = await findDatabase(config, quiet);
   try {
     const database = await openDatabase({
-      connectionString: databaseUrl ?? embedded?.url ?? '',
-      directConnectionString: directDatabaseUrl,
-      ...(embedded && { origin: embeddedOrigin }),
+      ...source,
       poolSize: 1,
-      preparedStatements,
       hooks: { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} },
     });
     try {
@@ -33,6 +28,6 @@ export async function withDatabase<Result>(
       await database.close();
     }
   } finally {
-    await embedded?.stop();
+    await stop();
   }
 }

@@ -1,6 +1,7 @@
+import { bundledKinds } from '../systems/bundled.ts';
 import { writeFileSync } from 'node:fs';
-import { bundledKinds, createRegistry } from '../kinds/registry.ts';
-import { renderFiles } from '../openapi/render.ts';
+import { createRegistry } from '../domain/kinds/registry.ts';
+import { renderFiles } from '../http/openapi/render.ts';
 import { runCommand } from './command.ts';
 
 const usage = `usage: npm run openapi

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import type { RowCounts, TenantRemoval } from '../storage/tenant-removal.ts';
+import type { RowCounts, TenantRemoval } from '../postgres/tenants/tenant-removal.ts';
 import { runCommand, UsageError } from './command.ts';
 import { withDatabase } from './open.ts';
 

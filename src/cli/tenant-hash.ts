@@ -1,5 +1,5 @@
-import type { Database } from '../storage/database.ts';
-import { createTenantHash } from '../tenant-hash.ts';
+import type { Database } from '../postgres/database.ts';
+import { createTenantHash } from '../observability/tenant-hash.ts';
 import { runCommand, UsageError } from './command.ts';
 import { withDatabase } from './open.ts';
 

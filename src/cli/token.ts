@@ -1,9 +1,9 @@
-import { type Config, loadConfig } from '../config.ts';
-import { developmentSecret, developmentSecretFile } from '../development-secret.ts';
-import { loadDotEnv } from '../dot-env.ts';
-import { readDuration } from '../duration.ts';
-import { loadKinds } from '../kinds-file.ts';
-import { everyScope, issueToken } from '../token.ts';
+import { type Config, loadConfig } from '../config/config.ts';
+import { readProcessEnvironment } from '../config/process-environment.ts';
+import { readDuration } from '../config/duration.ts';
+import { developmentTools } from '../service/development.ts';
+import { loadKinds } from '../service/load-kinds.ts';
+import { everyScope, issueToken } from '../http/auth/issue-token.ts';
 import { runCommand, UsageError } from './command.ts';
 
 const usage = `usage: npm run --silent token -- --tenant T --device D [--subject S] [--scope "${everyScope}"] [--ttl 1h]
@@ -22,8 +22,8 @@ await runCommand({ usage, options }, async ({ tenant, device, subject = device, 
   const ttlMs = readDuration(ttl);
   if (!tenant || !device || !subject) throw new UsageError('--tenant and --device are needed');
   if (ttlMs === undefined) throw new UsageError(`--ttl ${ttl} is not a duration such as 30m or 1h`);
-  const fromFile = loadDotEnv(process.env);
-  const config = loadConfig(process.env, developmentSecret);
+  const { variables, fromFile } = readProcessEnvironment();
+  const config = loadConfig(variables, developmentTools()?.secret);
   await checkScopes(scope, config);
   const token = issueToken(config.auth, { tenant, device, subject, scope, ttlMs });
   process.stderr.write(`signed with ${describeSecret(config, fromFile)}\n`);
@@ -42,7 +42,7 @@ async function checkScopes(scope: string, { kindsFile }: Config): Promise<void> 
 
 function describeSecret({ auth, dataDir }: Config, fromFile: ReadonlySet<string>): string {
   if (auth.mode === 'secret' && auth.isOwnSecret) {
-    const file = developmentSecretFile(dataDir);
+    const file = developmentTools()?.secretFile(dataDir);
     return `the secret that the service made in ${file}, as JWT_SECRET is not set`;
   }
   return fromFile.has('JWT_SECRET')

@@ -1,5 +1,5 @@
 import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
-import { sha256 } from './sha-256.ts';
+import { sha256 } from '../domain/sha-256.ts';
 
 /**
  * A position in one tenant's versions, opaque to clients.

@@ -1,16 +1,9 @@
 import { z } from 'zod';
-import { versionSchema } from './event.ts';
+import { versionSchema } from '../domain/event.ts';
 import { afterSchema, listLimitSchema, nextAfterSchema } from './page.ts';
 import { recordSchema } from './record.ts';
-import { identifierSchema } from './text.ts';
-
-/**
- * What a person does with a conflict. `discard`: the record stays as it is. `force`: the edit is
- * applied again on top of today's record. `merge`: what the request holds is applied instead.
- */
-export const resolutionSchema = z.enum(['discard', 'force', 'merge']);
-
-export type Resolution = z.infer<typeof resolutionSchema>;
+import { identifierSchema } from '../domain/identifier.ts';
+import { resolutionSchema } from '../domain/stored-event.ts';
 
 /** null is as if it were not there. */
 const noneSchema = z

@@ -5,7 +5,7 @@ import {
   createInflate,
   createZstdDecompress,
 } from 'node:zlib';
-import { RequestProblem } from '../errors.ts';
+import { RequestProblem } from '../domain/errors.ts';
 
 const decoders = {
   gzip: createGunzip,

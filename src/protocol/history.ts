@@ -1,9 +1,8 @@
 import { z } from 'zod';
-import { resolutionSchema } from './conflict.ts';
-import { versionSchema } from './event.ts';
+import { resolutionSchema, storedOutcomeSchema } from '../domain/stored-event.ts';
+import { versionSchema } from '../domain/event.ts';
 import { afterSchema, listLimitSchema, nextAfterSchema } from './page.ts';
-import { storedOutcomeSchema } from './push.ts';
-import { identifierSchema } from './text.ts';
+import { identifierSchema } from '../domain/identifier.ts';
 
 /** Another event of the log, and how the conflict between the two was settled. */
 export const resolutionLinkSchema = z.object({

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { versionSchema } from './event.ts';
+import { versionSchema } from '../domain/event.ts';
 
 const defaultPageSize = 50;
 const maxPageSize = 200;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type ProblemCode, type RequestProblem, requestProblems } from '../errors.ts';
+import { type ProblemCode, type RequestProblem, requestProblems } from '../domain/errors.ts';
 
 const codes = Object.keys(requestProblems) as [ProblemCode, ...ProblemCode[]];
 

@@ -1,7 +1,8 @@
+import { entityTypeSchema, type StoredRecord } from '../domain/record.ts';
 import { z } from 'zod';
-import { versionSchema } from './event.ts';
+import { versionSchema } from '../domain/event.ts';
 import { limitSchema } from './page.ts';
-import { entityTypeSchema, printRecord, recordSchema, type StoredRecord } from './record.ts';
+import { printRecord, recordSchema } from './record.ts';
 
 const maxPageSize = 1000;
 const defaultPageSize = 500;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { versionSchema } from './event.ts';
+import { versionSchema } from '../domain/event.ts';
 import { recordSchema } from './record.ts';
-import { identifierSchema } from './text.ts';
-import { timestampSchema } from './time.ts';
+import { identifierSchema } from '../domain/identifier.ts';
+import { storedOutcomeSchema } from '../domain/stored-event.ts';
+import { timestampSchema } from '../domain/timestamp.ts';
 
 /** The request around the events. The events are parsed each on its own: see push/decode.ts. */
 export const pushEnvelopeSchema = z.strictObject({
@@ -48,7 +49,7 @@ export const pushQuerySchema = z.strictObject({
     ),
 });
 
-/** One of src/errors.ts or of a kind's own table; openapi.yaml lists them all. */
+/** One of src/domain/errors.ts or of a kind's own table; openapi.yaml lists them all. */
 export const failureCodeSchema = z.string();
 const identityKeySchema = identifierSchema
   .nullable()
@@ -64,14 +65,6 @@ const currentOmittedSchema = z
     'In place of `current` and `differingFields`, where the answer would outgrow MAX_ANSWER_BYTES: pull, or ask for the conflict',
   );
 const indexSchema = z.int().min(0).describe('Position in the request, from 0');
-
-/**
- * What became of an event that was decided and kept. A conflict is kept too, for a person to find;
- * `merged`, which clients are told is `applied`, is one that its kind's resolution hook settled.
- */
-export const storedOutcomeSchema = z.enum(['applied', 'noop', 'superseded', 'merged', 'conflict']);
-
-export type StoredOutcome = z.infer<typeof storedOutcomeSchema>;
 
 export const failedEventSchema = z.object({
   identityKey: identityKeySchema,

@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { RequestProblem } from '../errors.ts';
-import { resolutionSchema } from './conflict.ts';
-import { versionSchema } from './event.ts';
-import { storedOutcomeSchema } from './push.ts';
+import { RequestProblem } from '../domain/errors.ts';
+import { resolutionSchema, storedOutcomeSchema } from '../domain/stored-event.ts';
+import { versionSchema } from '../domain/event.ts';
 import { parseQuery } from './request.ts';
-import { identifierSchema } from './text.ts';
+import { identifierSchema } from '../domain/identifier.ts';
 
 const maxKeys = 100;
 

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
-import { type ProblemCode, RequestProblem } from '../errors.ts';
-import { describeFirst } from './issue.ts';
+import { type ProblemCode, RequestProblem } from '../domain/errors.ts';
+import { describeFirst } from '../domain/schema-issue.ts';
 
 /** @throws RequestProblem INVALID_QUERY, naming the parameter */
 export function parseQuery<Schema extends z.ZodType>(

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { RetentionSession, RetentionStore } from '../storage/retention.ts';
+import type { RetentionSession, RetentionStore } from '../postgres/retention/retention-store.ts';
 import { type RetentionSettings, type Tenant, type TenantWork, tidyTenant } from './tenant.ts';
 
 export interface PassReport {

@@ -1,4 +1,4 @@
-import type { RetentionSession } from '../storage/retention.ts';
+import type { RetentionSession } from '../postgres/retention/retention-store.ts';
 
 export interface RetentionSettings {
   /** Tombstones older than this are purged. */

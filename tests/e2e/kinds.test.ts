@@ -180,7 +180,7 @@ describe('a service whose kinds are wrong', () => {
     const kind = `{ name: 'book.put', entityType: 'a book' }`;
     await writeFile(file, `import { defineKind } from 'landfall';\ndefineKind(${kind});\n`);
     const wrong = { ...env, KINDS: file, DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none' };
-    const args = [join(root, 'src/server.ts')];
+    const args = [join(root, 'src/main.ts')];
     const run = promisify(execFile)(process.execPath, args, { env: wrong });
     expect(await run.catch((error) => error)).toMatchObject({
       code: 1,
@@ -216,7 +216,7 @@ describe('a service whose kinds were changed in place', () => {
       const imports = `import { defineKind, payload, put } from 'landfall';\nimport { z } from 'zod';\n`;
       await writeFile(file, `${imports}export default [${kind}];\n`);
       env = { ...env, NODE_ENV: 'production', KINDS: file, DATABASE_URL: own.url };
-      return start(`exec ${process.execPath} ${join(root, 'src/server.ts')}`).then(
+      return start(`exec ${process.execPath} ${join(root, 'src/main.ts')}`).then(
         () => '',
         (error: Error) => error.message.split('\n').slice(1).join('\n'),
       );

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { loadKinds } from '../../src/kinds-file.ts';
+import { loadKinds } from '../../src/service/load-kinds.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { readmeBlocks } from '../setup/readme.ts';
 import { type Service, startService } from '../setup/service.ts';

@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
-import { createTenantRemoval } from '../../src/storage/tenant-removal.ts';
-import { createPool } from '../../src/storage/pool.ts';
+import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
+import { createTenantRemoval } from '../../src/postgres/tenants/tenant-removal.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
 import { expectNothingLost } from '../checker/check.ts';
 import { put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';

@@ -2,7 +2,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { createRetentionStore } from '../../src/storage/retention.ts';
+import { createRetentionStore } from '../../src/postgres/retention/retention-store.ts';
 import { put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
 import { startApp, type TestApp } from '../setup/app.ts';

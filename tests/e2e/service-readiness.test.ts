@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { migrationNames } from '../../src/storage/migrate.ts';
+import { migrationNames } from '../../src/postgres/migrate/migrate.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { type Service, startService } from '../setup/service.ts';
 import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';

@@ -4,14 +4,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { migrate } from '../../src/storage/migrate.ts';
+import { migrate } from '../../src/postgres/migrate/migrate.ts';
 import { npmRun } from '../setup/command.ts';
 import { createLogin, type TestLogin } from '../setup/logins.ts';
 import { startTemporary, type TestServer } from '../setup/postgres.ts';
 import { withClient, withDatabase } from '../setup/template.ts';
 
 const password = 'open-sesame';
-const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** A cluster of its own, in which a password is asked of everybody but its superuser. */
 let server: TestServer;

@@ -44,8 +44,9 @@ interface Start {
 
 /** As a user that may neither write everywhere nor open every port. */
 async function start(options: Start) {
-  const { env, flags = [], program = 'src/server.ts', args = [], cwd = root } = options;
-  const child = spawn(process.execPath, [...flags, program, ...args], {
+  const { env, flags = [], program = 'src/main.ts', args = [], cwd = root } = options;
+  const register = ['--import', './dev/register.mjs'];
+  const child = spawn(process.execPath, [...flags, ...register, program, ...args], {
     cwd,
     env: {
       PATH: process.env.PATH,
@@ -135,7 +136,7 @@ describe('a folder of data that cannot be used is named in one line, by the serv
 
 describe('before anything is read,', () => {
   const preload = (code: string) => `--import=data:text/javascript,${encodeURIComponent(code)}`;
-  const check = '--import=./src/check-node.mjs';
+  const check = '--import=./src/cli/check-node.mjs';
 
   test.each(['18.20.8', '20.19.5', '22.21.1'])('Node %s is refused in one line', async (node) => {
     const older = preload(
@@ -153,6 +154,7 @@ describe('before anything is read,', () => {
     const copy = join(folder, 'copy');
     await mkdir(copy);
     await cp(join(root, 'package.json'), join(copy, 'package.json'));
+    await cp(join(root, 'dev'), join(copy, 'dev'), { recursive: true });
     await cp(join(root, 'src'), join(copy, 'src'), {
       recursive: true,
       filter: (path) => !path.includes('src/generated'),

@@ -82,7 +82,7 @@ async function request(url: string, times: number): Promise<void> {
 }
 
 /** The service writes its pid to stderr, as nobody may read its stdout. */
-const service = `node --input-type=module -e 'console.error(process.pid); await import("./src/server.ts")'`;
+const service = `node --import ./dev/register.mjs --input-type=module -e 'console.error(process.pid); await import("./src/main.ts")'`;
 
 describe.each([
   ['goes away after a line', 'head -1'],
@@ -119,7 +119,7 @@ describe.each([
     process.stderr.write('went on');
     process.on('SIGUSR2', () => log(1));
     setTimeout(() => {}, 600_000);`;
-  const write = `node --input-type=module -e '${script.replaceAll("'", `'\\''`)}'`;
+  const write = `node --import ./dev/register.mjs --input-type=module -e '${script.replaceAll("'", `'\\''`)}'`;
 
   test.each(['true', 'head -1', 'sleep 600'])(
     'does not wait for its reader: %s',
@@ -143,8 +143,8 @@ describe.each([
 });
 
 test.each([
-  ['token', 'node src/cli/token.ts --tenant t --device d'],
-  ['retention', 'node src/cli/retention.ts --once'],
+  ['token', 'node --import ./dev/register.mjs src/cli/token.ts --tenant t --device d'],
+  ['retention', 'node --import ./dev/register.mjs src/cli/retention.ts --once'],
   ['the usage of token', 'node src/cli/token.ts --help'],
   ['the usage of bench', 'node bench/main.ts --help'],
 ])('%s ends well where nobody reads what it prints', async (_what, command) => {

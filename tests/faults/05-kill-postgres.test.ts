@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import { processMark } from '../../src/storage/embedded/processes.ts';
+import { processMark } from '../../dev/embedded-postgres/processes.ts';
 import { patch, put } from '../model/events.ts';
 import { startPostgres } from '../setup/postgres-process.ts';
 import { treeOf } from '../setup/process-tree.ts';

@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPool } from '../../src/storage/pool.ts';
-import { forOperator, forTenants, inOneTrip } from '../../src/storage/sql/transaction.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
+import { forOperator, forTenants, inOneTrip } from '../../src/postgres/client/transaction.sql.ts';
 import { put } from '../model/events.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { createLogin, type TestLogin } from '../setup/logins.ts';

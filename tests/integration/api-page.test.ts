@@ -2,7 +2,7 @@ import { runInNewContext } from 'node:vm';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
-import { keepFile } from '../../src/openapi/kept-file.ts';
+import { keepFile } from '../../src/http/openapi/kept-file.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 let service: TestApp;

@@ -33,7 +33,8 @@ beforeAll(async () => {
     env: { READ_LANES: '1', MAX_TENANT_READS: '1', MAX_QUEUED_READS: '2' },
     through: (real) => ({
       ...real,
-      store: commits.before(hold.before(real.store, 'readPage'), 'ingest'),
+      feed: hold.before(real.feed, 'readPage'),
+      ingest: commits.before(real.ingest, 'ingest'),
       audit: hold.before(real.audit, ...audited),
     }),
   });

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { checkShippedSchemas } from '../../src/changed-kinds.ts';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { entityType, recordData } from '../../src/kinds/entity-type.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { put } from '../../src/kinds/policies.ts';
-import { createRegistry } from '../../src/kinds/registry.ts';
-import { type Database, openDatabase } from '../../src/storage/database.ts';
+import { checkShippedSchemas } from '../../src/service/check-kind-schemas.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { entityType, recordData } from '../../src/domain/kinds/entity-type.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { put } from '../../src/domain/kinds/policies.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import { type Database, openDatabase } from '../../src/postgres/database.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { withClient } from '../setup/template.ts';
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accept, putRecord } from '../../src/kinds/decisions.ts';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import type { Fields } from '../../src/kinds/intent.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { decide, put } from '../../src/kinds/policies.ts';
+import { accept, putRecord } from '../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import type { Fields } from '../../src/domain/kinds/intent.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { decide, put } from '../../src/domain/kinds/policies.ts';
 import { auditOf } from '../model/audit.ts';
 import { nextKey, type SentEvent } from '../model/events.ts';
 import { createTenant } from '../model/tenant.ts';

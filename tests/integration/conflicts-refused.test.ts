@@ -3,7 +3,7 @@ import { auditOf } from '../model/audit.ts';
 import { storeroomKinds } from '../model/audit-kinds.ts';
 import { nextKey, patch, put } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
-import { everyScope } from '../../src/token.ts';
+import { everyScope } from '../../src/http/auth/issue-token.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 let service: TestApp;

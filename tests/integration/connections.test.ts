@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ProblemCode } from '../../src/errors.ts';
+import type { ProblemCode } from '../../src/domain/errors.ts';
 import { put } from '../model/events.ts';
 import { refusalOf } from '../model/refusal.ts';
 import { createTenant } from '../model/tenant.ts';

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { put } from '../../src/kinds/policies.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { put } from '../../src/domain/kinds/policies.ts';
 import type { PushAnswer } from '../../src/protocol/push.ts';
 import { expectNothingLost } from '../checker/check.ts';
 import { answersOf } from '../checker/history.ts';

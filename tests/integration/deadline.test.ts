@@ -3,9 +3,9 @@ import { createSecretKey } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createLogger } from '../../src/observability/logger.ts';
-import { deadline } from '../../src/plugins/deadline.ts';
-import { errorHandler } from '../../src/plugins/error-handler.ts';
-import { observability } from '../../src/plugins/observability.ts';
+import { deadline } from '../../src/http/plugins/deadline.ts';
+import { errorHandler } from '../../src/http/plugins/error-handler.ts';
+import { observability } from '../../src/http/plugins/observability.ts';
 import { refusalOf } from '../model/refusal.ts';
 
 const handlerMs = 100;

@@ -20,9 +20,9 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { PrismaClient } from '../../src/generated/client.ts';
-import { isPostmasterOf } from '../../src/storage/embedded/processes.ts';
-import { startEmbedded, stopOrphan } from '../../src/storage/embedded.ts';
-import { migrate } from '../../src/storage/migrate.ts';
+import { isPostmasterOf } from '../../dev/embedded-postgres/processes.ts';
+import { startEmbedded, stopOrphan } from '../../dev/embedded-postgres/embedded-postgres.ts';
+import { migrate } from '../../src/postgres/migrate/migrate.ts';
 import { removeDataDir } from '../setup/postgres.ts';
 import { withClient } from '../setup/template.ts';
 

@@ -12,11 +12,11 @@ beforeAll(async () => {
     env: { GROUP_TENANTS: '1', COMMIT_LANES: '1' },
     through: (real) => ({
       ...real,
-      store: {
-        ...real.store,
+      feed: {
+        ...real.feed,
         readHeads(queries) {
           looks.push(new Set(queries.map(({ tenantId }) => tenantId)).size);
-          return real.store.readHeads(queries);
+          return real.feed.readHeads(queries);
         },
       },
     }),

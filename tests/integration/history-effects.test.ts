@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { everyScope } from '../../src/token.ts';
+import { everyScope } from '../../src/http/auth/issue-token.ts';
 import { storeroomKinds } from '../model/audit-kinds.ts';
 import { auditOf } from '../model/audit.ts';
 import { nextKey, put } from '../model/events.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPool } from '../../src/storage/pool.ts';
-import { createTenantRemoval } from '../../src/storage/tenant-removal.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
+import { createTenantRemoval } from '../../src/postgres/tenants/tenant-removal.ts';
 import { auditOf } from '../model/audit.ts';
 import { storeroomKinds } from '../model/audit-kinds.ts';
 import { nextKey, put } from '../model/events.ts';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { put } from '../../src/kinds/policies.ts';
-import { bundledKinds } from '../../src/kinds/registry.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { put } from '../../src/domain/kinds/policies.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 const brittlePut = defineKind({

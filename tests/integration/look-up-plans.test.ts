@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { inTransaction, type Scope } from '../../src/storage/sql/transaction.ts';
-import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
+import { inTransaction, type Scope } from '../../src/postgres/client/transaction.sql.ts';
+import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
 import { put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
 import { auditOf } from '../model/audit.ts';

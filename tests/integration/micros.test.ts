@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { micros } from '../../src/storage/sql/micros.ts';
+import { micros } from '../../src/postgres/client/micros.sql.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { withClient } from '../setup/template.ts';
 

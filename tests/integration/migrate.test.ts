@@ -8,7 +8,7 @@ import {
   migrate,
   migrationNames,
   pendingMigrations,
-} from '../../src/storage/migrate.ts';
+} from '../../src/postgres/migrate/migrate.ts';
 import { createDatabase, createEmptyDatabase, type TestDatabase } from '../setup/database.ts';
 import { withClient } from '../setup/template.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { requestProblems } from '../../src/errors.ts';
-import { type Examples, examplesFile } from '../../src/openapi/examples.ts';
+import { requestProblems } from '../../src/domain/errors.ts';
+import { type Examples, examplesFile } from '../../src/http/openapi/examples.ts';
 import { startApp, type TestApp, type TestRequest } from '../setup/app.ts';
 
 let service: TestApp;

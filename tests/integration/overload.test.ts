@@ -108,7 +108,7 @@ test('a tenant of whom as much waits as may is refused before its body is read',
   const hold = createHold();
   service = await startApp({
     env: { COMMIT_LANES: '1', MAX_TENANT_BATCHES: '1' },
-    through: (real) => ({ ...real, store: hold.before(real.store, 'ingest') }),
+    through: (real) => ({ ...real, ingest: hold.before(real.ingest, 'ingest') }),
   });
   hold.close();
   const held = push({}, 't1');
@@ -129,7 +129,7 @@ test('a queue of pushes that is full refuses pushes before they are read, and no
     env: { COMMIT_LANES: '1', MAX_QUEUED_EVENTS: '1' },
     through: (real) => ({
       ...real,
-      store: hold.before(real.store, 'ingest'),
+      ingest: hold.before(real.ingest, 'ingest'),
     }),
   });
   hold.close();

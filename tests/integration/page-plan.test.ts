@@ -1,8 +1,8 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPool } from '../../src/storage/pool.ts';
-import { text } from '../../src/storage/sql/read-page.ts';
-import { forTenants, inOneTrip } from '../../src/storage/sql/transaction.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
+import { text } from '../../src/postgres/feed/read-page.sql.ts';
+import { forTenants, inOneTrip } from '../../src/postgres/client/transaction.sql.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 /** A tenant beside neighbours that hold far more than it does. */

@@ -14,15 +14,15 @@ beforeAll(async () => {
   service = await startApp({
     env: { MAX_QUEUED_READS: `${maxWaiting}` },
     through: (real) => {
-      const { store } = real;
-      const noted: typeof store = {
-        ...store,
+      const { feed } = real;
+      const noted: typeof feed = {
+        ...feed,
         readHeads(queries) {
           asked.push(queries);
-          return store.readHeads(queries);
+          return feed.readHeads(queries);
         },
       };
-      return { ...real, store: pages.before(looks.before(noted, 'readHeads'), 'readPage') };
+      return { ...real, feed: pages.before(looks.before(noted, 'readHeads'), 'readPage') };
     },
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundledKinds } from '../../src/kinds/registry.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { documentKinds } from '../model/documents.ts';
 import { nextKey, put } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';

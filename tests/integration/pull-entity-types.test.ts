@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accept, putRecord } from '../../src/kinds/decisions.ts';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { decide } from '../../src/kinds/policies.ts';
-import { bundledKinds } from '../../src/kinds/registry.ts';
+import { accept, putRecord } from '../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { decide } from '../../src/domain/kinds/policies.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { nextKey, put } from '../model/events.ts';
 import { refusalOf } from '../model/refusal.ts';
 import { createTenant } from '../model/tenant.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundledKinds } from '../../src/kinds/registry.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { documentKinds } from '../model/documents.ts';
 import { nextKey, put, remove } from '../model/events.ts';
 import { expired, judgePull } from '../model/judge-pull.ts';

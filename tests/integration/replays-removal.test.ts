@@ -1,12 +1,16 @@
 import type { Pool, PoolClient } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { ReplayCount } from '../../src/storage/audit.ts';
-import { createPool } from '../../src/storage/pool.ts';
-import { deleteTenantRows } from '../../src/storage/sql/delete-tenant-rows.ts';
-import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
-import { forOperator, forTenants, inTransaction } from '../../src/storage/sql/transaction.ts';
-import { upsertReplays } from '../../src/storage/sql/upsert-replays.ts';
-import { createTenantRemoval, type RowCounts } from '../../src/storage/tenant-removal.ts';
+import type { ReplayCount } from '../../src/audit/audit-store.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
+import { deleteTenantRows } from '../../src/postgres/tenants/delete-tenant-rows.sql.ts';
+import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
+import {
+  forOperator,
+  forTenants,
+  inTransaction,
+} from '../../src/postgres/client/transaction.sql.ts';
+import { upsertReplays } from '../../src/postgres/audit/upsert-resends.sql.ts';
+import { createTenantRemoval, type RowCounts } from '../../src/postgres/tenants/tenant-removal.ts';
 import { auditOf } from '../model/audit.ts';
 import { noteKinds } from '../model/audit-kinds.ts';
 import { put } from '../model/events.ts';

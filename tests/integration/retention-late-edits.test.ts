@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { documentKinds } from '../model/documents.ts';
 import { nextKey, patch, put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
-import { bundledKinds } from '../../src/kinds/registry.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../setup/retention.ts';
 

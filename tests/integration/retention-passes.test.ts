@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createPass } from '../../src/retention/pass.ts';
-import { createRetentionStore } from '../../src/storage/retention.ts';
+import { createRetentionStore } from '../../src/postgres/retention/retention-store.ts';
 import { put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
 import { startApp, type TestApp } from '../setup/app.ts';

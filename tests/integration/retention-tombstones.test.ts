@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { accept, putRecord, removeRecord } from '../../src/kinds/decisions.ts';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { decide } from '../../src/kinds/policies.ts';
-import { bundledKinds } from '../../src/kinds/registry.ts';
+import { accept, putRecord, removeRecord } from '../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { decide } from '../../src/domain/kinds/policies.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { documentKinds } from '../model/documents.ts';
 import { nextKey, patch, put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';

@@ -8,8 +8,8 @@ import {
   json,
   text,
   timestamptz,
-} from '../../src/storage/sql/binary-array.ts';
-import { column, defineRowSet } from '../../src/storage/sql/row-set.ts';
+} from '../../src/postgres/client/binary-array.ts';
+import { column, defineRowSet } from '../../src/postgres/client/row-set.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { withClient } from '../setup/template.ts';
 

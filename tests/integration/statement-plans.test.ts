@@ -1,19 +1,20 @@
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { globSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { accept, putRecord } from '../../src/kinds/decisions.ts';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { decide } from '../../src/kinds/policies.ts';
-import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
-import { shippedSchemas } from '../../src/kinds/schema-fingerprints.ts';
-import { readInstanceKeys } from '../../src/storage/instance-keys.ts';
-import { createKindSchemaStore } from '../../src/storage/kind-schemas.ts';
-import { createPool } from '../../src/storage/pool.ts';
-import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
-import { inTransaction, type Scope } from '../../src/storage/sql/transaction.ts';
-import { createTenantRemoval } from '../../src/storage/tenant-removal.ts';
+import { accept, putRecord } from '../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { decide } from '../../src/domain/kinds/policies.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import { shippedSchemas } from '../../src/domain/kinds/schema-fingerprints.ts';
+import { readInstanceKeys } from '../../src/postgres/instance/instance-keys.ts';
+import { createKindSchemaStore } from '../../src/postgres/kind-schemas/kind-schema-store.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
+import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
+import { inTransaction, type Scope } from '../../src/postgres/client/transaction.sql.ts';
+import { createTenantRemoval } from '../../src/postgres/tenants/tenant-removal.ts';
 import { auditOf } from '../model/audit.ts';
 import { noteKinds } from '../model/audit-kinds.ts';
 import { nextKey, put, remove } from '../model/events.ts';
@@ -29,7 +30,7 @@ import {
   type Statement,
 } from '../setup/sent-statements.ts';
 import { withClient } from '../setup/template.ts';
-import { readModule } from '../unit/support/source-module.ts';
+import { textsOf } from '../setup/module-texts.ts';
 
 const tables = [...tenantTables, 'tenants'];
 /** Of each of two tenants, in each table: what no statement may read as a whole. */
@@ -121,13 +122,9 @@ async function everyStatement(): Promise<readonly Statement[]> {
 }
 
 describe('every statement is looked at', () => {
-  const folder = new URL('../../src/storage/sql/', import.meta.url);
-  const texts = globSync('*.ts', { cwd: folder }).flatMap((file) => {
-    const { texts: found } = readModule(
-      `storage/sql/${file}`,
-      readFileSync(new URL(file, folder), 'utf8'),
-    );
-    return found
+  const folder = new URL('../../src/postgres/', import.meta.url);
+  const texts = globSync('**/*.sql.ts', { cwd: folder }).flatMap((file) => {
+    return textsOf(file, readFileSync(new URL(file, folder), 'utf8'))
       .filter((text) => /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s/.test(text))
       .map((text) => ({ file, text, begins: text.trim().split('\n', 2).join(' ') }));
   });

@@ -1,7 +1,7 @@
 import type { PoolClient, QueryResult } from 'pg';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createPool } from '../../src/storage/pool.ts';
-import { inTrip, NotReached, type Sender } from '../../src/storage/trip.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
+import { inTrip, NotReached, type Sender } from '../../src/postgres/client/pipeline.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
 

@@ -1,8 +1,9 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPool } from '../../src/storage/pool.ts';
-import { createPostgresStore } from '../../src/storage/postgres-store.ts';
-import type { EventRow, RecordState } from '../../src/storage/store.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
+import { createIngestStore } from '../../src/postgres/ingest/postgres-ingest-store.ts';
+import type { EventRow } from '../../src/domain/stored-event.ts';
+import type { RecordState } from '../../src/domain/record.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { withClient } from '../setup/template.ts';
 
@@ -51,7 +52,7 @@ test.each([
 ])(
   '%s that cannot be encoded leaves nothing of its group, and the connection clean',
   async (_what, rows) => {
-    const store = createPostgresStore(pool, { onRetry: () => {} });
+    const store = createIngestStore(pool, { onRetry: () => {} });
     const wanted = { tenantId: 't1', identityKeys: [], entities: [], bases: [] };
     const plan = { head: 1, effects: [], decisions: ['stored'], ...rows };
     await expect(store.ingest([{ wanted }], decided(plan))).rejects.toThrow('no safe integer');

@@ -13,11 +13,11 @@ beforeAll(async () => {
   service = await startApp({
     through: (real) => ({
       ...real,
-      store: {
-        ...real.store,
+      feed: {
+        ...real.feed,
         readPage(query) {
           pages += 1;
-          return real.store.readPage(query);
+          return real.feed.readPage(query);
         },
       },
     }),

@@ -1,4 +1,5 @@
-import type { Conflict, Resolution } from '../../src/protocol/conflict.ts';
+import type { Resolution } from '../../src/domain/stored-event.ts';
+import type { Conflict } from '../../src/protocol/conflict.ts';
 import type { Client } from './client.ts';
 import { openDatabase } from './database.ts';
 import { plain } from './dialect.ts';

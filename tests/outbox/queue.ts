@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Event } from '../../src/protocol/event.ts';
+import type { Event } from '../../src/domain/event.ts';
 import type { FailedEvent } from '../../src/protocol/push.ts';
 import type { Client } from './client.ts';
 import type { Database, Row } from './database.ts';

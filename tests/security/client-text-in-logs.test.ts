@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { append, put as putPolicy } from '../../src/kinds/policies.ts';
-import { bundledKinds } from '../../src/kinds/registry.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { append, put as putPolicy } from '../../src/domain/kinds/policies.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { put } from '../model/events.ts';
 import { startApp, type TestApp, type TestRequest } from '../setup/app.ts';
 import { listen, openConnection } from '../setup/raw-connection.ts';

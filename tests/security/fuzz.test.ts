@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pushAnswerSchema } from '../../src/protocol/push.ts';
-import { salesPushAnswerSchema } from '../../src/protocol/sales.ts';
+import { salesPushAnswerSchema } from '../../src/systems/sales/wire.ts';
 import { expectNothingLost } from '../checker/check.ts';
 import { createDevice } from '../checker/device.ts';
 import { createHistory } from '../checker/history.ts';

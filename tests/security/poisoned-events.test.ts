@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bundledKinds } from '../../src/kinds/registry.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { documentKinds } from '../model/documents.ts';
 import { createTenant } from '../model/tenant.ts';
 import { startWire, type Wire } from '../setup/wire.ts';

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { migrate } from '../../src/storage/migrate.ts';
+import { migrate } from '../../src/postgres/migrate/migrate.ts';
 import { createPass } from '../../src/retention/pass.ts';
-import { openDatabase } from '../../src/storage/database.ts';
+import { openDatabase } from '../../src/postgres/database.ts';
 import { put, remove } from '../model/events.ts';
 import { createTenant } from '../model/tenant.ts';
 import { startApp } from '../setup/app.ts';

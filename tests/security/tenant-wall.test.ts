@@ -1,13 +1,13 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createPool } from '../../src/storage/pool.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
 import {
   forOperator,
   forTenants,
   inOneTrip,
   type Scope,
-} from '../../src/storage/sql/transaction.ts';
-import { tenantTables } from '../../src/storage/sql/tenant-tables.ts';
+} from '../../src/postgres/client/transaction.sql.ts';
+import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 const tables = [...tenantTables, 'tenants'] as const;

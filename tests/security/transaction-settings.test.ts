@@ -1,14 +1,14 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPool } from '../../src/storage/pool.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
 import {
   forOperator,
   forSearch,
   forTenants,
   inOneTrip,
   inTransaction,
-} from '../../src/storage/sql/transaction.ts';
-import { createPrisma, readAs } from '../../src/storage/prisma.ts';
+} from '../../src/postgres/client/transaction.sql.ts';
+import { createPrisma, readAs } from '../../src/postgres/audit/prisma.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 
 const settings = [

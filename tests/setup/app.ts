@@ -1,15 +1,16 @@
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import type { FastifyInstance } from 'fastify';
 import type { OutgoingHttpHeaders } from 'node:http';
 import pg from 'pg';
 import { buildApp } from '../../src/app.ts';
-import { type Config, loadConfig } from '../../src/config.ts';
-import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
-import type { Kind } from '../../src/kinds/define-kind.ts';
+import { type Config, loadConfig } from '../../src/config/config.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import type { Kind } from '../../src/domain/kinds/define-kind.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import type { PullAnswer } from '../../src/protocol/pull.ts';
 import type { PushAnswer } from '../../src/protocol/push.ts';
-import { type Database, openDatabase } from '../../src/storage/database.ts';
-import { everyScope, issueToken } from '../../src/token.ts';
+import { type Database, openDatabase } from '../../src/postgres/database.ts';
+import { everyScope, issueToken } from '../../src/http/auth/issue-token.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
 export interface AppOptions {
@@ -103,7 +104,8 @@ export async function startApp(options: AppOptions = {}): Promise<TestApp> {
   const app = await buildApp({
     config,
     logger,
-    store: opened.store,
+    ingest: opened.ingest,
+    feed: opened.feed,
     audit: opened.audit,
     keys: opened.keys,
     kinds: createRegistry(options.kinds ?? bundledKinds),

@@ -1,4 +1,4 @@
-import { startEmbedded } from '../../src/storage/embedded.ts';
+import { startEmbedded } from '../../dev/embedded-postgres/embedded-postgres.ts';
 
 // A process that a test can kill: starts the embedded PostgreSQL of the folder named, prints what
 // the launcher logs and then the address, one JSON text a line, and stops it when it is told to.

@@ -2,18 +2,18 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findBinaries } from '../../src/storage/embedded/binaries.ts';
-import { ensureCluster } from '../../src/storage/embedded/cluster.ts';
-import { findPlace, type Place } from '../../src/storage/embedded/place.ts';
-import { stopPostmaster, urlOf } from '../../src/storage/embedded/postmaster.ts';
+import { findBinaries } from '../../dev/embedded-postgres/binaries.ts';
+import { ensureCluster } from '../../dev/embedded-postgres/cluster.ts';
+import { findPlace, type Place } from '../../dev/embedded-postgres/place.ts';
+import { stopPostmaster, urlOf } from '../../dev/embedded-postgres/postmaster.ts';
 import {
   BARE_ENVIRONMENT,
   giveTo,
   type Identity,
   processMark,
   signal,
-} from '../../src/storage/embedded/processes.ts';
-import { migrate } from '../../src/storage/migrate.ts';
+} from '../../dev/embedded-postgres/processes.ts';
+import { migrate } from '../../src/postgres/migrate/migrate.ts';
 import { makeDataDir, removeDataDir } from './postgres.ts';
 import { treeOf } from './process-tree.ts';
 import type pg from 'pg';

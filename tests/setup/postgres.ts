@@ -2,8 +2,8 @@ import { chmod, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PostgreSqlContainer } from '@testcontainers/postgresql';
-import { processMark } from '../../src/storage/embedded/processes.ts';
-import { startEmbedded, stopOrphan } from '../../src/storage/embedded.ts';
+import { processMark } from '../../dev/embedded-postgres/processes.ts';
+import { startEmbedded, stopOrphan } from '../../dev/embedded-postgres/embedded-postgres.ts';
 
 export type TestServer = { url: string; origin: string; stop(): Promise<void> };
 

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { readOrUndefined } from '../../src/storage/embedded/processes.ts';
+import { readOrUndefined } from '../../dev/embedded-postgres/processes.ts';
 
 /** The process, and all that descend from it. Synchronous, for a process that is about to exit. */
 export function treeOf(root: number): readonly number[] {

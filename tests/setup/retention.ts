@@ -1,5 +1,8 @@
 import { createPass, type PassReport } from '../../src/retention/pass.ts';
-import { createRetentionStore, type RetentionSession } from '../../src/storage/retention.ts';
+import {
+  createRetentionStore,
+  type RetentionSession,
+} from '../../src/postgres/retention/retention-store.ts';
 import type { Tenant } from '../model/tenant.ts';
 import type { TestApp } from './app.ts';
 

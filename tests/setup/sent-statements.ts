@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { vi } from 'vitest';
-import type { Scope } from '../../src/storage/sql/transaction.ts';
+import type { Scope } from '../../src/postgres/client/transaction.sql.ts';
 
 export interface Statement {
   readonly text: string;

@@ -43,7 +43,9 @@ export interface Service {
   readonly ended: Promise<number | null>;
 }
 
-const program = fileURLToPath(new URL('../../src/server.ts', import.meta.url));
+/** As `npm start` has it: the database and the secret of a developer's machine. */
+const register = new URL('../../dev/register.mjs', import.meta.url).href;
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const secret = 'a secret for services that tests start';
 const startMs = 60_000;
 const maxPieces = 10_000;
@@ -98,7 +100,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 function spawnService({ dataDir, port = 0, env }: ServiceOptions): ChildProcess {
-  const child = spawn(process.execPath, [program], {
+  const child = spawn(process.execPath, ['--import', register, program], {
     env: { ...process.env, ...defaults, DATA_DIR: dataDir, PORT: String(port), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A Ctrl-C in the terminal is for the parent, which then stops the service in order.

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmod, mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hasCode, type Identity } from '../../src/storage/embedded/processes.ts';
+import { hasCode, type Identity } from '../../dev/embedded-postgres/processes.ts';
 import type { Entrance } from './postgres-process.ts';
 
 /** A folder on a file system of its own, so small that a test can fill it. */

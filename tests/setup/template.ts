@@ -1,7 +1,7 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { migrate } from '../../src/storage/migrate.ts';
+import { migrate } from '../../src/postgres/migrate/migrate.ts';
 
 /** What a test run gives its workers. */
 export type Template = { baseUrl: string; template: string; runId: number };

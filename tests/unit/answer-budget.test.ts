@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createAnswerBudget } from '../../src/admission/answer-budget.ts';
+import { createAnswerBudget } from '../../src/http/limits/answer-budget.ts';
 
 const refusal = (code: string) => expect.objectContaining({ code });
 const budgetOf = (maxBytes: number, maxTenantBytes: number) =>

@@ -1,12 +1,13 @@
 import { createSecretKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { plainSpelling, type Spelling } from '../../src/dialects/dialect.ts';
+import { plainSpelling, type Spelling } from '../../src/protocol/dialect.ts';
 import { createCheckpointCodec, digestOf } from '../../src/protocol/checkpoint.ts';
-import { type PushAnswer, pushAnswerSchema, type StoredOutcome } from '../../src/protocol/push.ts';
-import { printPushAnswer } from '../../src/protocol/push-answer.ts';
-import { countOutcomes, toPushAnswer } from '../../src/push/answer.ts';
-import type { BatchDecision, EventOutcome } from '../../src/push/outcome.ts';
-import type { KnownEvent, RecordState } from '../../src/storage/store.ts';
+import { type PushAnswer, pushAnswerSchema } from '../../src/protocol/push.ts';
+import { printPushAnswer } from '../../src/protocol/print-push-answer.ts';
+import { countOutcomes, toPushAnswer } from '../../src/protocol/push-results.ts';
+import type { BatchDecision, EventOutcome } from '../../src/domain/decide/outcome.ts';
+import type { KnownEvent, StoredOutcome } from '../../src/domain/stored-event.ts';
+import type { RecordState } from '../../src/domain/record.ts';
 
 const codec = createCheckpointCodec(createSecretKey(Buffer.alloc(32, 7)));
 const receivedAt = Date.UTC(2026, 10, 21, 10, 0, 5, 120) * 1000;

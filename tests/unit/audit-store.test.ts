@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'vitest';
-import { createAuditStore } from '../../src/storage/audit-store.ts';
-import { createPool } from '../../src/storage/pool.ts';
-import { createPrisma } from '../../src/storage/prisma.ts';
+import { createAuditStore } from '../../src/postgres/audit/postgres-audit-store.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
+import { createPrisma } from '../../src/postgres/audit/prisma.ts';
 
 // A port on which nothing listens.
 const connectionString = 'postgres://landfall@127.0.0.1:1/landfall';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createBodyBudget } from '../../src/admission/body-budget.ts';
+import { createBodyBudget } from '../../src/http/limits/body-budget.ts';
 
 const seconds = expect.toSatisfy((value) => Number.isInteger(value) && value >= 1 && value <= 4);
 const refusal = (code: string) =>

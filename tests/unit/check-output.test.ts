@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { checkFields } from '../../src/kinds/check-output.ts';
-import { mergeCustomer } from '../../src/kinds/pos/merge-customer.ts';
+import { checkFields } from '../../src/domain/kinds/check-output.ts';
+import { mergeCustomer } from '../../src/systems/pos/merge-customer.ts';
 
 test.each([
   [{ secret: new Date(0) }, 'a field is not JSON: Date'],

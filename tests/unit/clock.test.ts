@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { effectiveTime } from '../../src/push/clock.ts';
+import { effectiveTime } from '../../src/domain/decide/clock.ts';
 import { fc } from './support/property.ts';
 
 const receivedAt = 1_800_000_000_000_000;

@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig, loadDatabaseConfig } from '../../src/config.ts';
+import { ConfigError, loadConfig, loadDatabaseConfig } from '../../src/config/config.ts';
 import { refusal } from './support/config-refusal.ts';
 
 const secret = 's'.repeat(32);
@@ -232,7 +232,7 @@ describe('of a command that only tidies the database', () => {
 
   test('no more is asked than where the database is and what it keeps', () => {
     const environment = { NODE_ENV: 'production', DATABASE_URL, EVENT_RETENTION: '365d' };
-    expect(loadDatabaseConfig(environment)).toEqual({
+    expect(loadDatabaseConfig(environment, true)).toEqual({
       databaseUrl: DATABASE_URL,
       directDatabaseUrl: undefined,
       preparedStatements: true,
@@ -245,8 +245,8 @@ describe('of a command that only tidies the database', () => {
     const environment = {
       ...{ DATABASE_URL, DATA_DIR: '/data', TOMBSTONE_RETENTION: '30d', RETENTION_INTERVAL: '10m' },
     };
-    expect(load(environment)).toMatchObject(loadDatabaseConfig(environment));
-    expect(load({})).toMatchObject(loadDatabaseConfig({ DATABASE_URL: '' }));
+    expect(load(environment)).toMatchObject(loadDatabaseConfig(environment, true));
+    expect(load({})).toMatchObject(loadDatabaseConfig({ DATABASE_URL: '' }, true));
   });
 
   test.each<[string, NodeJS.ProcessEnv]>([
@@ -260,8 +260,8 @@ describe('of a command that only tidies the database', () => {
     ['EVENT_RETENTION', { DATABASE_URL, EVENT_RETENTION: '0d' }],
   ])('a wrong %s is refused by its name: %j', (name, environment) => {
     const message = new RegExp(`^${name}: .+$`);
-    expect(() => loadDatabaseConfig(environment)).toThrow(ConfigError);
-    expect(() => loadDatabaseConfig(environment)).toThrow(message);
+    expect(() => loadDatabaseConfig(environment, true)).toThrow(ConfigError);
+    expect(() => loadDatabaseConfig(environment, true)).toThrow(message);
   });
 });
 

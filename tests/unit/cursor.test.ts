@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { beginning, cursorOf } from '../../src/pull/cursor.ts';
+import { beginning, cursorOf } from '../../src/feed/cursor.ts';
 
 const whole = (version: number, ...entityTypes: string[]) => ({
   ...{ version, entityTypes, bootstrap: null },

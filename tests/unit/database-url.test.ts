@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findDatabaseUrlFault } from '../../src/database-url.ts';
+import { findDatabaseUrlFault } from '../../src/config/database-url.ts';
 import { refusal } from './support/config-refusal.ts';
 
 test.each([

@@ -1,10 +1,11 @@
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload as versionsOf } from '../../src/kinds/payload-versions.ts';
-import { put } from '../../src/kinds/policies.ts';
-import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
-import { type DecodedEvent, decodeEvent } from '../../src/push/decode.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload as versionsOf } from '../../src/domain/kinds/payload-versions.ts';
+import { put } from '../../src/domain/kinds/policies.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import { type DecodedEvent, decodeEvent } from '../../src/domain/decide/decode.ts';
 import { personPut, stepPut } from './support/kinds.ts';
 import { fc } from './support/property.ts';
 

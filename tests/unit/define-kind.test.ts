@@ -1,9 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { accept } from '../../src/kinds/decisions.ts';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { append, decide, patch, type Policy, put, remove } from '../../src/kinds/policies.ts';
+import { accept } from '../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import {
+  append,
+  decide,
+  patch,
+  type Policy,
+  put,
+  remove,
+} from '../../src/domain/kinds/policies.ts';
 import { personPut, stepPut } from './support/kinds.ts';
 
 const shipSchema = z.strictObject({ id: z.string(), fuel: z.number() });

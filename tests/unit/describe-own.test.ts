@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { describeOwn } from '../../src/kinds/describe-own.ts';
+import { describeOwn } from '../../src/domain/kinds/describe-own.ts';
 
 const line = z.strictObject({ sku: z.string(), quantity: z.int().min(1) });
 const schema = z.strictObject({

@@ -10,9 +10,9 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
-import { developmentSecret } from '../../src/development-secret.ts';
-import { StartFault } from '../../src/start-fault.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { developmentSecret } from '../../dev/development-secret.ts';
+import { StartFault } from '../../src/config/start-error.ts';
 
 let home: string;
 beforeEach(() => {

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { colony } from '../../src/dialects/colony.ts';
-import { freight } from '../../src/dialects/freight.ts';
-import { sales } from '../../src/dialects/sales.ts';
-import { colonyEventSchema } from '../../src/protocol/colony.ts';
-import { eventSchema } from '../../src/protocol/event.ts';
-import { freightEventSchema } from '../../src/protocol/freight.ts';
-import { findEventFault } from '../../src/protocol/json.ts';
-import { salesEventSchema } from '../../src/protocol/sales.ts';
+import { colony } from '../../src/systems/colony/dialect.ts';
+import { freight } from '../../src/systems/freight/dialect.ts';
+import { sales } from '../../src/systems/sales/dialect.ts';
+import { colonyEventSchema } from '../../src/systems/colony/wire.ts';
+import { eventSchema } from '../../src/domain/event.ts';
+import { freightEventSchema } from '../../src/systems/freight/wire.ts';
+import { findEventFault } from '../../src/domain/json-value.ts';
+import { salesEventSchema } from '../../src/systems/sales/wire.ts';
 import { almostEvents, type TicketEvent, ticketEventArbitrary } from './support/dialect-events.ts';
 import { fc } from './support/property.ts';
 

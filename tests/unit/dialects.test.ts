@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { colony } from '../../src/dialects/colony.ts';
-import { refuseDuplicate } from '../../src/dialects/dialect.ts';
-import { dialectOf, dialectsFor } from '../../src/dialects/dialect-of.ts';
-import { freight } from '../../src/dialects/freight.ts';
-import { plain } from '../../src/dialects/plain.ts';
-import { sales } from '../../src/dialects/sales.ts';
-import { RequestProblem } from '../../src/errors.ts';
-import { bundledKinds } from '../../src/kinds/registry.ts';
-import { salesEventSchema } from '../../src/protocol/sales.ts';
-import { timestampSchema } from '../../src/protocol/time.ts';
+import { colony } from '../../src/systems/colony/dialect.ts';
+import { refuseDuplicate } from '../../src/protocol/dialect.ts';
+import { dialectOf, dialectsFor } from '../../src/systems/dialects.ts';
+import { freight } from '../../src/systems/freight/dialect.ts';
+import { plain } from '../../src/protocol/plain-dialect.ts';
+import { sales } from '../../src/systems/sales/dialect.ts';
+import { RequestProblem } from '../../src/domain/errors.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
+import { salesEventSchema } from '../../src/systems/sales/wire.ts';
+import { timestampSchema } from '../../src/domain/timestamp.ts';
 
 test.each<[what: string, body: unknown, name: string]>([
   ['a bare array', [], 'colony'],

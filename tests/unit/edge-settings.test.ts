@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { refusal } from './support/config-refusal.ts';
 
 const load = (environment: NodeJS.ProcessEnv) =>

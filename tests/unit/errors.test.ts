@@ -4,7 +4,7 @@ import {
   type ProblemCode,
   RequestProblem,
   requestProblems,
-} from '../../src/errors.ts';
+} from '../../src/domain/errors.ts';
 import { problemSchema, toProblem } from '../../src/protocol/problem.ts';
 
 interface Entry {

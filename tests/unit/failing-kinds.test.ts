@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
-import type { EventFailure } from '../../src/errors.ts';
-import type { DecodedEvent, DecodeResult } from '../../src/push/decode.ts';
-import { FailingKinds } from '../../src/push/failing-kinds.ts';
-import type { EventOutcome } from '../../src/push/outcome.ts';
+import type { EventFailure } from '../../src/domain/errors.ts';
+import type { DecodedEvent, DecodeResult } from '../../src/domain/decide/decode.ts';
+import { FailingKinds } from '../../src/ingest/failing-kinds.ts';
+import type { EventOutcome } from '../../src/domain/decide/outcome.ts';
 
 const second = 1_000;
 const minute = 60 * second;

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { createGathering } from '../../src/admission/gathering.ts';
+import { createGathering } from '../../src/scheduling/micro-batching.ts';
 
 /** A crowd that grows as the test says; `started` has its size at each start. */
 function driveGathering(isDue: () => boolean = () => false) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { RequestProblem } from '../../src/errors.ts';
+import { RequestProblem } from '../../src/domain/errors.ts';
 import { answerOf, type Commits, driveCommits } from './support/commits.ts';
 
 /** As after the database waited for a lock: for a group, and for one batch after all its tries. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RequestProblem } from '../../src/errors.ts';
+import { RequestProblem } from '../../src/domain/errors.ts';
 import { answerOf, type Commits, driveCommits } from './support/commits.ts';
 import { fc } from './support/property.ts';
 

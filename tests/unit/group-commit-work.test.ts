@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { TooMuchWork } from '../../src/admission/pace.ts';
-import type { Batch } from '../../src/push/batch.ts';
-import { createExpectedBytes } from '../../src/push/expected-bytes.ts';
-import type { RecordState, TenantSnapshot } from '../../src/storage/store.ts';
+import { TooMuchWork } from '../../src/scheduling/work-budget.ts';
+import type { Batch } from '../../src/domain/decide/batch.ts';
+import { createExpectedBytes } from '../../src/ingest/expected-bytes.ts';
+import type { RecordState } from '../../src/domain/record.ts';
+import type { TenantSnapshot } from '../../src/domain/decide/tenant-plan.ts';
 import { answerOf, batchOf, driveCommits, endTurns } from './support/commits.ts';
 
 const tooMuch = () => new TooMuchWork('more than 1 ms of work');

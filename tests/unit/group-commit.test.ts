@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { RequestProblem } from '../../src/errors.ts';
+import { RequestProblem } from '../../src/domain/errors.ts';
 import { answerOf, type Commits, driveCommits, endTurns } from './support/commits.ts';
 
 async function submitAll(commits: Commits, ...names: readonly string[]): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { identifierSchema, readIdentifier } from '../../src/protocol/text.ts';
+import { identifierSchema, readIdentifier } from '../../src/domain/identifier.ts';
 import { fc } from './support/property.ts';
 
 const isTaken = (text: string) => identifierSchema.safeParse(text).success;

@@ -12,10 +12,12 @@ test('the image runs as a user that is not root, by number', () => {
   expect(image).not.toMatch(/--chown|chmod/);
 });
 
-test('the image starts the service as npm start does', () => {
+test('the image starts the service as npm start does, without the tools of development', () => {
   const { start } = JSON.parse(read('package.json')).scripts;
   const [, command = ''] = /^CMD (\[.*\])$/m.exec(image) ?? [];
-  expect(`exec ${JSON.parse(command).join(' ')}`).toBe(start);
+  const ofTheImage = start.replace('./dev/register.mjs', './src/cli/check-node.mjs');
+  expect(`exec ${JSON.parse(command).join(' ')}`).toBe(ofTheImage);
+  expect(read('.dockerignore')).not.toMatch(/^!dev/m);
 });
 
 test('the image holds no tools of development, and is given no secret while it is built', () => {

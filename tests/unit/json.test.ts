@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { RequestProblem } from '../../src/errors.ts';
-import { findEventFault, findUnstorable, parseJsonBody } from '../../src/protocol/json.ts';
+import { RequestProblem } from '../../src/domain/errors.ts';
+import { findEventFault, findUnstorable } from '../../src/domain/json-value.ts';
+import { parseJsonBody } from '../../src/protocol/json-body.ts';
 import { fc } from './support/property.ts';
 
 function refusal(body: Buffer | string): string {

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
-import { bundledKinds } from '../../src/kinds/registry.ts';
-import { loadKinds } from '../../src/kinds-file.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { bundledKinds } from '../../src/systems/bundled.ts';
+import { loadKinds } from '../../src/service/load-kinds.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const imports = `import { append, bundledKinds, defineKind, payload, put } from 'landfall';
@@ -140,7 +140,7 @@ describe('a module of kinds is taken', () => {
 /** What each file comes to in one process of Node: its kinds' names, or why it is refused. */
 async function load(cwd: string, ...files: readonly string[]): Promise<Record<string, string>> {
   const script = `
-    const { loadKinds } = await import(${JSON.stringify(join(root, 'src/kinds-file.ts'))});
+    const { loadKinds } = await import(${JSON.stringify(join(root, 'src/service/load-kinds.ts'))});
     const found = {};
     for (const file of process.argv.slice(1)) {
       found[file] = await loadKinds(file).then(

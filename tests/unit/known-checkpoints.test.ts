@@ -1,7 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createCheckpointCodec } from '../../src/protocol/checkpoint.ts';
-import { rememberCheckpoints } from '../../src/pull/known-checkpoints.ts';
+import { rememberCheckpoints } from '../../src/feed/checkpoint-cache.ts';
 
 /** A real codec that notes what it had to read. */
 function counting() {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { rememberTokens } from '../../src/known-tokens.ts';
+import { rememberTokens } from '../../src/http/auth/verified-tokens.ts';
 
 function counting() {
   const verified: string[] = [];

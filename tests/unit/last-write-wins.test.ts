@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { type Contended, after, canPatch, settle } from '../../src/push/last-write-wins.ts';
-import type { Stamp } from '../../src/storage/store.ts';
+import {
+  type Contended,
+  after,
+  canPatch,
+  settle,
+} from '../../src/domain/decide/last-write-wins.ts';
+import type { Stamp } from '../../src/domain/record.ts';
 import { fc } from './support/property.ts';
 import {
   arrive,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLasting } from '../../src/admission/lasting.ts';
+import { createLasting } from '../../src/http/limits/sustained-value.ts';
 
 function after(...samples: readonly number[]): number {
   const delay = createLasting();

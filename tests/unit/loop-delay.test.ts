@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { type LoopDelay, watchLoopDelay } from '../../src/admission/loop-delay.ts';
+import { type LoopDelay, watchLoopDelay } from '../../src/http/limits/loop-delay.ts';
 
 let delay: LoopDelay;
 beforeEach(() => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { patch, put, strict } from '../../src/kinds/policies.ts';
-import { rehearse } from '../../src/rehearse.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { patch, put, strict } from '../../src/domain/kinds/policies.ts';
+import { rehearse } from '../../src/testing/rehearse.ts';
 
 const id = { id: z.string() };
 const v1 = z.strictObject({ ...id, title: z.string() });

@@ -1,16 +1,17 @@
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineKind, type Kind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { create, patch, put, strict } from '../../src/kinds/policies.ts';
-import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
-import { buildDocument } from '../../src/openapi/document.ts';
-import { chooseExamples, readExamples } from '../../src/openapi/examples.ts';
-import { sampleOf } from '../../src/openapi/sample.ts';
-import { identifierSchema } from '../../src/protocol/text.ts';
+import { defineKind, type Kind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { create, patch, put, strict } from '../../src/domain/kinds/policies.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import { buildDocument } from '../../src/http/openapi/document.ts';
+import { chooseExamples, readExamples } from '../../src/http/openapi/examples.ts';
+import { sampleOf } from '../../src/http/openapi/sample.ts';
+import { identifierSchema } from '../../src/domain/identifier.ts';
 import { personPut, stepPut } from './support/kinds.ts';
 
 const book = { entityType: 'book', entityId: ({ bookId }: { bookId: string }) => bookId };

@@ -1,15 +1,16 @@
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { readFileSync } from 'node:fs';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { eventFailures, requestProblems } from '../../src/errors.ts';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { remove } from '../../src/kinds/policies.ts';
-import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
-import { buildDocument } from '../../src/openapi/document.ts';
-import { type Examples, readExamples } from '../../src/openapi/examples.ts';
-import { renderFiles } from '../../src/openapi/render.ts';
+import { eventFailures, requestProblems } from '../../src/domain/errors.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { remove } from '../../src/domain/kinds/policies.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import { buildDocument } from '../../src/http/openapi/document.ts';
+import { type Examples, readExamples } from '../../src/http/openapi/examples.ts';
+import { renderFiles } from '../../src/http/openapi/render.ts';
 import { openapi, schemaErrors } from '../setup/documented.ts';
 
 const projectFile = (path: string) =>

@@ -6,7 +6,7 @@ const projectFile = (path: string) => readFileSync(new URL(path, root), 'utf8');
 const page = projectFile('docs/operating.md');
 
 test('every event that the service logs has its heading in docs/operating.md, and no other', () => {
-  const sources = globSync('src/**/*.ts', { cwd: root, exclude: ['src/generated/**'] });
+  const sources = globSync('{src,dev}/**/*.ts', { cwd: root, exclude: ['src/generated/**'] });
   const named = sources.flatMap((path) => [
     ...projectFile(path).matchAll(/\bevent(?::| =) [^,;\n]*/g),
   ]);
@@ -18,7 +18,9 @@ test('every event that the service logs has its heading in docs/operating.md, an
 });
 
 test('every variable that the service reads is in .env.example and in docs/operating.md', () => {
-  const variables = [...projectFile('src/environment.ts').matchAll(/^ {2}([A-Z][A-Z_]+):/gm)];
+  const variables = [
+    ...projectFile('src/config/environment.ts').matchAll(/^ {2}([A-Z][A-Z_]+):/gm),
+  ];
   expect(variables.length).toBeGreaterThan(10);
   for (const [, name] of variables) {
     expect(projectFile('.env.example')).toMatch(new RegExp(`^#? ?${name}=`, 'm'));

@@ -1,7 +1,7 @@
 import { setImmediate as endTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { startPace, TooMuchWork } from '../../src/admission/pace.ts';
-import { RequestProblem } from '../../src/errors.ts';
+import { startPace, TooMuchWork } from '../../src/scheduling/work-budget.ts';
+import { RequestProblem } from '../../src/domain/errors.ts';
 
 /** Works, and does not only wait. */
 function work(milliseconds: number): void {

@@ -1,17 +1,24 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { accept, patchRecord, putRecord, reject } from '../../src/kinds/decisions.ts';
-import { defineKind, type KindDefinition } from '../../src/kinds/define-kind.ts';
-import type { EventContext, RecordView } from '../../src/kinds/intent.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { append, decide, patch, type Policy, put, remove } from '../../src/kinds/policies.ts';
-import { createRegistry } from '../../src/kinds/registry.ts';
-import type { Occurrence } from '../../src/push/apply.ts';
-import { createBatch } from '../../src/push/batch.ts';
-import { decodeEvent } from '../../src/push/decode.ts';
-import { Draft, type DraftRecord, toState } from '../../src/push/draft.ts';
-import { planMerge, planWrites } from '../../src/push/plan-writes.ts';
-import { RecordData } from '../../src/push/record-data.ts';
+import { accept, patchRecord, putRecord, reject } from '../../src/domain/kinds/decisions.ts';
+import { defineKind, type KindDefinition } from '../../src/domain/kinds/define-kind.ts';
+import type { EventContext, RecordView } from '../../src/domain/kinds/intent.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import {
+  append,
+  decide,
+  patch,
+  type Policy,
+  put,
+  remove,
+} from '../../src/domain/kinds/policies.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import type { Occurrence } from '../../src/domain/decide/apply.ts';
+import { createBatch } from '../../src/domain/decide/batch.ts';
+import { decodeEvent } from '../../src/domain/decide/decode.ts';
+import { Draft, type DraftRecord, toState } from '../../src/domain/decide/draft.ts';
+import { planMerge, planWrites } from '../../src/domain/decide/plan-writes.ts';
+import { RecordData } from '../../src/domain/decide/record-data.ts';
 
 const jobSchema = z.strictObject({ id: z.string(), name: z.string() });
 type Job = z.infer<typeof jobSchema>;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { accept, patchRecord, putRecord, removeRecord } from '../../src/kinds/decisions.ts';
-import { differingFields } from '../../src/kinds/differing-fields.ts';
-import type { EventContext, Fields } from '../../src/kinds/intent.ts';
+import { accept, patchRecord, putRecord, removeRecord } from '../../src/domain/kinds/decisions.ts';
+import { differingFields } from '../../src/domain/kinds/differing-fields.ts';
+import type { EventContext, Fields } from '../../src/domain/kinds/intent.ts';
 import {
   append,
   create,
@@ -11,7 +11,7 @@ import {
   put,
   remove,
   strict,
-} from '../../src/kinds/policies.ts';
+} from '../../src/domain/kinds/policies.ts';
 
 interface Move {
   readonly id: string;

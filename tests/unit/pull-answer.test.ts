@@ -1,7 +1,8 @@
+import type { StoredRecord } from '../../src/domain/record.ts';
 import { expect, test } from 'vitest';
 import { printPullAnswer, pullAnswerSchema } from '../../src/protocol/pull.ts';
-import { recordSchema, type StoredRecord, toRecord } from '../../src/protocol/record.ts';
-import { identifierSchema } from '../../src/protocol/text.ts';
+import { recordSchema, toRecord } from '../../src/protocol/record.ts';
+import { identifierSchema } from '../../src/domain/identifier.ts';
 import { fc } from './support/property.ts';
 
 /** The years that a time in an answer can have: a client's clock may be off by two centuries. */

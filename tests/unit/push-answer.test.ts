@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { sales } from '../../src/dialects/sales.ts';
+import { sales } from '../../src/systems/sales/dialect.ts';
 import { type PushAnswer, pushAnswerSchema } from '../../src/protocol/push.ts';
-import { printPushAnswer, type Unprinted } from '../../src/protocol/push-answer.ts';
-import type { StoredRecord } from '../../src/protocol/record.ts';
-import { salesPushAnswerSchema } from '../../src/protocol/sales.ts';
+import { printPushAnswer, type Unprinted } from '../../src/protocol/print-push-answer.ts';
+import type { StoredRecord } from '../../src/domain/record.ts';
+import { salesPushAnswerSchema } from '../../src/systems/sales/wire.ts';
 
 type Answer = Unprinted<PushAnswer>;
 

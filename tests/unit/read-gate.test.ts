@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createReadGate, type ReadGateOptions } from '../../src/admission/read-gate.ts';
+import { createReadGate, type ReadGateOptions } from '../../src/http/limits/read-limiter.ts';
 
 const bounds = {
   ...{ lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, maxGroupTenants: Infinity },

@@ -5,7 +5,7 @@ import {
   createReadGate,
   type Reader,
   type ReadGateOptions,
-} from '../../src/admission/read-gate.ts';
+} from '../../src/http/limits/read-limiter.ts';
 
 const bounds = {
   ...{ lanes: 1, maxTenantReads: 10, maxQueuedReads: 100, maxGroupTenants: Infinity },

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import type { Fields } from '../../src/kinds/intent.ts';
-import { canonicalJson } from '../../src/protocol/canonical-json.ts';
-import { RecordData } from '../../src/push/record-data.ts';
+import type { Fields } from '../../src/domain/kinds/intent.ts';
+import { canonicalJson } from '../../src/domain/canonical-json.ts';
+import { RecordData } from '../../src/domain/decide/record-data.ts';
 import { fc } from './support/property.ts';
 
 const names = fc.oneof(fc.constantFrom('a', 'b', '__proto__', 'constructor', 'é"\\'), fc.string());

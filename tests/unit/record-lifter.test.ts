@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineKind, type KindDefinition } from '../../src/kinds/define-kind.ts';
-import { type EntityType, entityType, recordData } from '../../src/kinds/entity-type.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { put } from '../../src/kinds/policies.ts';
-import { RecordLifter, showRecords } from '../../src/kinds/record-lifter.ts';
-import { createRegistry } from '../../src/kinds/registry.ts';
-import { liftState } from '../../src/push/lift-state.ts';
-import type { RecordState, Stamp } from '../../src/storage/store.ts';
+import { defineKind, type KindDefinition } from '../../src/domain/kinds/define-kind.ts';
+import { type EntityType, entityType, recordData } from '../../src/domain/kinds/entity-type.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { put } from '../../src/domain/kinds/policies.ts';
+import { RecordLifter, showRecords } from '../../src/domain/kinds/record-lifter.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import { liftState } from '../../src/domain/decide/lift-state.ts';
+import type { RecordState, Stamp } from '../../src/domain/record.ts';
 
 const v1 = z.strictObject({ label: z.string(), note: z.string().optional() });
 const v2 = z.strictObject({ title: z.string(), note: z.string().optional() });

@@ -1,5 +1,6 @@
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { expect, test } from 'vitest';
-import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { personPut, stepPut } from './support/kinds.ts';
 
 test('a kind is found by its name', () => {

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { accept, patchRecord, putRecord, reject } from '../../src/kinds/decisions.ts';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { entityType as typeOf, recordData } from '../../src/kinds/entity-type.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { append, decide, patch, put, remove } from '../../src/kinds/policies.ts';
-import { rehearse } from '../../src/rehearse.ts';
+import { accept, patchRecord, putRecord, reject } from '../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { entityType as typeOf, recordData } from '../../src/domain/kinds/entity-type.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { append, decide, patch, put, remove } from '../../src/domain/kinds/policies.ts';
+import { rehearse } from '../../src/testing/rehearse.ts';
 
 const idSchema = z.strictObject({ id: z.string() });
 const cup = { entityType: 'cup', entityId: ({ id }: { readonly id: string }) => id };

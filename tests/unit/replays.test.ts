@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createReplayCounter } from '../../src/push/replays.ts';
-import type { BatchDecision, EventOutcome } from '../../src/push/outcome.ts';
-import type { ReplayCount } from '../../src/storage/audit.ts';
+import { createReplayCounter } from '../../src/ingest/resend-counter.ts';
+import type { BatchDecision, EventOutcome } from '../../src/domain/decide/outcome.ts';
+import type { ReplayCount } from '../../src/audit/audit-store.ts';
 import { batchOf } from './support/commits.ts';
 
 beforeEach(() => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { createRegistry } from '../../src/kinds/registry.ts';
-import { fingerprintOf, toResolutionEvent } from '../../src/conflicts/resolution-event.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import { fingerprintOf, toResolutionEvent } from '../../src/audit/resolution-event.ts';
 import { noteKinds, pagePut } from '../model/audit-kinds.ts';
 
 const kinds = createRegistry([...noteKinds, pagePut]);

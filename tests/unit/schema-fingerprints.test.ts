@@ -1,12 +1,13 @@
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineKind } from '../../src/kinds/define-kind.ts';
-import { entityType, recordData } from '../../src/kinds/entity-type.ts';
-import { payload } from '../../src/kinds/payload-versions.ts';
-import { put } from '../../src/kinds/policies.ts';
-import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
-import { describeDifferences } from '../../src/kinds/schema-differences.ts';
-import { shippedSchemas } from '../../src/kinds/schema-fingerprints.ts';
+import { defineKind } from '../../src/domain/kinds/define-kind.ts';
+import { entityType, recordData } from '../../src/domain/kinds/entity-type.ts';
+import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { put } from '../../src/domain/kinds/policies.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import { describeDifferences } from '../../src/domain/kinds/schema-differences.ts';
+import { shippedSchemas } from '../../src/domain/kinds/schema-fingerprints.ts';
 
 const kindOf = (schema: z.ZodType) =>
   defineKind({

@@ -1,6 +1,6 @@
 import { createECDH, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { findSecretFault } from '../../src/secret-fault.ts';
+import { findSecretFault } from '../../src/config/jwt-secret.ts';
 import { refusal } from './support/config-refusal.ts';
 import { fc } from './support/property.ts';
 

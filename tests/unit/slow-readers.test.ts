@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { watchSlowReaders } from '../../src/admission/slow-readers.ts';
+import { watchSlowReaders } from '../../src/http/limits/slow-readers.ts';
 
 /** Larger than what the systems of both sides take by themselves. */
 const answer = Buffer.alloc(64_000_000, 'x');

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatMicros, timestampSchema } from '../../src/protocol/time.ts';
+import { formatMicros, timestampSchema } from '../../src/domain/timestamp.ts';
 import { fc } from './support/property.ts';
 
 describe('a timestamp', () => {

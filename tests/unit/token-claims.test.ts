@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readClaim, readClaims } from '../../src/token-claims.ts';
+import { readClaim, readClaims } from '../../src/http/auth/token-claims.ts';
 import { fc } from './support/property.ts';
 
 const url = 'https://app.example/tenant';

@@ -1,7 +1,8 @@
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { expect, test } from 'vitest';
-import { loadConfig } from '../../src/config.ts';
-import { bundledKinds, createRegistry } from '../../src/kinds/registry.ts';
-import { welcome } from '../../src/welcome.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { createRegistry } from '../../src/domain/kinds/registry.ts';
+import { welcome } from '../../dev/welcome.ts';
 
 const secret = 'a secret of thirty-two characters';
 const registry = createRegistry(bundledKinds);

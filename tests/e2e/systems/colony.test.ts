@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { catalogue, type Category, type Price } from '../../../src/kinds/colony/catalogue.ts';
+import { catalogue, type Category, type Price } from '../../../src/systems/colony/catalogue.ts';
 import { colonyDialect, colonyKinds } from '../../outbox/colony.ts';
 import { drain } from '../../outbox/drain.ts';
 import type { Outbox } from '../../outbox/outbox.ts';

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Device } from '../../checker/device.ts';
 import { put } from '../../model/events.ts';
-import { processMark } from '../../../src/storage/embedded/processes.ts';
+import { processMark } from '../../../dev/embedded-postgres/processes.ts';
 import { makeDataDir, removeDataDir } from '../../setup/postgres.ts';
 import { type PostgresProcess, startPostgres } from '../../setup/postgres-process.ts';
 import { createSmallDisk, type SmallDisk } from '../../setup/small-disk.ts';

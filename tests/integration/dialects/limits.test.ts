@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
-import { salesPushAnswerSchema } from '../../../src/protocol/sales.ts';
+import { salesPushAnswerSchema } from '../../../src/systems/sales/wire.ts';
 import { runs } from '../../model/histories.ts';
 import { refusalOf } from '../../model/refusal.ts';
 import { createTenant, expectShape } from '../../model/tenant.ts';

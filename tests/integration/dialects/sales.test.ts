@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { salesPushAnswerSchema } from '../../../src/protocol/sales.ts';
+import { salesPushAnswerSchema } from '../../../src/systems/sales/wire.ts';
 import { createTenant, expectShape, type Tenant } from '../../model/tenant.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { append, decide, type Policy, patch, put } from '../../../src/kinds/policies.ts';
-import { bundledKinds } from '../../../src/kinds/registry.ts';
-import { rehearse } from '../../../src/rehearse.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { append, decide, type Policy, patch, put } from '../../../src/domain/kinds/policies.ts';
+import { bundledKinds } from '../../../src/systems/bundled.ts';
+import { rehearse } from '../../../src/testing/rehearse.ts';
 import { auditOf } from '../../model/audit.ts';
 import { nextKey, put as putNote, type SentEvent } from '../../model/events.ts';
 import { createTenant } from '../../model/tenant.ts';

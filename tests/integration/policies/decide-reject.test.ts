@@ -5,7 +5,7 @@ import {
   putRecord,
   reject,
   removeRecord,
-} from '../../../src/kinds/decisions.ts';
+} from '../../../src/domain/kinds/decisions.ts';
 import { createTenant } from '../../model/tenant.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';
 import { orderedKind, other, play, type Script, scriptKind } from './scripts.ts';

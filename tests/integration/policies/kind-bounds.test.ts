@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { accept, patchRecord } from '../../../src/kinds/decisions.ts';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { append, decide, patch, put } from '../../../src/kinds/policies.ts';
-import { bundledKinds } from '../../../src/kinds/registry.ts';
-import { rehearse } from '../../../src/rehearse.ts';
+import { accept, patchRecord } from '../../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { append, decide, patch, put } from '../../../src/domain/kinds/policies.ts';
+import { bundledKinds } from '../../../src/systems/bundled.ts';
+import { rehearse } from '../../../src/testing/rehearse.ts';
 import { nextKey, put as putNote, type SentEvent } from '../../model/events.ts';
 import { createTenant, type Tenant } from '../../model/tenant.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';

@@ -5,12 +5,12 @@ import {
   putRecord,
   reject,
   removeRecord,
-} from '../../../src/kinds/decisions.ts';
-import type { Records, Write } from '../../../src/kinds/intent.ts';
-import type { EntityRef } from '../../../src/protocol/record.ts';
+} from '../../../src/domain/kinds/decisions.ts';
+import type { Records, Write } from '../../../src/domain/kinds/intent.ts';
+import type { EntityRef } from '../../../src/domain/record.ts';
+import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { put } from '../../model/events.ts';
 import { createTenant } from '../../model/tenant.ts';
-import { bundledKinds } from '../../../src/kinds/registry.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';
 import { other, play, readingKind, type Script, scriptKind, writingKinds } from './scripts.ts';
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { accept, putRecord, reject } from '../../../src/kinds/decisions.ts';
-import { defineKind, type Kind } from '../../../src/kinds/define-kind.ts';
-import { entityType, recordData } from '../../../src/kinds/entity-type.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { append, decide, patch, put, remove, strict } from '../../../src/kinds/policies.ts';
+import { accept, putRecord, reject } from '../../../src/domain/kinds/decisions.ts';
+import { defineKind, type Kind } from '../../../src/domain/kinds/define-kind.ts';
+import { entityType, recordData } from '../../../src/domain/kinds/entity-type.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { append, decide, patch, put, remove, strict } from '../../../src/domain/kinds/policies.ts';
 import { nextKey, type SentEvent } from '../../model/events.ts';
 import { createTenant, type Tenant } from '../../model/tenant.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';

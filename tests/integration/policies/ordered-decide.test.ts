@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accept, putRecord, removeRecord } from '../../../src/kinds/decisions.ts';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { decide } from '../../../src/kinds/policies.ts';
+import { accept, putRecord, removeRecord } from '../../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { decide } from '../../../src/domain/kinds/policies.ts';
 import { nextKey, type SentEvent } from '../../model/events.ts';
 import { createTenant } from '../../model/tenant.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import type { EventContext, Fields, RecordView } from '../../../src/kinds/intent.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { patch, put, remove, strict } from '../../../src/kinds/policies.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import type { EventContext, Fields, RecordView } from '../../../src/domain/kinds/intent.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { patch, put, remove, strict } from '../../../src/domain/kinds/policies.ts';
 import { nextKey, type SentEvent } from '../../model/events.ts';
 import { createTenant, type Tenant } from '../../model/tenant.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';

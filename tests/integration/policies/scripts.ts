@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { accept, putRecord } from '../../../src/kinds/decisions.ts';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import type { Decision, EventContext, Fields, Records } from '../../../src/kinds/intent.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { append, decide, put } from '../../../src/kinds/policies.ts';
-import type { EntityRef } from '../../../src/protocol/record.ts';
+import { accept, putRecord } from '../../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import type { Decision, EventContext, Fields, Records } from '../../../src/domain/kinds/intent.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { append, decide, put } from '../../../src/domain/kinds/policies.ts';
+import type { EntityRef } from '../../../src/domain/record.ts';
 import { nextKey, type SentEvent } from '../../model/events.ts';
 
 /** What a kind's own code may do wrong, past its types too: it may be plain JavaScript. */

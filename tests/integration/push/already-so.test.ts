@@ -3,7 +3,7 @@ import { auditOf } from '../../model/audit.ts';
 import { documentKinds } from '../../model/documents.ts';
 import { nextKey, patch, put, remove, type SentEvent } from '../../model/events.ts';
 import { createTenant } from '../../model/tenant.ts';
-import { bundledKinds } from '../../../src/kinds/registry.ts';
+import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';
 
 let service: TestApp;

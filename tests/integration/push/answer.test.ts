@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { eventFailures } from '../../../src/errors.ts';
+import { eventFailures } from '../../../src/domain/errors.ts';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
 import { patch, put, remove } from '../../model/events.ts';
 import { createTenant, expectShape } from '../../model/tenant.ts';

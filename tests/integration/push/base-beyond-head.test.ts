@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { put as putPolicy, strict } from '../../../src/kinds/policies.ts';
-import { bundledKinds } from '../../../src/kinds/registry.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { put as putPolicy, strict } from '../../../src/domain/kinds/policies.ts';
+import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { auditOf } from '../../model/audit.ts';
 import { nextKey, patch, put, remove } from '../../model/events.ts';
 import { createTenant } from '../../model/tenant.ts';

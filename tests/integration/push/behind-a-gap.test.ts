@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import type { Fields } from '../../../src/kinds/intent.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { append } from '../../../src/kinds/policies.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import type { Fields } from '../../../src/domain/kinds/intent.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { append } from '../../../src/domain/kinds/policies.ts';
 import { nextKey, type SentEvent } from '../../model/events.ts';
 import { createTenant, type Tenant } from '../../model/tenant.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { append } from '../../../src/kinds/policies.ts';
-import { bundledKinds } from '../../../src/kinds/registry.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { append } from '../../../src/domain/kinds/policies.ts';
+import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { put } from '../../model/events.ts';
 import { createTenant, type Tenant } from '../../model/tenant.ts';
 import { startApp, type TestApp } from '../../setup/app.ts';

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { put as putPolicy } from '../../../src/kinds/policies.ts';
-import { bundledKinds } from '../../../src/kinds/registry.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { put as putPolicy } from '../../../src/domain/kinds/policies.ts';
+import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { another, patch, put, remove, type SentEvent } from '../../model/events.ts';
 import { createTenant, expectShape, saidOf } from '../../model/tenant.ts';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';

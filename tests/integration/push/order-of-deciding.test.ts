@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bundledKinds } from '../../../src/kinds/registry.ts';
+import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { documentKinds } from '../../model/documents.ts';
 import { another, nextKey, patch, put, remove, type SentEvent } from '../../model/events.ts';
 import { createTenant } from '../../model/tenant.ts';

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { defineKind } from '../../../src/kinds/define-kind.ts';
-import { payload } from '../../../src/kinds/payload-versions.ts';
-import { patch as patchPolicy, put as putPolicy } from '../../../src/kinds/policies.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { patch as patchPolicy, put as putPolicy } from '../../../src/domain/kinds/policies.ts';
 import { documentKinds, e1, type Fields } from '../../model/documents.ts';
 import { nextKey, type SentEvent } from '../../model/events.ts';
 import { createTenant, type Tenant } from '../../model/tenant.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { catalogue, type Category } from '../../../src/kinds/colony/catalogue.ts';
+import { catalogue, type Category } from '../../../src/systems/colony/catalogue.ts';
 import { runs } from '../../model/histories.ts';
 import { fc } from '../support/property.ts';
 import { codesOf, MemoryTenant, type Sent } from './support/memory-tenant.ts';

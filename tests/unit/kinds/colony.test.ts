@@ -1,10 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { catalogue } from '../../../src/kinds/colony/catalogue.ts';
-import { empirePut } from '../../../src/kinds/colony/empire.ts';
-import { locationPut } from '../../../src/kinds/colony/location.ts';
-import { researchQueue, structureBuild, unitTrain } from '../../../src/kinds/colony/queue-item.ts';
-import { retryOf } from '../../../src/errors.ts';
-import type { EventOutcome } from '../../../src/push/outcome.ts';
+import { catalogue } from '../../../src/systems/colony/catalogue.ts';
+import { empirePut } from '../../../src/systems/colony/empire.ts';
+import { locationPut } from '../../../src/systems/colony/location.ts';
+import {
+  researchQueue,
+  structureBuild,
+  unitTrain,
+} from '../../../src/systems/colony/queue-item.ts';
+import { retryOf } from '../../../src/domain/errors.ts';
+import type { EventOutcome } from '../../../src/domain/decide/outcome.ts';
 import { codesOf, faultOf, MemoryTenant } from './support/memory-tenant.ts';
 
 const home = 'A00:12:34:05';

@@ -1,5 +1,6 @@
+import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { describe, expect, test } from 'vitest';
-import { createRegistry, bundledKinds } from '../../../src/kinds/registry.ts';
+import { createRegistry } from '../../../src/domain/kinds/registry.ts';
 import { codesOf, faultOf, MemoryTenant } from './support/memory-tenant.ts';
 
 const shipment = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mergeCustomer } from '../../../src/kinds/pos/merge-customer.ts';
+import { mergeCustomer } from '../../../src/systems/pos/merge-customer.ts';
 import { codesOf, faultOf, MemoryTenant } from './support/memory-tenant.ts';
 
 type Data = Readonly<Record<string, unknown>>;

@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
-import { type Batch, createBatch } from '../../../src/push/batch.ts';
+import { type Batch, createBatch } from '../../../src/domain/decide/batch.ts';
 import {
   type Committed,
   createGroupCommit,
   type GroupCommitOptions,
-} from '../../../src/push/group-commit.ts';
+} from '../../../src/ingest/commit-queue.ts';
 
 /** A transaction under way, which the test ends by hand. */
 export interface Group {

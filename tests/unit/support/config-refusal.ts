@@ -1,4 +1,4 @@
-import { ConfigError, loadConfig } from '../../../src/config.ts';
+import { ConfigError, loadConfig } from '../../../src/config/config.ts';
 
 /** What is said of an environment that describes no service. Throws where it is taken. */
 export function refusal(environment: NodeJS.ProcessEnv): string {

@@ -1,13 +1,13 @@
-import type { Fields, Write } from '../../../src/kinds/intent.ts';
-import type { JsonValue } from '../../../src/protocol/json.ts';
+import type { Fields, Write } from '../../../src/domain/kinds/intent.ts';
+import type { JsonValue } from '../../../src/domain/json-value.ts';
+import type { Stamp } from '../../../src/domain/record.ts';
 import {
   type Contended,
   canPatch,
   type Settled,
   settle,
-} from '../../../src/push/last-write-wins.ts';
-import { RecordData } from '../../../src/push/record-data.ts';
-import type { Stamp } from '../../../src/storage/store.ts';
+} from '../../../src/domain/decide/last-write-wins.ts';
+import { RecordData } from '../../../src/domain/decide/record-data.ts';
 import { fc } from './property.ts';
 
 export interface Sent {

@@ -1,16 +1,12 @@
-import { bundledKinds, createRegistry } from '../../../../src/kinds/registry.ts';
-import type { Fields } from '../../../../src/kinds/intent.ts';
-import { type EntityRef, entityKey } from '../../../../src/protocol/record.ts';
-import { createBatch } from '../../../../src/push/batch.ts';
-import { decideTenant } from '../../../../src/push/decide.ts';
-import { decodeEvent } from '../../../../src/push/decode.ts';
-import type { EventOutcome } from '../../../../src/push/outcome.ts';
-import type {
-  EventProof,
-  EventRow,
-  KnownEvent,
-  RecordState,
-} from '../../../../src/storage/store.ts';
+import { createRegistry } from '../../../../src/domain/kinds/registry.ts';
+import type { Fields } from '../../../../src/domain/kinds/intent.ts';
+import { bundledKinds } from '../../../../src/systems/bundled.ts';
+import { entityKey, type EntityRef, type RecordState } from '../../../../src/domain/record.ts';
+import type { EventProof, EventRow, KnownEvent } from '../../../../src/domain/stored-event.ts';
+import { createBatch } from '../../../../src/domain/decide/batch.ts';
+import { decideTenant } from '../../../../src/domain/decide/decide-batch.ts';
+import { decodeEvent } from '../../../../src/domain/decide/decode.ts';
+import type { EventOutcome } from '../../../../src/domain/decide/outcome.ts';
 
 const registry = createRegistry(bundledKinds);
 const decideRules = { maxEventAgeMs: null, maxRecordLength: 131_072, lifter: registry.records };

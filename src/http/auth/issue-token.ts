@@ -1,0 +1,48 @@
+import { createSigner } from 'fast-jwt';
+import type { AuthConfig } from '../../config/config.ts';
+
+export interface TokenRequest {
+  readonly tenant: string;
+  /** Null for a token without a device. */
+  readonly device: string | null;
+  readonly subject: string;
+  /** Separated by spaces. */
+  readonly scope: string;
+  readonly ttlMs: number;
+}
+
+/** What of the settings a token is made by. */
+export type SignerConfig =
+  | Pick<Extract<AuthConfig, { mode: 'jwks' }>, 'mode'>
+  | Pick<
+      Extract<AuthConfig, { mode: 'secret' }>,
+      'mode' | 'secret' | 'claims' | 'issuer' | 'audience'
+    >;
+
+export const everyScope = 'sync:push sync:pull';
+
+/**
+ * Signs a token that this service accepts: for development, tests and hand-made calls.
+ *
+ * @throws Error where the issuer is somebody else (JWKS_URL)
+ */
+export function issueToken(config: SignerConfig, request: TokenRequest): string {
+  if (config.mode === 'jwks') {
+    throw new Error('JWKS_URL is set: tokens come from its issuer, this service cannot sign them');
+  }
+  const { claims } = config;
+  const sign = createSigner({
+    key: config.secret,
+    algorithm: 'HS256',
+    expiresIn: request.ttlMs,
+    ...(config.issuer !== undefined && { iss: config.issuer }),
+    ...(config.audience !== undefined && { aud: config.audience }),
+  });
+  return sign({
+    [claims.scopes[0] ?? 'scope']: request.scope,
+    ...(request.device !== null && { [claims.device]: request.device }),
+    [claims.subject]: request.subject,
+    // Last: where it is the subject's claim too, that is what it says.
+    [claims.tenant]: request.tenant,
+  });
+}

@@ -1,0 +1,166 @@
+import { z } from 'zod';
+import type { Dialect } from '../../protocol/dialect.ts';
+import { eventFailures } from '../../domain/errors.ts';
+import type { KindRegistry } from '../../domain/kinds/registry.ts';
+import {
+  conflictsAnswerSchema,
+  conflictSchema,
+  resolutionAnswerSchema,
+  resolutionRequestSchema,
+} from '../../protocol/conflict.ts';
+import { eventSchema } from '../../domain/event.ts';
+import { historyAnswerSchema } from '../../protocol/history.ts';
+import { problemSchema } from '../../protocol/problem.ts';
+import { pullAnswerSchema } from '../../protocol/pull.ts';
+import { failureCodeSchema, pushAnswerSchema, pushEnvelopeSchema } from '../../protocol/push.ts';
+import { receiptsAnswerSchema } from '../../protocol/receipt.ts';
+import { recordSchema } from '../../protocol/record.ts';
+
+export type Json = Record<string, unknown>;
+
+export function queryParameters(schema: z.ZodObject): Json[] {
+  const { properties = {}, required = [] } = toJsonSchema(schema, 'input');
+  return Object.entries(properties as Record<string, Json>).map(
+    ([name, { description, ...property }]) => ({
+      name,
+      in: 'query',
+      required: (required as string[]).includes(name),
+      ...(description !== undefined && { description }),
+      schema: property,
+    }),
+  );
+}
+
+export function pathParameter(name: string, description: string): Json {
+  return { name, in: 'path', required: true, description, schema: { type: 'string' } };
+}
+
+export function schemasOf(kinds: KindRegistry, dialects: readonly Dialect[]): Json {
+  const events = ['Event', ...dialects.flatMap(({ described }) => described.event ?? [])].map(ref);
+  const record = toJsonSchema(recordSchema, 'output');
+  const pushRequest = toJsonSchema(pushEnvelopeSchema, 'input');
+  Object.assign(pushRequest.properties as Json, {
+    events: {
+      type: 'array',
+      minItems: 1,
+      items: oneOrAny(events),
+    },
+  });
+  const pushAnswer = toJsonSchema(pushAnswerSchema, 'output');
+  const payloads = kinds.kinds.flatMap((kind) =>
+    Array.from({ length: kind.newestVersion }, (_, index) => {
+      const schema = kind.schemaOf(index + 1);
+      if (!schema) throw new Error(`${kind.name} has no version ${index + 1}`);
+      return [payloadName(kind.name, index + 1), toJsonSchema(schema, 'input')] as const;
+    }),
+  );
+  return {
+    PushRequest: pushRequest,
+    Event: { ...toJsonSchema(eventSchema, 'input'), ...payloadRule(kinds) },
+    ...Object.assign({}, ...dialects.map((dialect) => ownSchemas(dialect, kinds))),
+    FailureCode: {
+      type: 'string',
+      description: 'Why an event failed: a code of Landfall, or of the kind itself',
+      enum: Object.keys({ ...eventFailures, ...kinds.failures }),
+    },
+    PushAnswer: dialects.some(({ described }) => described.event)
+      ? pushAnswer
+      : without(pushAnswer, 'clientRequestId'),
+    PullAnswer: toJsonSchema(pullAnswerSchema, 'output'),
+    Record: record,
+    Conflict: toJsonSchema(conflictSchema, 'output'),
+    ConflictsAnswer: toJsonSchema(conflictsAnswerSchema, 'output'),
+    ResolutionRequest: toJsonSchema(resolutionRequestSchema, 'input'),
+    ResolutionAnswer: toJsonSchema(resolutionAnswerSchema, 'output'),
+    HistoryAnswer: toJsonSchema(historyAnswerSchema, 'output'),
+    ReceiptsAnswer: toJsonSchema(receiptsAnswerSchema, 'output'),
+    Problem: toJsonSchema(problemSchema, 'output'),
+    Liveness: { type: 'object', required: ['status'], properties: { status: { const: 'ok' } } },
+    Readiness: {
+      type: 'object',
+      required: ['status', 'checks'],
+      properties: {
+        status: { enum: ['ok', 'unavailable'] },
+        checks: { type: 'object', additionalProperties: { type: 'boolean' } },
+      },
+    },
+    ...Object.fromEntries(payloads),
+  };
+}
+
+/** A dialect's event has the payloads of the kinds too. */
+function ownSchemas({ described }: Dialect, kinds: KindRegistry): Json {
+  return Object.fromEntries(
+    Object.entries(described.schemas).map(([name, { schema, io }]) => [
+      name,
+      { ...toJsonSchema(schema, io), ...(name === described.event && payloadRule(kinds)) },
+    ]),
+  );
+}
+
+/** The only schema, or any one of several. */
+export function oneOrAny(schemas: readonly Json[]): Json {
+  const [first = {}, ...others] = schemas;
+  return others.length === 0 ? first : { anyOf: schemas };
+}
+
+/** The schema without a member that no answer has here, however deep it stands. */
+function without(schema: Json, member: string): Json {
+  const text = JSON.stringify(schema, (name, value) => (name === member ? undefined : value));
+  return JSON.parse(text);
+}
+
+/** Ties each kind to the schema of its payload, so that a generated client cannot mix them. */
+function payloadRule(kinds: KindRegistry): Json {
+  return {
+    allOf: kinds.kinds.flatMap((kind) =>
+      Array.from({ length: kind.newestVersion }, (_, index) => {
+        const version = index + 1;
+        const isDefault = version === 1;
+        return {
+          if: {
+            properties: { kind: { const: kind.name }, version: { const: version } },
+            required: isDefault ? ['kind'] : ['kind', 'version'],
+          },
+          // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
+          then: { properties: { payload: ref(payloadName(kind.name, version)) } },
+        };
+      }),
+    ),
+  };
+}
+
+/** OpenAPI takes no `:` and no `/` in a component's name. No two kinds come to one name. */
+function payloadName(kind: string, version: number): string {
+  const name = kind.replaceAll(
+    /[:/]|_(?=3a|2f|5f)/g,
+    (sign) => `_${sign.charCodeAt(0).toString(16)}`,
+  );
+  return `${name}.v${version}`;
+}
+
+export function ref(name: string): Json {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+/** Named once, and referred to wherever they stand. */
+const shared = new Map<unknown, string>([
+  [recordSchema, 'Record'],
+  [conflictSchema, 'Conflict'],
+  [failureCodeSchema, 'FailureCode'],
+]);
+
+export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
+  const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
+    io,
+    target: 'draft-2020-12',
+    unrepresentable: 'any',
+    override: ({ zodSchema, jsonSchema }) => {
+      const name = Object.is(zodSchema, schema) ? undefined : shared.get(zodSchema);
+      if (name === undefined) return;
+      for (const key of Object.keys(jsonSchema)) delete jsonSchema[key as keyof typeof jsonSchema];
+      Object.assign(jsonSchema, ref(name));
+    },
+  });
+  return json;
+}

@@ -1,0 +1,83 @@
+import { conflictsQuerySchema } from '../../../protocol/conflict.ts';
+import type { Examples } from '../../openapi/examples.ts';
+import {
+  answer,
+  bodyProblems,
+  everyProblem,
+  examplesOf,
+  problems,
+  queryProblems,
+} from '../../openapi/responses.ts';
+import { type Json, pathParameter, queryParameters, ref } from '../../openapi/schemas.ts';
+
+export function conflictPaths(examples: Examples): Json {
+  return {
+    '/api/sync/conflicts': { get: listOperation(examples) },
+    '/api/sync/conflicts/{identityKey}': { get: readOperation(examples) },
+    '/api/sync/conflicts/{identityKey}/resolution': { post: resolveOperation(examples) },
+  };
+}
+
+const identityKey = pathParameter('identityKey', 'Of the event that met the conflict');
+
+function listOperation(examples: Examples): Json {
+  return {
+    operationId: 'listConflicts',
+    tags: ['Conflicts'],
+    summary: 'List the edits that met a changed record',
+    description:
+      'With both sides, the fields in which they differ, and both times. Needs the scope `sync:pull`.',
+    parameters: queryParameters(conflictsQuerySchema),
+    responses: {
+      200: answer('One page, in version order', 'ConflictsAnswer', examples.conflictsAnswer),
+      ...problems(examples, [...everyProblem, ...queryProblems]),
+    },
+  };
+}
+
+function readOperation(examples: Examples): Json {
+  return {
+    operationId: 'readConflict',
+    tags: ['Conflicts'],
+    summary: 'Read one conflict',
+    description: 'Also one that is settled. Needs the scope `sync:pull`.',
+    parameters: [identityKey],
+    responses: {
+      200: answer('The conflict, with both sides', 'Conflict'),
+      ...problems(examples, [...everyProblem, 'NOT_FOUND']),
+    },
+  };
+}
+
+function resolveOperation(examples: Examples): Json {
+  return {
+    operationId: 'resolveConflict',
+    tags: ['Conflicts'],
+    summary: 'Settle a conflict',
+    description:
+      '`discard` leaves the record, `force` applies the edit again on top of it, `merge` applies the ' +
+      'payload given. The same request again is answered the same. Needs the scope `sync:push`, and ' +
+      "the kind's own where it has one.",
+    parameters: [identityKey],
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: ref('ResolutionRequest'),
+          examples: examplesOf(examples.resolutionBody),
+        },
+      },
+    },
+    responses: {
+      200: answer('Settled', 'ResolutionAnswer', examples.resolutionAnswer),
+      ...problems(examples, [
+        ...everyProblem,
+        ...bodyProblems,
+        'NOT_FOUND',
+        'ALREADY_RESOLVED',
+        'RESOLUTION_REFUSED',
+        'COMMIT_UNKNOWN',
+      ]),
+    },
+  };
+}

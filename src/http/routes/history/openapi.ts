@@ -1,0 +1,50 @@
+import { historyQuerySchema } from '../../../protocol/history.ts';
+import { receiptsQuerySchema } from '../../../protocol/receipt.ts';
+import type { Examples } from '../../openapi/examples.ts';
+import { answer, everyProblem, problems, queryProblems } from '../../openapi/responses.ts';
+import { type Json, pathParameter, queryParameters } from '../../openapi/schemas.ts';
+
+export function historyPaths(examples: Examples): Json {
+  return {
+    '/api/sync/entities/{type}/{id}/events': { get: historyOperation(examples) },
+    '/api/sync/receipts': { get: receiptsOperation(examples) },
+  };
+}
+
+function historyOperation(examples: Examples): Json {
+  return {
+    operationId: 'readHistory',
+    tags: ['History'],
+    summary: 'Read the audit trail of one entity',
+    description:
+      'Every event that was about it or wrote to it: outcome, times, device, versions before and ' +
+      'after, replays. Needs the scope `sync:pull`.',
+    parameters: [
+      pathParameter('type', 'The entity type'),
+      pathParameter('id', 'The entity'),
+      ...queryParameters(historyQuerySchema),
+    ],
+    responses: {
+      200: answer('One page, in version order', 'HistoryAnswer', examples.historyAnswer),
+      ...problems(examples, [...everyProblem, ...queryProblems, 'NOT_FOUND']),
+    },
+  };
+}
+
+function receiptsOperation(examples: Examples): Json {
+  return {
+    operationId: 'readReceipts',
+    tags: ['History'],
+    summary: 'Ask what became of events',
+    description: 'The stored outcome of each identityKey. Needs the scope `sync:pull`.',
+    parameters: queryParameters(receiptsQuerySchema),
+    responses: {
+      200: answer(
+        'One receipt for each key, in the order asked',
+        'ReceiptsAnswer',
+        examples.receiptsAnswer,
+      ),
+      ...problems(examples, [...everyProblem, ...queryProblems]),
+    },
+  };
+}

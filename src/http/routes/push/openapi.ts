@@ -1,0 +1,100 @@
+import type { Dialect, DialectRoute } from '../../../protocol/dialect.ts';
+import { eventFailures, type ProblemCode } from '../../../domain/errors.ts';
+import type { KindRegistry } from '../../../domain/kinds/registry.ts';
+import { pushQuerySchema } from '../../../protocol/push.ts';
+import type { Examples } from '../../openapi/examples.ts';
+import {
+  answer,
+  bodyProblems,
+  everyProblem,
+  examplesOf,
+  problems,
+  queryProblems,
+} from '../../openapi/responses.ts';
+import { type Json, oneOrAny, queryParameters, ref } from '../../openapi/schemas.ts';
+
+export function pushPaths(
+  kinds: KindRegistry,
+  dialects: readonly Dialect[],
+  examples: Examples,
+): Json {
+  const routes = dialects.flatMap(({ described }) => described.route ?? []);
+  return {
+    '/api/sync/events': { post: pushOperation(kinds, dialects, examples) },
+    ...Object.fromEntries(
+      routes.map((route) => [route.path, { post: dialectOperation(route, examples) }]),
+    ),
+  };
+}
+
+function pushOperation(
+  kinds: KindRegistry,
+  dialects: readonly Dialect[],
+  examples: Examples,
+): Json {
+  const bodies = ['PushRequest', ...dialects.flatMap(({ described }) => described.body ?? [])];
+  return {
+    operationId: 'pushEvents',
+    tags: ['Sync'],
+    summary: 'Post a batch of queued events',
+    description:
+      'All accepted events of a batch commit in one transaction, or none does. Sending the same ' +
+      'batch again is always right. Needs the scope `sync:push`.\n\n' +
+      'Codes of failed events:\n\n' +
+      failureTable(kinds),
+    parameters: queryParameters(pushQuerySchema),
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: oneOrAny(bodies.map(ref)),
+          examples: examplesOf(examples.pushBody),
+        },
+      },
+    },
+    responses: {
+      200: answer('Decided and committed, event by event', 'PushAnswer', examples.pushAnswer),
+      ...problems(examples, pushProblems),
+    },
+  };
+}
+
+function dialectOperation(route: DialectRoute, examples: Examples): Json {
+  const { operationId, summary, description } = route;
+  return {
+    operationId,
+    tags: ['Sync'],
+    summary,
+    description: `${description} Needs the scope \`sync:push\`.`,
+    parameters: queryParameters(pushQuerySchema),
+    requestBody: {
+      required: true,
+      content: {
+        'application/json': {
+          schema: ref(route.body),
+          examples: examplesOf(examples.salesBody),
+        },
+      },
+    },
+    responses: {
+      200: answer('Decided and committed, event by event', route.answer, examples.salesAnswer),
+      ...problems(examples, pushProblems),
+    },
+  };
+}
+
+const pushProblems = [
+  ...everyProblem,
+  ...queryProblems,
+  ...bodyProblems,
+  'EMPTY_BATCH',
+  'BATCH_TOO_LARGE',
+  'COMMIT_UNKNOWN',
+] as const satisfies readonly ProblemCode[];
+
+function failureTable(kinds: KindRegistry): string {
+  const rows = Object.entries({ ...eventFailures, ...kinds.failures }).map(
+    ([code, { retryable, cause }]) => `| \`${code}\` | ${retryable ? 'yes' : 'no'} | ${cause} |`,
+  );
+  return ['| code | retryable | cause |', '| --- | --- | --- |', ...rows].join('\n');
+}

@@ -1,0 +1,40 @@
+import type { Pool } from 'pg';
+import type { PrismaClient } from '../../generated/client.ts';
+import type { AuditStore } from '../../audit/audit-store.ts';
+import { findConflict, listConflicts } from './read-conflicts.ts';
+import { findReceipts, readHistory } from './read-history.ts';
+import { toStorageError } from '../client/errors.ts';
+import { readAs, type TenantPrisma } from './prisma.ts';
+import { toPrismaStorageError } from './prisma-errors.ts';
+import { forTenants, inOneTrip } from '../client/transaction.sql.ts';
+import { upsertReplays } from './upsert-resends.sql.ts';
+
+export function createAuditStore(pool: Pool, prisma: PrismaClient): AuditStore {
+  async function reading<Result>(
+    tenantId: string,
+    read: (tenant: TenantPrisma) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await readAs(prisma, tenantId, read);
+    } catch (error) {
+      throw toPrismaStorageError(error);
+    }
+  }
+
+  return {
+    listConflicts: (filter) => reading(filter.tenantId, (tenant) => listConflicts(tenant, filter)),
+    findConflict: (tenantId, key) =>
+      reading(tenantId, (tenant) => findConflict(tenant, tenantId, key)),
+    readHistory: (query) => reading(query.tenantId, (tenant) => readHistory(tenant, query)),
+    findReceipts: (tenantId, keys) =>
+      reading(tenantId, (tenant) => findReceipts(tenant, tenantId, keys)),
+    async addReplays(counts) {
+      const tenants = [...new Set(counts.map(({ tenantId }) => tenantId))];
+      try {
+        await inOneTrip(pool, forTenants(tenants), (trip) => upsertReplays(trip, counts));
+      } catch (error) {
+        throw toStorageError(error);
+      }
+    },
+  };
+}

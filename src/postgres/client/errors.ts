@@ -1,0 +1,59 @@
+import pg from 'pg';
+import { RequestProblem } from '../../domain/errors.ts';
+
+/** SQLSTATEs after which the whole transaction may simply be run again, and how often it is tried. */
+const transient = new Map([
+  ['40001', 4], // serialization_failure
+  ['40P01', 4], // deadlock_detected
+  ['55P03', 2], // lock_not_available: lock_timeout, so each try has waited already
+  ['57014', 2], // query_canceled: statement_timeout, likewise
+]);
+
+/** SQLSTATE classes that speak of the server, not of what was sent. */
+const serverSide = new Set([
+  '08', // connection exception
+  '25', // invalid transaction state: ended by a timeout
+  '28', // invalid authorization: the role or its password changed
+  '3D', // no such database
+  '55', // not in a prerequisite state: the database takes no connections
+  '53', // insufficient resources: disk full, too many connections
+  '57', // operator intervention: shutdown, crash, canceled
+  '58', // system error
+]);
+
+export function isTransient(error: unknown): boolean {
+  return maxAttempts(error) > 1;
+}
+
+/** Tries that a transaction is worth after this error, the first included. */
+export function maxAttempts(error: unknown): number {
+  return (error instanceof pg.DatabaseError && transient.get(error.code ?? '')) || 1;
+}
+
+/**
+ * UNAVAILABLE for what a retry can mend: the server's own trouble and every error of the
+ * connection, which pg reports as a plain Error. Anything else is a fault of ours and stays.
+ */
+export function toStorageError(error: unknown): unknown {
+  if (error instanceof RequestProblem) return error;
+  const isMendable =
+    error instanceof pg.DatabaseError ? isServerSide(error.code ?? '') : isConnectionError(error);
+  return isMendable ? unavailable(error) : error;
+}
+
+/** Whether an SQLSTATE speaks of the server, and not of what was sent. */
+export function isServerSide(sqlState: string): boolean {
+  return transient.has(sqlState) || serverSide.has(sqlState.slice(0, 2));
+}
+
+export function unavailable(cause: unknown): RequestProblem {
+  return new RequestProblem('UNAVAILABLE', undefined, { retryAfter: 1 }, cause);
+}
+
+const connectionMessages =
+  /^(Connection terminated|Client has encountered|Query read timeout|timeout exceeded|timeout expired|Client was closed|Cannot use a pool after)/;
+
+function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return 'syscall' in error || connectionMessages.test(error.message);
+}

@@ -1,0 +1,12 @@
+import type { Sender } from '../client/pipeline.ts';
+
+const text = 'SELECT secret FROM instance';
+
+/** What the first migration made, once for the database. */
+export async function readInstanceSecret(sender: Sender): Promise<Buffer> {
+  const { rows } = await sender.query<{ secret: Buffer }>({ name: 'read-instance-secret', text });
+  const [row] = rows;
+  if (!row)
+    throw new Error('the table instance is empty: restore its row, or start a new database');
+  return row.secret;
+}

@@ -1,0 +1,50 @@
+import type { Pool } from 'pg';
+import { keyOf, type ShippedSchema } from '../../domain/kinds/schema-fingerprints.ts';
+import { lockKindSchemas } from './lock-kind-schemas.sql.ts';
+import { readKindSchemas } from './read-kind-schemas.sql.ts';
+import { forOperator, inTransaction } from '../client/transaction.sql.ts';
+import { upsertKindSchemas } from './upsert-kind-schemas.sql.ts';
+
+/** A version whose schema is another than the one that was shipped. */
+export interface ChangedSchema {
+  readonly before: ShippedSchema;
+  readonly after: ShippedSchema;
+}
+
+export interface KindSchemaStore {
+  /**
+   * Compares the schemas with those that the database saw before, and stores what is new or changed.
+   *
+   * @param judge told of the changed ones, where there are any; where it throws, nothing is stored
+   */
+  keep(
+    shipped: readonly ShippedSchema[],
+    judge: (changed: readonly ChangedSchema[]) => void,
+  ): Promise<void>;
+}
+
+/** @param pool of the tables' owner */
+export function createKindSchemaStore(pool: Pool): KindSchemaStore {
+  return {
+    async keep(shipped, judge) {
+      const client = await pool.connect();
+      try {
+        await inTransaction(client, forOperator, async () => {
+          await lockKindSchemas(client);
+          const seen = new Map((await readKindSchemas(client)).map((row) => [keyOf(row), row]));
+          const isSame = (after: ShippedSchema) =>
+            seen.get(keyOf(after))?.fingerprint.equals(after.fingerprint) === true;
+          const unlike = shipped.filter((after) => !isSame(after));
+          const changed = unlike.flatMap((after): ChangedSchema[] => {
+            const before = seen.get(keyOf(after));
+            return before ? [{ before, after }] : [];
+          });
+          if (changed.length > 0) judge(changed);
+          if (unlike.length > 0) await client.query(upsertKindSchemas(unlike));
+        });
+      } finally {
+        client.release();
+      }
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import { StartFault } from '../config/start-error.ts';
+
+/**
+ * Runs a step of opening the database.
+ *
+ * @param variable that names the database, or what is used where it is unset
+ * @throws StartFault without the URL's password
+ */
+export async function explaining<Result>(
+  { variable, connectionString }: { readonly variable: string; readonly connectionString: string },
+  step: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await step();
+  } catch (cause) {
+    throw new StartFault(`${variable}: ${reasonOf(cause, connectionString)}`, { cause });
+  }
+}
+
+function reasonOf(error: unknown, connectionString: string): string {
+  const { host, user } = partsOf(connectionString);
+  if (hasCode(error, 'ECONNREFUSED', 'ENOENT') && isOfConnecting(error)) {
+    return `nothing listens at ${host}`;
+  }
+  if (hasCode(error, 'ENOTFOUND', 'EAI_AGAIN')) return `the host of ${host} is not known`;
+  if (hasCode(error, 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH')) return `no way to ${host}`;
+  const message = error instanceof Error ? error.message : String(error);
+  if (/timeout/.test(message)) return `no answer from ${host}`;
+  if (hasCode(error, '28P01', '28000')) return `${host} refuses the login: ${firstLine(message)}`;
+  if (hasCode(error, '3D000')) {
+    return `${firstLine(message)}: create it, as with createdb, or name another`;
+  }
+  if (hasCode(error, '42501') && /set role/.test(message)) {
+    return `${firstLine(message)}: an administrator has to run GRANT landfall_service TO "${user}"`;
+  }
+  return firstLine(message);
+}
+
+/** A file that is missing has the same code as a socket that is. */
+function isOfConnecting(error: unknown): boolean {
+  // One error for each of the host's addresses comes as an aggregate, which has no syscall.
+  return !(error instanceof Error && 'syscall' in error) || error.syscall === 'connect';
+}
+
+function partsOf(connectionString: string): { readonly host: string; readonly user: string } {
+  const { host, username, searchParams } = new URL(connectionString);
+  return { host: searchParams.get('host') ?? host, user: decodeURIComponent(username) };
+}
+
+function firstLine(message: string): string {
+  return message.split('\n', 1)[0] ?? '';
+}
+
+function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

@@ -1,0 +1,27 @@
+import type { Sender } from '../client/pipeline.ts';
+
+const text = `
+SELECT id, epoch
+FROM tenants
+WHERE id > $1 AND head > 0
+ORDER BY id
+LIMIT $2`;
+
+export interface ListedTenant {
+  readonly id: string;
+  readonly epoch: string;
+}
+
+/** The next tenants that have a log, in the order of their ids. */
+export async function listTenants(
+  sender: Sender,
+  after: string,
+  limit: number,
+): Promise<readonly ListedTenant[]> {
+  const { rows } = await sender.query<ListedTenant>({
+    name: 'list-tenants',
+    text,
+    values: [after, limit],
+  });
+  return rows;
+}

@@ -1,9 +1,0 @@
-import type { Sender } from '../trip.ts';
-import { retentionLock } from './take-retention-seat.ts';
-
-const text = 'SELECT pg_advisory_unlock($1)';
-
-/** For the session that has it. */
-export async function leaveRetentionSeat(sender: Sender): Promise<void> {
-  await sender.query({ name: 'leave-retention-seat', text, values: [retentionLock] });
-}

@@ -1,0 +1,173 @@
+import type { Kind } from '../domain/kinds/define-kind.ts';
+import { showRecords } from '../domain/kinds/record-lifter.ts';
+import { createRegistry, type KindRegistry } from '../domain/kinds/registry.ts';
+import { canonicalJson } from '../domain/canonical-json.ts';
+import { parseJsonBody } from '../protocol/json-body.ts';
+import { entityKey, type EntityRef, type RecordState } from '../domain/record.ts';
+import type { TenantPlan, TenantSnapshot } from '../domain/decide/tenant-plan.ts';
+import { type EventResult, type PushAnswer, pushEnvelopeSchema } from '../protocol/push.ts';
+import { printPushAnswer } from '../protocol/print-push-answer.ts';
+import { type Record, toRecord } from '../protocol/record.ts';
+import { timestampSchema } from '../domain/timestamp.ts';
+import { toPushAnswer } from '../protocol/push-results.ts';
+import { type Batch, createBatch } from '../domain/decide/batch.ts';
+import { decideTenant } from '../domain/decide/decide-batch.ts';
+import { decodeEvent } from '../domain/decide/decode.ts';
+
+/** Who sends, and when. */
+export interface RehearsalOptions {
+  /** When it is received, RFC 3339: the first batch as 2026 begins, each other a second later. */
+  readonly at?: string;
+  readonly deviceId?: string;
+  readonly subject?: string;
+  /** Of the token: what kinds with a `scope` of their own need. */
+  readonly scopes?: readonly string[];
+}
+
+/** A record that was there before the first batch, as it was written then. */
+export interface RehearsalRecord extends EntityRef {
+  readonly data: { readonly [name: string]: unknown };
+  /** Of the entity type's data; 1 by default. */
+  readonly dataVersion?: number;
+}
+
+export interface RehearsalStart extends RehearsalOptions {
+  /** Written a year before the first batch, each by an event of its own. None by default. */
+  readonly records?: readonly RehearsalRecord[];
+}
+
+export interface RehearsalBatch extends RehearsalOptions {
+  readonly events: readonly unknown[];
+  readonly sentAt?: string;
+  readonly atomic?: boolean;
+  readonly conflicts?: 'keep' | 'answer';
+}
+
+export interface RehearsalAnswer extends Omit<PushAnswer, 'checkpoint' | 'results'> {
+  readonly results: readonly EventResult[];
+}
+
+export interface Rehearsal {
+  /** One per batch, as a push with `include=results` answers. */
+  readonly answers: readonly RehearsalAnswer[];
+  /** As pulls show them, in version order, tombstones too. */
+  readonly records: readonly Record[];
+  /** What the kinds' own code threw. */
+  readonly faults: readonly unknown[];
+}
+
+/** How much is taken is the operator's business; how far a record may grow is the kind's. */
+const limits = {
+  maxEventBytes: Number.POSITIVE_INFINITY,
+  maxEventAgeMs: null,
+  maxRecordLength: 131_072,
+};
+const checkpoints = { encode: () => '', decode: () => undefined };
+const secondMicros = 1_000_000;
+const yearMicros = 365 * 86_400 * secondMicros;
+
+/**
+ * What batches come to, one after the other, on a tenant that is empty at first or has the given
+ * records: the real deciding, without a database and HTTP. Pure.
+ *
+ * @throws Error where the kinds do not go together, or a batch would be refused as a whole
+ */
+export function rehearse(
+  kinds: readonly Kind[],
+  batches: readonly RehearsalBatch[],
+  { at: start = '2026-01-01T00:00:00Z', records = [], ...sender }: RehearsalStart = {},
+): Rehearsal {
+  const registry = createRegistry(kinds);
+  const rules = { ...limits, lifter: registry.records };
+  let tenant = tenantAt(start, records);
+  const decisions = batches.flatMap(({ at, ...batch }) => {
+    const receivedAt = at === undefined ? tenant.receivedAt : readTime(at);
+    const sent = readBatch({ ...sender, ...batch }, registry);
+    const plan = decideTenant({ ...tenant, receivedAt }, [sent], rules);
+    tenant = after(tenant, plan, receivedAt);
+    return plan.decisions;
+  });
+  const answers = decisions.map((decision) => {
+    const options = { includeResults: true, mayRead: true };
+    const answer = toPushAnswer(decision, tenant.tenantId, checkpoints, options);
+    return readAnswer(printPushAnswer(answer, Number.POSITIVE_INFINITY).toString());
+  });
+  const outcomes = decisions.flatMap((decision) => decision.outcomes);
+  const faults = outcomes.map(({ fault }) => fault).filter((fault) => fault !== undefined);
+  const show = showRecords(registry.records, (fault) => faults.push(fault));
+  return { answers, records: tenant.records.map(show).map(toRecord), faults };
+}
+
+function readAnswer(text: string): RehearsalAnswer {
+  const { checkpoint: _opaque, results = [], ...rest }: PushAnswer = JSON.parse(text);
+  return { ...rest, results };
+}
+
+function tenantAt(start: string, records: readonly RehearsalRecord[]): TenantSnapshot {
+  const receivedAt = readTime(start);
+  return {
+    tenantId: 'rehearsal',
+    epoch: '',
+    receivedAt,
+    head: records.length,
+    headProof: undefined,
+    known: [],
+    records: records.map((record, index) => toState(record, index + 1, receivedAt - yearMicros)),
+  };
+}
+
+/** As the last event wrote it that made this version. */
+function toState(
+  { entityType, entityId, data, dataVersion = 1 }: RehearsalRecord,
+  version: number,
+  writtenAt: number,
+): RecordState {
+  const originKey = `rehearsal-${version}`;
+  return {
+    ...{ entityType, entityId, version, deleted: false, dataVersion, sequence: null },
+    data: canonicalJson(data),
+    clock: { put: [writtenAt, originKey] },
+    ...{ originKey, originKind: 'rehearsal', originDevice: null, originAt: writtenAt },
+    ...{ createdAt: writtenAt, updatedAt: writtenAt },
+  };
+}
+
+function readTime(text: string): number {
+  return timestampSchema.parse(text);
+}
+
+/** Through JSON, as over HTTP: a Date is a text then, and what is undefined is gone. */
+function readBatch(batch: RehearsalBatch, registry: KindRegistry): Batch {
+  const { events, sentAt, atomic, conflicts } = batch;
+  const { deviceId = null, subject = null, scopes = [] } = batch;
+  const body = parseJsonBody(Buffer.from(JSON.stringify({ events, sentAt, atomic, conflicts })));
+  const envelope = pushEnvelopeSchema.parse(body.value);
+  const sender = { tenantId: 'rehearsal', subject, scopes };
+  return createBatch({
+    tenantId: 'rehearsal',
+    deviceId,
+    subject,
+    sentAt: sentAt === undefined ? null : readTime(sentAt),
+    atomic: envelope.atomic,
+    keepsConflicts: envelope.conflicts === 'keep',
+    bringsRecords: false,
+    events: envelope.events.map((raw) => decodeEvent(raw, registry, { ...limits, sender })),
+  });
+}
+
+function after(
+  tenant: TenantSnapshot,
+  { head, events, records }: TenantPlan<unknown>,
+  receivedAt: number,
+): TenantSnapshot {
+  const kept = new Map([...tenant.records, ...records].map((one) => [entityKey(one), one]));
+  return {
+    ...tenant,
+    head,
+    headProof: events.at(-1) ?? tenant.headProof,
+    receivedAt: receivedAt + secondMicros,
+    // Only checkpoints look back at the event before.
+    known: [...tenant.known, ...events.map((event) => ({ ...event, previous: undefined }))],
+    records: [...kept.values()].sort((one, other) => one.version - other.version),
+  };
+}

@@ -1,0 +1,33 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { readProcessEnvironment } from '../../src/config/process-environment.ts';
+
+const before = process.cwd();
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'landfall-dot-env-'));
+  process.chdir(folder);
+});
+afterEach(() => {
+  process.chdir(before);
+  rmSync(folder, { recursive: true });
+  vi.unstubAllEnvs();
+});
+
+test('a file .env sets what is not set yet', () => {
+  vi.stubEnv('LANDFALL_TEST_SET', 'by hand');
+  vi.stubEnv('LANDFALL_TEST_UNSET', undefined);
+  writeFileSync('.env', 'LANDFALL_TEST_SET=by file\nLANDFALL_TEST_UNSET=by file\n');
+  const { fromFile } = readProcessEnvironment();
+  expect(fromFile).toEqual(new Set(['LANDFALL_TEST_UNSET']));
+  expect(process.env.LANDFALL_TEST_SET).toBe('by hand');
+  expect(process.env.LANDFALL_TEST_UNSET).toBe('by file');
+});
+
+test('without a file .env nothing happens', () => {
+  const environment = { ...process.env };
+  expect(readProcessEnvironment().fromFile).toEqual(new Set());
+  expect(process.env).toEqual(environment);
+});
