@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { everyScope, issueToken } from '../src/http/auth/issue-token.ts';
+import { allScopes, issueToken } from '../src/http/auth/issue-token.ts';
 import { type Child, startChild } from './child.ts';
 import type { LoadOrder, LoadPlan } from './load/plan.ts';
 import type { Sample } from './load/sample.ts';
@@ -104,6 +104,6 @@ function sign(secret: string, tenant: string): string {
       ...{ mode: 'secret', secret, issuer: undefined, audience: undefined },
       claims: { tenant: 'tenant', device: 'device', subject: 'sub', scopes: ['scope'] },
     },
-    { tenant, device: 'laptop', subject: 'bench', scope: everyScope, ttlMs: tokenMs },
+    { tenant, device: 'laptop', subject: 'bench', scope: allScopes, ttlMs: tokenMs },
   );
 }

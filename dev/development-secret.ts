@@ -9,8 +9,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { findSecretFault } from '../src/config/jwt-secret.ts';
-import { explainDataDir, StartFault } from '../src/config/start-error.ts';
+import { findSecretProblem } from '../src/config/jwt-secret.ts';
+import { explainDataDir, StartError } from '../src/config/start-error.ts';
 
 export function developmentSecretFile(dataDir: string): string {
   return join(dataDir, 'jwt-secret');
@@ -41,13 +41,13 @@ function readSecret(path: string): string {
   if ((mode & 0o077) !== 0) {
     const shown = mode.toString(8).padStart(4, '0');
     const cure = `run chmod 600 ${path}, or set JWT_SECRET`;
-    throw new StartFault(`JWT_SECRET: others can read ${path} (mode ${shown}): ${cure}`);
+    throw new StartError(`JWT_SECRET: others can read ${path} (mode ${shown}): ${cure}`);
   }
   const secret = readFileSync(path, 'utf8');
-  const fault = findSecretFault(secret);
+  const fault = findSecretProblem(secret);
   if (fault === undefined) return secret;
   const cure = 'remove it, and a new one is made, or set JWT_SECRET';
-  throw new StartFault(`JWT_SECRET: what ${path} holds ${fault}: ${cure}`);
+  throw new StartError(`JWT_SECRET: what ${path} holds ${fault}: ${cure}`);
 }
 
 /** Of two processes that start at once one wins, and nobody ever reads half a secret. */

@@ -1,6 +1,6 @@
 import type { AuthConfig } from '../src/config/config.ts';
 import type { KindRegistry } from '../src/domain/kinds/registry.ts';
-import { everyScope, issueToken } from '../src/http/auth/issue-token.ts';
+import { allScopes, issueToken } from '../src/http/auth/issue-token.ts';
 
 const day = 24 * 60 * 60 * 1000;
 
@@ -19,7 +19,7 @@ export function welcome(url: string, auth: AuthConfig, kinds: KindRegistry): str
     tenant: 'demo',
     device: 'terminal',
     subject: 'developer',
-    scope: everyScope,
+    scope: allScopes,
     ttlMs: day,
   });
   return `${places}Token     ${token}

@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { createAnswerBudget } from './http/limits/answer-budget.ts';
 import { createBodyBudget } from './http/limits/body-budget.ts';
-import { createReadGate } from './http/limits/read-limiter.ts';
+import { createReadLimiter } from './http/limits/read-limiter.ts';
 import type { Config } from './config/config.ts';
 import { conflictRoutes } from './http/routes/conflicts/route.ts';
-import type { TrustProxy } from './config/edge-settings.ts';
+import type { TrustProxy } from './config/network-settings.ts';
 import { type HealthDeps, healthRoutes } from './http/routes/health/route.ts';
 import { historyRoutes } from './http/routes/history/route.ts';
 import type { KindRegistry } from './domain/kinds/registry.ts';
 import { buildDocument } from './http/openapi/document.ts';
-import { chooseExamples } from './http/openapi/examples.ts';
+import { selectExamples } from './http/openapi/examples.ts';
 import { apiPage } from './http/plugins/api-page.ts';
 import { auth } from './http/auth/auth.ts';
 import { createConnections } from './http/plugins/connections.ts';
@@ -23,15 +23,15 @@ import { overload } from './http/limits/overload.ts';
 import { actorLimits, addressLimit } from './http/limits/rate-limit.ts';
 import { securityHeaders } from './http/plugins/security-headers.ts';
 import { createCheckpointCodec } from './protocol/checkpoint.ts';
-import { rememberCheckpoints } from './feed/checkpoint-cache.ts';
+import { cacheCheckpoints } from './feed/checkpoint-cache.ts';
 import { pullRoutes } from './http/routes/changes/route.ts';
 import type { Batch } from './domain/decide/batch.ts';
-import { decideInSteps } from './domain/decide/decide-batch.ts';
-import { createExpectedBytes } from './ingest/expected-bytes.ts';
-import { FailingKinds } from './ingest/failing-kinds.ts';
-import { createGroupCommit, type GroupCommit } from './ingest/commit-queue.ts';
+import { decideBatchesInSteps } from './domain/decide/decide-batch.ts';
+import { createExpectedBatchBytes } from './ingest/expected-bytes.ts';
+import { KindFailureBackoff } from './ingest/kind-failure-backoff.ts';
+import { createCommitQueue, type CommitQueue } from './ingest/commit-queue.ts';
 import type { BatchDecision } from './domain/decide/outcome.ts';
-import { createReplayCounter } from './ingest/resend-counter.ts';
+import { createResendCounter } from './ingest/resend-counter.ts';
 import { pushRoutes } from './http/routes/push/route.ts';
 import type { AuditStore } from './audit/audit-store.ts';
 import type { InstanceKeys } from './postgres/instance/instance-keys.ts';
@@ -111,7 +111,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     maxBytes: maxAnswers * config.limits.maxAnswerBytes,
     maxTenantBytes: maxTenantAnswers * config.limits.maxAnswerBytes,
   });
-  const reads = createReadGate({
+  const reads = createReadLimiter({
     ...config.reads,
     maxGroupTenants: config.maxGroupTenants,
     admitAnswer: (tenantId) => answers.admit(tenantId),
@@ -138,16 +138,16 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await app.register(deadline, { handlerMs });
   await app.register(jsonBody);
   await app.register(apiPage, {
-    document: () => buildDocument(kinds, chooseExamples(kinds)),
+    document: () => buildDocument(kinds, selectExamples(kinds)),
   });
 
   const checkpoints = createCheckpointCodec(keys.checkpoint);
-  const failingKinds = new FailingKinds(() => performance.now());
+  const failingKinds = new KindFailureBackoff(() => performance.now());
   await app.register(pushRoutes, {
     ...{ kinds, groupCommit, failingKinds, checkpoints, answers },
     limits: config.limits,
   });
-  const known = rememberCheckpoints(checkpoints);
+  const known = cacheCheckpoints(checkpoints);
   await app.register(pullRoutes, {
     ...{ feed, reads, checkpoints: known, kinds },
     limits: config.limits,
@@ -164,11 +164,11 @@ function toTrustProxy(trusted: TrustProxy) {
 }
 
 /** From batches to decisions that are stored; what was sent again is counted behind. */
-function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchDecision> {
+function createPipeline(app: FastifyInstance, deps: AppDeps): CommitQueue<BatchDecision> {
   const { config, ingest, audit, kinds, logger } = deps;
   const rules = { ...config.limits, lifter: kinds.records };
-  const replays = createReplayCounter({
-    write: (counts) => audit.addReplays(counts),
+  const replays = createResendCounter({
+    write: (counts) => audit.addResends(counts),
     delayMs: replayDelayMs,
     retryMs: replayRetryMs,
     maxEvents: maxWaitingReplays,
@@ -177,8 +177,8 @@ function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchD
       logger.warn({ event: 'replays.not-written', waiting, err }, 'replays could not be counted'),
   });
   app.addHook('onClose', () => replays.close());
-  const expectedBytes = createExpectedBytes();
-  return createGroupCommit<BatchDecision>({
+  const expectedBytes = createExpectedBatchBytes();
+  return createCommitQueue<BatchDecision>({
     ...config.groupCommit,
     expectedBytesOf: (batch) => expectedBytes.of(batch),
     maxGroupTenants: config.maxGroupTenants,
@@ -186,7 +186,7 @@ function createPipeline(app: FastifyInstance, deps: AppDeps): GroupCommit<BatchD
     async commit(batches) {
       const decisions = await ingest.ingest(batches, (snapshot, ofTenant: readonly Batch[]) => {
         expectedBytes.learn(snapshot);
-        return decideInSteps(snapshot, ofTenant, rules);
+        return decideBatchesInSteps(snapshot, ofTenant, rules);
       });
       replays.count(batches, decisions);
       return decisions;

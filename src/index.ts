@@ -24,7 +24,7 @@ export {
   append,
   create,
   decide,
-  type DecideRules,
+  type DecideDefinition,
   patch,
   type Policy,
   put,
@@ -34,7 +34,7 @@ export {
 export { createRegistry, type KindRegistry } from './domain/kinds/registry.ts';
 export type { SchemaVersions } from './domain/kinds/schema-versions.ts';
 export { createLogger } from './observability/logger.ts';
-export type { Record } from './protocol/record.ts';
+export type { SyncRecord } from './protocol/record.ts';
 export { identifierSchema } from './domain/identifier.ts';
 export {
   type Rehearsal,

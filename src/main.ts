@@ -9,11 +9,11 @@ import { readProcessEnvironment } from './config/process-environment.ts';
 import type { KindRegistry } from './domain/kinds/registry.ts';
 import { loadKinds } from './service/load-kinds.ts';
 import { createLogger } from './observability/logger.ts';
-import { createOutput, type Output } from './observability/output.ts';
-import { createRetentionJob } from './retention/job.ts';
-import { createPass } from './retention/pass.ts';
+import { createLogOutput, type LogOutput } from './observability/log-output.ts';
+import { createRetentionJob } from './retention/retention-job.ts';
+import { createRetentionPass } from './retention/retention-pass.ts';
 import { stopOnSignal } from './service/shutdown.ts';
-import { explainListen, StartFault } from './config/start-error.ts';
+import { explainListen, StartError } from './config/start-error.ts';
 import { type Database, openDatabase } from './postgres/database.ts';
 
 const parentPollMs = 200;
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   const config = loadConfig(variables, developmentTools()?.secret);
   const kinds = await loadKinds(config.kindsFile);
   const pretty = !config.production && process.stdout.isTTY;
-  const output = createOutput();
+  const output = createLogOutput();
   const logger = createLogger({ level: config.logLevel, pretty, destination: output });
   /** In reverse order of starting. */
   const stops: Stop[] = [];
@@ -44,7 +44,7 @@ async function main(): Promise<void> {
     stopOnSignal({ ...running, logger, output, delayMs: config.shutdownDelayMs, release: stopAll });
   } catch (error) {
     // What whoever set the environment can mend is one line; anything else wants its stack.
-    if (error instanceof StartFault) logger.fatal({ event: 'service.not-started' }, error.message);
+    if (error instanceof StartError) logger.fatal({ event: 'service.not-started' }, error.message);
     else logger.fatal({ event: 'service.not-started', err: error }, 'the service did not start');
     await stopAll();
     process.exitCode = 1;
@@ -67,7 +67,7 @@ function stopWithParent(): void {
 async function start(
   config: Config,
   kinds: KindRegistry,
-  { logger, output }: { readonly logger: Logger; readonly output: Output },
+  { logger, output }: { readonly logger: Logger; readonly output: LogOutput },
   stops: Stop[],
 ): Promise<Running> {
   const database = await openDatabase({
@@ -81,7 +81,7 @@ async function start(
   let stopping = false;
   const retention = createRetentionJob({
     intervalMs: config.retention.intervalMs,
-    run: createPass(database.retention, config.retention),
+    run: createRetentionPass(database.retention, config.retention),
     log: logger,
   });
   const app = await buildApp({

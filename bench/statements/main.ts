@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { runCommand } from '../../src/cli/command.ts';
-import { begin, commit, forTenants } from '../../src/postgres/client/transaction.sql.ts';
-import { inTrip } from '../../src/postgres/client/pipeline.ts';
+import { begin, commit, tenantScope } from '../../src/postgres/client/transaction.sql.ts';
+import { runPipelined } from '../../src/postgres/client/pipeline.ts';
 import { describeMachine } from '../machine.ts';
 import { spreadOf } from '../statistics.ts';
 import { openCluster } from '../systems/cluster.ts';
@@ -81,8 +81,8 @@ async function prepare(databases: Databases, variant: Variant): Promise<Contesta
     let written = 0;
     do {
       const group = groups.next().value;
-      const scope = forTenants([...new Set(group.map(({ tenant }) => tenant))]);
-      await inTrip(client, (trip) =>
+      const scope = tenantScope([...new Set(group.map(({ tenant }) => tenant))]);
+      await runPipelined(client, (trip) =>
         Promise.all([
           begin(trip, scope),
           trip.query({ name: 'variant', text: variant.text, values: [...variant.values(group)] }),

@@ -1,8 +1,8 @@
 import { chmod, cp, lstat, mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
-import { SHARED_HOME } from './place.ts';
-import { hasCode, type Identity, readOrUndefined, runAs } from './processes.ts';
+import { SHARED_HOME } from './location.ts';
+import { hasCode, type UserIdentity, readOrUndefined, runAs } from './processes.ts';
 
 export type Binaries = { initdb: string; postgres: string };
 
@@ -12,7 +12,7 @@ const WAY_OUT = 'Set DATABASE_URL to a PostgreSQL server instead.';
  * Finds PostgreSQL's programs in node_modules, whole and runnable by `identity`. Throws an Error
  * that names DATABASE_URL where the platform has none.
  */
-export async function findBinaries(identity: Identity | undefined): Promise<Binaries> {
+export async function findBinaries(identity: UserIdentity | undefined): Promise<Binaries> {
   const native = findNative();
   await restoreSymlinks(native);
   try {

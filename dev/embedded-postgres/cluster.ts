@@ -3,8 +3,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
-import type { Place } from './place.ts';
-import { hasCode, processMark, runAs } from './processes.ts';
+import type { ClusterLocation } from './location.ts';
+import { hasCode, processStartMark, runAs } from './processes.ts';
 
 const STAGING = 'pg.init-';
 
@@ -26,13 +26,13 @@ const INITDB_OPTIONS = [
  * it, which gets the directory's name when it is complete: what an interrupted initdb left is never
  * taken for a database, and of two processes one wins.
  */
-export async function ensureCluster(place: Place, binaries: Binaries): Promise<boolean> {
+export async function ensureCluster(place: ClusterLocation, binaries: Binaries): Promise<boolean> {
   await sweep(place.home);
   if (existsSync(join(place.data, 'global/pg_control'))) return false;
   refuseIfFilled(place.data);
   const staging = join(
     place.home,
-    `${STAGING}${process.pid}.${processMark(process.pid)}.${randomUUID()}`,
+    `${STAGING}${process.pid}.${processStartMark(process.pid)}.${randomUUID()}`,
   );
   await mkdir(staging, { mode: 0o700 });
   if (place.identity) await chown(staging, place.identity.uid, place.identity.gid);
@@ -72,7 +72,7 @@ async function sweep(home: string): Promise<void> {
   for (const name of readdirSync(home)) {
     if (!name.startsWith(STAGING)) continue;
     const [pid = '', mark] = name.slice(STAGING.length).split('.');
-    if (processMark(Number(pid)) === mark) continue;
+    if (processStartMark(Number(pid)) === mark) continue;
     // An orphaned initdb may still write there: what stays now goes the next time.
     await rm(join(home, name), { recursive: true, force: true, maxRetries: 3 }).catch(() => {});
   }

@@ -2,18 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type Binaries, findBinaries } from './binaries.ts';
 import { ensureCluster } from './cluster.ts';
-import { findPlace, type Place } from './place.ts';
+import { findClusterLocation, type ClusterLocation } from './location.ts';
 import {
-  evictGhost,
+  killStalePostmaster,
   findPostmaster,
   hasLostItsSocket,
-  type Spawned,
+  type SpawnedPostmaster,
   spawnPostmaster,
   stopPostmaster,
   urlOf,
 } from './postmaster.ts';
 import { hasCode } from './processes.ts';
-import { isInUse, leaveSeat, type Seat, takeSeat } from './leases.ts';
+import { isInUse, releaseLease, type Lease, takeLease } from './leases.ts';
 
 export type EmbeddedLog = { info(fields: object, message: string): void };
 
@@ -46,9 +46,9 @@ export async function startEmbedded(options: {
   dataDir: string;
   log: EmbeddedLog;
 }): Promise<EmbeddedPostgres> {
-  const place = await findPlace(options.dataDir);
+  const place = await findClusterLocation(options.dataDir);
   const binaries = await findBinaries(place.identity);
-  const seat = takeSeat(place);
+  const seat = takeLease(place);
   try {
     if (await ensureCluster(place, binaries)) {
       options.log.info({ event: 'embedded.created' }, 'made a new embedded PostgreSQL database');
@@ -60,25 +60,29 @@ export async function startEmbedded(options: {
       stop: () => (stopping ??= leave(place, seat, running, options.log)),
     };
   } catch (error) {
-    leaveSeat(place, seat);
+    releaseLease(place, seat);
     throw error;
   }
 }
 
 /** Stops what a killed process left running; true where no living process uses the database. */
 export async function stopOrphan(dataDir: string): Promise<boolean> {
-  const place = await findPlace(dataDir);
+  const place = await findClusterLocation(dataDir);
   if (isInUse(place)) return false;
   const found = findPostmaster(place);
   if (found) await stopPostmaster(place, found.pid);
   return true;
 }
 
-async function startOrAttach(place: Place, binaries: Binaries, log: EmbeddedLog): Promise<Running> {
+async function startOrAttach(
+  place: ClusterLocation,
+  binaries: Binaries,
+  log: EmbeddedLog,
+): Promise<Running> {
   const deadline = Date.now() + START_MS;
-  let own: Spawned | undefined;
+  let own: SpawnedPostmaster | undefined;
   let obstacle: string | undefined;
-  await evictGhost(place);
+  await killStalePostmaster(place);
   do {
     const found = findPostmaster(place);
     if (found) {
@@ -90,8 +94,8 @@ async function startOrAttach(place: Place, binaries: Binaries, log: EmbeddedLog)
         return found;
       }
       if (hasLostItsSocket(found)) await stopPostmaster(place, found.pid);
-    } else if (!own || own.lastWords()) {
-      obstacle = own?.lastWords();
+    } else if (!own || own.exitReason()) {
+      obstacle = own?.exitReason();
       if (own && !PASSING.test(obstacle ?? '')) break;
       own = spawnPostmaster(place, binaries.postgres);
     }
@@ -100,8 +104,13 @@ async function startOrAttach(place: Place, binaries: Binaries, log: EmbeddedLog)
   throw new Error(`The embedded PostgreSQL does not start (log: ${place.logFile}): ${obstacle}`);
 }
 
-async function leave(place: Place, seat: Seat, running: Running, log: EmbeddedLog): Promise<void> {
-  if (!leaveSeat(place, seat)) {
+async function leave(
+  place: ClusterLocation,
+  seat: Lease,
+  running: Running,
+  log: EmbeddedLog,
+): Promise<void> {
+  if (!releaseLease(place, seat)) {
     log.info({ event: 'embedded.left' }, 'another process uses the embedded PostgreSQL: it stays');
     return;
   }

@@ -15,10 +15,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Place } from './place.ts';
+import type { ClusterLocation } from './location.ts';
 import {
   BARE_ENVIRONMENT,
-  giveTo,
+  changeOwner,
   hasCode,
   isPostmasterOf,
   readOrUndefined,
@@ -29,7 +29,7 @@ import {
 export type Postmaster = { pid: number; sockets: string; ready: boolean };
 
 /** `lastWords` gives what it wrote to its log, once it has ended. */
-export type Spawned = { pid: number | undefined; lastWords(): string | undefined };
+export type SpawnedPostmaster = { pid: number | undefined; exitReason(): string | undefined };
 
 const PORT = 5432;
 const FAST_SHUTDOWN_MS = 20_000;
@@ -50,7 +50,7 @@ export const urlOf = (sockets: string, database: string): string =>
   `postgresql://landfall@localhost:${PORT}/${database}?host=${sockets}&sslmode=disable`;
 
 /** The postmaster that serves `data`. Clears away a postmaster.pid that names another process. */
-export function findPostmaster({ data }: Place): Postmaster | undefined {
+export function findPostmaster({ data }: ClusterLocation): Postmaster | undefined {
   const path = join(data, 'postmaster.pid');
   const text = readOrUndefined(path);
   const [pid, , , , sockets, , , status] = (text ?? '').split('\n');
@@ -66,10 +66,10 @@ export function findPostmaster({ data }: Place): Postmaster | undefined {
 }
 
 /** Starts a postmaster that outlives this process. */
-export function spawnPostmaster(place: Place, postgres: string): Spawned {
+export function spawnPostmaster(place: ClusterLocation, postgres: string): SpawnedPostmaster {
   makeSocketFolder(place);
   const logFile = openSync(place.logFile, 'a', 0o600);
-  giveTo(place.identity, place.logFile);
+  changeOwner(place.identity, place.logFile);
   const before = statSync(place.logFile).size;
   const settings = { ...SETTINGS, unix_socket_directories: place.sockets };
   const child = spawn(
@@ -97,11 +97,14 @@ export function spawnPostmaster(place: Place, postgres: string): Spawned {
     Buffer.from(readOrUndefined(place.logFile) ?? '')
       .subarray(before)
       .toString();
-  return { pid: child.pid, lastWords: () => ending && `${ending}: ${words().trim()}` };
+  return { pid: child.pid, exitReason: () => ending && `${ending}: ${words().trim()}` };
 }
 
 /** Ends the postmaster and waits until it has; says which way it took. */
-export async function stopPostmaster(place: Place, pid: number): Promise<'fast' | 'immediate'> {
+export async function stopPostmaster(
+  place: ClusterLocation,
+  pid: number,
+): Promise<'fast' | 'immediate'> {
   if (isPostmasterOf(pid, place.data)) signal(pid, 'SIGINT');
   const ended = await hasEnded(place, pid, FAST_SHUTDOWN_MS);
   if (!ended) {
@@ -120,7 +123,7 @@ export async function stopPostmaster(place: Place, pid: number): Promise<'fast' 
  * Ends a postmaster whose data directory was removed under it: it holds the socket of the one that
  * is to come.
  */
-export async function evictGhost(place: Place): Promise<void> {
+export async function killStalePostmaster(place: ClusterLocation): Promise<void> {
   const lock = readOrUndefined(socketPath(place.sockets, '.lock'));
   const pid = Number(lock?.split('\n')[0]);
   if (!pid || !isPostmasterOf(pid, place.data) || findPostmaster(place)?.pid === pid) return;
@@ -135,7 +138,7 @@ export const hasLostItsSocket = (found: Postmaster): boolean =>
 const socketPath = (sockets: string, suffix = ''): string =>
   join(sockets, `.s.PGSQL.${PORT}${suffix}`);
 
-async function hasEnded(place: Place, pid: number, withinMs: number): Promise<boolean> {
+async function hasEnded(place: ClusterLocation, pid: number, withinMs: number): Promise<boolean> {
   const deadline = Date.now() + withinMs;
   while (isPostmasterOf(pid, place.data)) {
     if (Date.now() > deadline) return false;
@@ -157,10 +160,10 @@ function removeIfStill(path: string, text: string): void {
 }
 
 /** Refuses a folder that another user put there. */
-function makeSocketFolder({ sockets, identity }: Place): void {
+function makeSocketFolder({ sockets, identity }: ClusterLocation): void {
   try {
     mkdirSync(sockets, { mode: 0o700 });
-    giveTo(identity, sockets);
+    changeOwner(identity, sockets);
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error;
   }

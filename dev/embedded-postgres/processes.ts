@@ -3,7 +3,7 @@ import { chownSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 /** As whom PostgreSQL runs; undefined means: as whom this process runs. */
-export type Identity = { uid: number; gid: number };
+export type UserIdentity = { uid: number; gid: number };
 
 const run = promisify(execFile);
 
@@ -11,7 +11,7 @@ const run = promisify(execFile);
 export const BARE_ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
 /** Runs a command to its end as `identity` and gives its output; throws with its stderr. */
-export async function runAs(identity: Identity | undefined, file: string, args: string[]) {
+export async function runAs(identity: UserIdentity | undefined, file: string, args: string[]) {
   const { stdout } = await run(file, args, { ...identity, cwd: '/', env: BARE_ENVIRONMENT });
   return stdout;
 }
@@ -20,7 +20,7 @@ export async function runAs(identity: Identity | undefined, file: string, args: 
  * Tells a running process from a later one with the same number: a mark that stays the same while
  * the process runs, undefined where none runs. A zombie does not run.
  */
-export function processMark(pid: number): string | undefined {
+export function processStartMark(pid: number): string | undefined {
   if (process.platform !== 'linux') return isSignalable(pid) ? 'alive' : undefined;
   const stat = readOrUndefined(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
@@ -31,7 +31,7 @@ export function processMark(pid: number): string | undefined {
 
 /** Whether `pid` is a postmaster that serves `data`. */
 export function isPostmasterOf(pid: number, data: string): boolean {
-  if (processMark(pid) === undefined) return false;
+  if (processStartMark(pid) === undefined) return false;
   if (process.platform === 'linux') {
     const command = readOrUndefined(`/proc/${pid}/cmdline`) ?? '';
     return command.includes(`\0-D\0${data}\0`);
@@ -53,7 +53,7 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
 }
 
 /** Gives what this process made to the database's user. */
-export function giveTo(identity: Identity | undefined, path: string): void {
+export function changeOwner(identity: UserIdentity | undefined, path: string): void {
   if (identity) chownSync(path, identity.uid, identity.gid);
 }
 

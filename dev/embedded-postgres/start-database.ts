@@ -1,4 +1,4 @@
-import { explainDataDir, StartFault } from '../../src/config/start-error.ts';
+import { explainDataDir, StartError } from '../../src/config/start-error.ts';
 import type { StartedDatabase } from '../../src/service/development.ts';
 import { startEmbedded } from './embedded-postgres.ts';
 
@@ -19,6 +19,6 @@ export async function startDevelopmentDatabase(
     // What the system says by itself is no advice.
     if (explained !== error || !(error instanceof Error) || 'syscall' in error) throw explained;
     const reason = error.message.split('\n', 1)[0] ?? '';
-    throw new StartFault(`DATABASE_URL: it is not set, and ${reason}`, { cause: error });
+    throw new StartError(`DATABASE_URL: it is not set, and ${reason}`, { cause: error });
   }
 }

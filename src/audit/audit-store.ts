@@ -1,11 +1,11 @@
 import type { ConflictsQuery } from '../protocol/conflict.ts';
-import type { EventRow, Resolution } from '../domain/stored-event.ts';
+import type { StoredEvent, Resolution } from '../domain/stored-event.ts';
 import type { EntityRef, StoredRecord } from '../domain/record.ts';
 
 type AsItIsWritten = 'fingerprint' | 'payload' | 'resolves' | 'recordBefore' | 'recordAfter';
 
 /** One row of the log, read back. Times are exact to the millisecond. */
-export interface LoggedEvent extends Omit<EventRow, AsItIsWritten> {
+export interface LoggedEvent extends Omit<StoredEvent, AsItIsWritten> {
   readonly fingerprint: Uint8Array;
   /** Parsed; null once it was dropped. */
   readonly payload: unknown;
@@ -15,14 +15,14 @@ export interface LoggedEvent extends Omit<EventRow, AsItIsWritten> {
 }
 
 /** The same without what it carried, which may be long. */
-export type LoggedReceipt = Omit<LoggedEvent, 'payload'>;
+export type LoggedEventHeader = Omit<LoggedEvent, 'payload'>;
 
 /** A stored conflict with the record as it stands now. */
 export interface StoredConflict {
   readonly event: LoggedEvent;
   readonly current: StoredRecord | null;
   /** The event that settled it; null while it is open. */
-  readonly settled: { readonly resolution: Resolution; readonly event: LoggedReceipt } | null;
+  readonly settled: { readonly resolution: Resolution; readonly event: LoggedEventHeader } | null;
 }
 
 export interface ConflictFilter extends ConflictsQuery {
@@ -51,7 +51,7 @@ export interface StoredHistoryEntry {
   /** Of the entity whose history is read. */
   readonly recordBefore: number | null;
   readonly recordAfter: number | null;
-  readonly replays: { readonly count: number; readonly lastAt: number | null };
+  readonly resends: { readonly count: number; readonly lastAt: number | null };
   readonly resolves: StoredLink | null;
   readonly resolvedBy: StoredLink | null;
 }
@@ -63,12 +63,12 @@ export interface StoredLink {
 }
 
 export interface StoredReceipt {
-  readonly event: LoggedReceipt;
+  readonly event: LoggedEventHeader;
   readonly resolution: Resolution | null;
 }
 
 /** How often a stored event was sent again, since it was last written down. */
-export interface ReplayCount {
+export interface ResendCount {
   readonly tenantId: string;
   /** Of the event. */
   readonly version: number;
@@ -90,5 +90,5 @@ export interface AuditStore {
     identityKeys: readonly string[],
   ): Promise<ReadonlyMap<string, StoredReceipt>>;
   /** Adds to what is counted. Each event at most once; events that are gone are left out. */
-  addReplays(counts: readonly ReplayCount[]): Promise<void>;
+  addResends(counts: readonly ResendCount[]): Promise<void>;
 }

@@ -3,9 +3,9 @@ import { differingFields, printDifferences } from '../domain/kinds/differing-fie
 import type { Fields } from '../domain/kinds/intent.ts';
 import type { KindRegistry } from '../domain/kinds/registry.ts';
 import type { Conflict } from '../protocol/conflict.ts';
-import { type Record, toRecord } from '../protocol/record.ts';
+import { type SyncRecord, toSyncRecord } from '../protocol/record.ts';
 import { formatMicros } from '../domain/timestamp.ts';
-import { readStored } from './stored-interpretation.ts';
+import { interpretStored } from './stored-interpretation.ts';
 import type { StoredConflict } from './audit-store.ts';
 
 type Show = (record: StoredRecord) => StoredRecord;
@@ -19,9 +19,9 @@ export function createConflictView(
   kinds: KindRegistry,
   show: Show,
 ): (stored: StoredConflict) => Conflict {
-  let last: { readonly stored: StoredRecord; readonly record: Record } | undefined;
+  let last: { readonly stored: StoredRecord; readonly record: SyncRecord } | undefined;
   const read = (stored: StoredRecord) => {
-    if (last?.stored !== stored) last = { stored, record: toRecord(show(stored)) };
+    if (last?.stored !== stored) last = { stored, record: toSyncRecord(show(stored)) };
     return last.record;
   };
   return (stored) => toConflict(stored, kinds, read);
@@ -31,11 +31,11 @@ export function createConflictView(
 function toConflict(
   stored: StoredConflict,
   kinds: KindRegistry,
-  readRecord: (stored: StoredRecord) => Record,
+  readRecord: (stored: StoredRecord) => SyncRecord,
 ): Conflict {
   const { event, settled } = stored;
   const current = stored.current && readRecord(stored.current);
-  const read = readStored(event, kinds);
+  const read = interpretStored(event, kinds);
   const intent = read.ok ? read.meaning.intent : undefined;
   // Of JSON, whatever the schema of an answer calls it.
   const fields = (current?.data ?? null) as Fields | null;

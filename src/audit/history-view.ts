@@ -4,7 +4,7 @@ import { formatMicros } from '../domain/timestamp.ts';
 import type { StoredHistoryEntry, StoredReceipt } from './audit-store.ts';
 
 export function toHistoryEntry(stored: StoredHistoryEntry): HistoryEntry {
-  const { event, recordBefore, recordAfter, replays, resolves, resolvedBy } = stored;
+  const { event, recordBefore, recordAfter, resends, resolves, resolvedBy } = stored;
   const { occurredAt } = event;
   return {
     identityKey: event.identityKey,
@@ -27,8 +27,8 @@ export function toHistoryEntry(stored: StoredHistoryEntry): HistoryEntry {
     recordBefore,
     recordAfter,
     replays: {
-      count: replays.count,
-      lastAt: replays.lastAt === null ? null : formatMicros(replays.lastAt),
+      count: resends.count,
+      lastAt: resends.lastAt === null ? null : formatMicros(resends.lastAt),
     },
     resolves,
     resolvedBy,

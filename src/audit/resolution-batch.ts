@@ -3,11 +3,16 @@ import type { KindRegistry } from '../domain/kinds/registry.ts';
 import type { ResolutionRequest } from '../protocol/conflict.ts';
 import { type Batch, createBatch } from '../domain/decide/batch.ts';
 import type { BatchDecision } from '../domain/decide/outcome.ts';
-import { checkMerged, fingerprintOf, refused, toResolutionEvent } from './resolution-event.ts';
+import {
+  assertMergedPayload,
+  fingerprintOf,
+  toRequestProblem,
+  toResolutionEvent,
+} from './resolution-event.ts';
 import type { LoggedEvent, StoredConflict } from './audit-store.ts';
 
 /** Who asks, by the token. */
-export interface Resolver {
+export interface ConflictResolver {
   readonly tenantId: string;
   readonly deviceId: string | null;
   readonly subject: string | null;
@@ -22,11 +27,11 @@ export interface Resolver {
 export function toResolutionBatch(
   { event, settled }: StoredConflict,
   request: ResolutionRequest,
-  resolver: Resolver,
+  resolver: ConflictResolver,
   rules: { readonly kinds: KindRegistry; readonly maxEventBytes: number },
 ): Batch | undefined {
   checkScope(event, resolver, rules.kinds);
-  checkMerged(request, rules.maxEventBytes);
+  assertMergedPayload(request, rules.maxEventBytes);
   if (settled) {
     // What was asked for first stands, also where its kind would refuse it by now.
     if (fingerprintOf(event, request).equals(settled.event.fingerprint)) return undefined;
@@ -46,15 +51,19 @@ export function toResolutionBatch(
 }
 
 /** @throws RequestProblem ALREADY_RESOLVED or RESOLUTION_REFUSED where it was not accepted */
-export function checkAccepted({ outcomes: [outcome] }: BatchDecision): void {
+export function assertResolved({ outcomes: [outcome] }: BatchDecision): void {
   if (outcome?.status !== 'failed') return;
   // Another request of the same moment was first.
   if (outcome.failure.code === 'IDENTITY_KEY_REUSED') throw new RequestProblem('ALREADY_RESOLVED');
-  throw refused(outcome.failure, outcome.fault);
+  throw toRequestProblem(outcome.failure, outcome.fault);
 }
 
 /** Who may not send a kind may not settle what came of it either. */
-function checkScope({ kind }: LoggedEvent, { scopes }: Resolver, kinds: KindRegistry): void {
+function checkScope(
+  { kind }: LoggedEvent,
+  { scopes }: ConflictResolver,
+  kinds: KindRegistry,
+): void {
   const scope = kinds.find(kind)?.scope;
   if (scope === undefined || scopes.includes(scope)) return;
   throw new RequestProblem('FORBIDDEN', `A conflict of ${kind} needs the scope ${scope}.`);

@@ -4,8 +4,8 @@ import type { ResolutionRequest } from '../protocol/conflict.ts';
 import { findUnstorable } from '../domain/json-value.ts';
 import { sha256 } from '../domain/sha-256.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
-import { type DecodedEvent, reservedKeyPrefix } from '../domain/decide/decode.ts';
-import { readStored, type StoredPayload } from './stored-interpretation.ts';
+import { type DecodedEvent, reservedKeyPrefix } from '../domain/decide/decode-event.ts';
+import { interpretStored, type StoredPayload } from './stored-interpretation.ts';
 
 /** The event that met a conflict, from the log. */
 export interface ConflictedEvent extends StoredPayload {
@@ -18,7 +18,7 @@ export interface ConflictedEvent extends StoredPayload {
  *
  * @throws RequestProblem INVALID_ENVELOPE
  */
-export function checkMerged(request: ResolutionRequest, maxEventBytes: number): void {
+export function assertMergedPayload(request: ResolutionRequest, maxEventBytes: number): void {
   if (request.resolution !== 'merge') return;
   const unstorable = findUnstorable(request.payload, 'payload');
   if (unstorable) throw invalidPayload(unstorable);
@@ -88,10 +88,10 @@ function applied(
     request.resolution === 'merge'
       ? { kindVersion: newest, payload: request.payload }
       : { kindVersion: conflict.kindVersion, payload: conflict.payload };
-  const read = readStored({ ...conflict, ...content }, kinds);
+  const read = interpretStored({ ...conflict, ...content }, kinds);
   if (!read.ok) {
     const isOfRequest = request.resolution === 'merge' && read.failure.code === 'INVALID_PAYLOAD';
-    throw isOfRequest ? invalidPayload(read.failure) : refused(read.failure, read.fault);
+    throw isOfRequest ? invalidPayload(read.failure) : toRequestProblem(read.failure, read.fault);
   }
   return {
     kindVersion: content.kindVersion,
@@ -103,7 +103,7 @@ function applied(
 }
 
 /** The event cannot be applied; the conflict stays open. */
-export function refused({ code, message }: EventFailure, fault?: unknown): RequestProblem {
+export function toRequestProblem({ code, message }: EventFailure, fault?: unknown): RequestProblem {
   return new RequestProblem('RESOLUTION_REFUSED', message, { failure: code }, fault);
 }
 

@@ -1,8 +1,8 @@
 import type { EventFailure } from '../domain/errors.ts';
-import type { Kind, Meaning } from '../domain/kinds/define-kind.ts';
+import type { Kind, Interpretation } from '../domain/kinds/define-kind.ts';
 import type { KindRegistry } from '../domain/kinds/registry.ts';
 import { type EntityRef, isSameEntity } from '../domain/record.ts';
-import { readPayload } from '../domain/decide/read-payload.ts';
+import { interpretPayload } from '../domain/decide/interpret-payload.ts';
 
 /** Of an event in the log: what its kind read its meaning from. */
 export interface StoredPayload extends EntityRef {
@@ -11,24 +11,24 @@ export interface StoredPayload extends EntityRef {
   readonly payload: unknown;
 }
 
-export type StoredMeaning =
-  | { readonly ok: true; readonly kind: Kind; readonly meaning: Meaning }
+export type StoredInterpretation =
+  | { readonly ok: true; readonly kind: Kind; readonly meaning: Interpretation }
   | { readonly ok: false; readonly failure: EventFailure; readonly fault?: unknown };
 
 /**
  * Reads a payload again with the kinds of today. They may have changed since it was stored: the
  * kind may be gone, refuse the payload, or throw on it.
  */
-export function readStored(stored: StoredPayload, kinds: KindRegistry): StoredMeaning {
+export function interpretStored(stored: StoredPayload, kinds: KindRegistry): StoredInterpretation {
   const { kind: name, kindVersion } = stored;
-  const fail = (failure: EventFailure): StoredMeaning => ({ ok: false, failure });
+  const fail = (failure: EventFailure): StoredInterpretation => ({ ok: false, failure });
   const kind = kinds.find(name);
   if (!kind) return fail({ code: 'UNKNOWN_KIND', message: `this server has no kind ${name}` });
   if (kindVersion > kind.newestVersion) {
     const message = `this server knows no version ${kindVersion} of ${name}`;
     return fail({ code: 'UNSUPPORTED_VERSION', message });
   }
-  const read = readPayload(kind, kindVersion, stored.payload);
+  const read = interpretPayload(kind, kindVersion, stored.payload);
   if (!read.ok) return read;
   const { entityId } = read.meaning;
   if (!isSameEntity({ entityType: kind.entityType, entityId }, stored)) {

@@ -1,4 +1,4 @@
-import { createPass, type PassReport } from '../retention/pass.ts';
+import { createRetentionPass, type RetentionReport } from '../retention/retention-pass.ts';
 import { fail, runCommand, UsageError } from './command.ts';
 import { withDatabase } from './open.ts';
 
@@ -13,13 +13,13 @@ async function cleanUp(): Promise<void> {
     process.once(signal, () => interrupted.abort());
   }
   const report = await withDatabase((database, config) =>
-    createPass(database.retention, config.retention)(interrupted.signal),
+    createRetentionPass(database.retention, config.retention)(interrupted.signal),
   );
   if (report) print(report);
   else process.stdout.write('another process is cleaning up this database: nothing was done\n');
 }
 
-function print({ tenants, tombstones, payloads, busy, errors, stopped }: PassReport): void {
+function print({ tenants, tombstones, payloads, busy, errors, stopped }: RetentionReport): void {
   const lines = [
     `purged ${tombstones} tombstones and dropped ${payloads} payloads of ${tenants} tenants`,
     ...(busy > 0 ? [`left out ${busy} busy tenants: the next pass goes on with them`] : []),

@@ -1,25 +1,25 @@
 import { type Config, loadConfig } from '../config/config.ts';
 import { readProcessEnvironment } from '../config/process-environment.ts';
-import { readDuration } from '../config/duration.ts';
+import { parseDuration } from '../config/duration.ts';
 import { developmentTools } from '../service/development.ts';
 import { loadKinds } from '../service/load-kinds.ts';
-import { everyScope, issueToken } from '../http/auth/issue-token.ts';
+import { allScopes, issueToken } from '../http/auth/issue-token.ts';
 import { runCommand, UsageError } from './command.ts';
 
-const usage = `usage: npm run --silent token -- --tenant T --device D [--subject S] [--scope "${everyScope}"] [--ttl 1h]
+const usage = `usage: npm run --silent token -- --tenant T --device D [--subject S] [--scope "${allScopes}"] [--ttl 1h]
 
 Prints a token of this service on stdout, and on stderr whose secret has signed it.`;
 const options = {
   tenant: { type: 'string' },
   device: { type: 'string' },
   subject: { type: 'string' },
-  scope: { type: 'string', default: everyScope },
+  scope: { type: 'string', default: allScopes },
   ttl: { type: 'string', default: '1h' },
 } as const;
 
 /** Nothing but the token on stdout, so that it can be caught in a variable. */
 await runCommand({ usage, options }, async ({ tenant, device, subject = device, scope, ttl }) => {
-  const ttlMs = readDuration(ttl);
+  const ttlMs = parseDuration(ttl);
   if (!tenant || !device || !subject) throw new UsageError('--tenant and --device are needed');
   if (ttlMs === undefined) throw new UsageError(`--ttl ${ttl} is not a duration such as 30m or 1h`);
   const { variables, fromFile } = readProcessEnvironment();
@@ -33,7 +33,7 @@ await runCommand({ usage, options }, async ({ tenant, device, subject = device, 
 /** A scope that nobody asks for is a slip, and its token would be refused without a hint. */
 async function checkScopes(scope: string, { kindsFile }: Config): Promise<void> {
   const { kinds } = await loadKinds(kindsFile);
-  const known = new Set([...everyScope.split(' '), ...kinds.flatMap((kind) => kind.scope ?? [])]);
+  const known = new Set([...allScopes.split(' '), ...kinds.flatMap((kind) => kind.scope ?? [])]);
   const unknown = scope.split(' ').find((name) => !known.has(name));
   if (unknown === undefined) return;
   const list = [...known].join(', ');

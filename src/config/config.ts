@@ -1,6 +1,6 @@
 import { getHeapStatistics } from 'node:v8';
 import type { z } from 'zod';
-import type { TrustProxy } from './edge-settings.ts';
+import type { TrustProxy } from './network-settings.ts';
 import type { ClaimNames } from './token-settings.ts';
 import {
   type DatabaseEnvironment,

@@ -1,7 +1,7 @@
 const signs = 'in a user or password write / as %2F, ? as %3F, # as %23, @ as %40, % as %25';
 
 /** Why a text is no URL of a PostgreSQL server, as what follows the variable's name. */
-export function findDatabaseUrlFault(text: string): string | undefined {
+export function findDatabaseUrlProblem(text: string): string | undefined {
   if (!/^postgres(ql)?:\/\//i.test(text)) return 'must be a URL that begins with postgresql://';
   if (!URL.canParse(text)) return `cannot be read as a URL: ${signs}`;
   const { username, password, pathname, search, hash } = new URL(text);

@@ -6,7 +6,7 @@ import { parse } from '@lukeed/ms';
  *
  * @returns milliseconds, more than 0; undefined for anything else
  */
-export function readDuration(text: string): number | undefined {
+export function parseDuration(text: string): number | undefined {
   const milliseconds = /[a-z]\s*$/i.test(text) ? parse(text) : undefined;
   return milliseconds !== undefined && milliseconds > 0 ? milliseconds : undefined;
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { findDatabaseUrlFault } from './database-url.ts';
-import { readDuration } from './duration.ts';
-import { originsSchema, rateSchema, trustProxySchema } from './edge-settings.ts';
-import { findSecretFault, minSecretBytes } from './jwt-secret.ts';
+import { findDatabaseUrlProblem } from './database-url.ts';
+import { parseDuration } from './duration.ts';
+import { originsSchema, rateSchema, trustProxySchema } from './network-settings.ts';
+import { findSecretProblem, minSecretBytes } from './jwt-secret.ts';
 import { claimListSchema, scopeListSchema } from './token-settings.ts';
 
 const maxPort = 65_535;
@@ -17,21 +17,21 @@ const wholeNumber = z.coerce.number().int().min(1);
 const count = (fallback: number) => wholeNumber.default(fallback);
 
 const duration = z.string().transform((text, context) => {
-  const milliseconds = readDuration(text);
+  const milliseconds = parseDuration(text);
   if (milliseconds !== undefined) return milliseconds;
   context.addIssue(`${JSON.stringify(text)} is not a duration such as 90d, 12h or 30m`);
   return z.NEVER;
 });
 
 const shutdownDelay = z.string().transform((text, context) => {
-  const milliseconds = text === '0s' ? 0 : readDuration(text);
+  const milliseconds = text === '0s' ? 0 : parseDuration(text);
   if (milliseconds !== undefined && milliseconds <= maxShutdownDelayMs) return milliseconds;
   context.addIssue(`${JSON.stringify(text)} is not a duration from 0s to 10s`);
   return z.NEVER;
 });
 
 const postgresUrl = z.string().superRefine((text, context) => {
-  const fault = findDatabaseUrlFault(text);
+  const fault = findDatabaseUrlProblem(text);
   if (fault !== undefined) context.addIssue(fault);
 });
 
@@ -62,7 +62,7 @@ const variablesSchema = databaseVariablesSchema.extend({
   JWT_SECRET: z
     .string()
     .superRefine((secret, context) => {
-      const fault = findSecretFault(secret);
+      const fault = findSecretProblem(secret);
       if (fault !== undefined) context.addIssue(fault);
     })
     .optional(),

@@ -31,7 +31,7 @@ const maxEncodings = 3;
  *
  * @returns what follows the variable's name; undefined for a good one
  */
-export function findSecretFault(secret: string): string | undefined {
+export function findSecretProblem(secret: string): string | undefined {
   if (Buffer.byteLength(secret) < minSecretBytes) return `must be at least ${minSecretBytes} bytes`;
   return findKeyFault(secret, maxEncodings);
 }

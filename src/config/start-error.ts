@@ -4,7 +4,7 @@ import { resolve, sep } from 'node:path';
  * The service, or a command, cannot run as it is set up. The message is one line that names the variable
  * to look at, and says what to do.
  */
-export class StartFault extends Error {
+export class StartError extends Error {
   override readonly name = 'StartFault';
 }
 
@@ -30,7 +30,7 @@ export function explainDataDir(dataDir: string, error: unknown): unknown {
   if (reason === undefined || !isAbout(dataDir, error)) return error;
   const cure = 'name another folder, or set DATABASE_URL and JWT_SECRET';
   const line = `DATA_DIR: ${dataDir} cannot be used, ${reason}: ${cure}`;
-  return new StartFault(line, { cause: error });
+  return new StartError(line, { cause: error });
 }
 
 /** A folder above it counts too, where that is what could not be entered. */
@@ -47,7 +47,7 @@ export function explainListen(
   error: unknown,
 ): unknown {
   const line = listenFault(host, port, codeOf(error));
-  return line === undefined ? error : new StartFault(line, { cause: error });
+  return line === undefined ? error : new StartError(line, { cause: error });
 }
 
 function listenFault(host: string, port: number, code: string): string | undefined {

@@ -14,7 +14,7 @@ export interface FailureEntry {
 }
 
 /** A failure of Landfall's own table. */
-export interface CoreFailureEntry extends FailureEntry {
+export interface BuiltInFailureEntry extends FailureEntry {
   /** The server has to be mended: the client keeps the event, and counts no try. */
   readonly fault?: 'server';
 }
@@ -146,7 +146,7 @@ export const eventFailures = {
     cause: 'The token lacks the scope that this kind needs; `message` names it.',
     remedy: 'Send it with a token that has the scope.',
   },
-} as const satisfies Record<string, CoreFailureEntry>;
+} as const satisfies Record<string, BuiltInFailureEntry>;
 
 /** Why a whole request was refused, as `application/problem+json` (RFC 9457). */
 export const requestProblems = {
@@ -372,9 +372,9 @@ export type EventFailureCode = keyof typeof eventFailures;
 export type ProblemCode = keyof typeof requestProblems;
 
 /** One event's failure, as a value: the rest of the batch goes on. */
-export type EventFailure = CoreFailure | KindRejection;
+export type EventFailure = BuiltInFailure | KindRejection;
 
-export interface CoreFailure {
+export interface BuiltInFailure {
   readonly code: EventFailureCode;
   readonly message: string;
   /** Dotted path of the field at fault, from the event's root. */
@@ -389,18 +389,18 @@ export interface CoreFailure {
 }
 
 /** A failure with a code of the kind's own, whose table says what it means. */
-interface KindRejection extends Pick<CoreFailure, 'message' | 'path'>, KindRetryRule {
+interface KindRejection extends Pick<BuiltInFailure, 'message' | 'path'>, KindRetryRule {
   readonly code: string;
 }
 
 type KindRetryRule = Pick<FailureEntry, 'retryable' | 'retryAfterMs'>;
 
-export type RetryRule = Pick<CoreFailureEntry, 'retryable' | 'retryAfterMs' | 'fault'>;
+export type RetryRule = Pick<BuiltInFailureEntry, 'retryable' | 'retryAfterMs' | 'fault'>;
 
 /** Whether the same event can succeed later, how long to wait, and whether for the server. */
 export function retryOf(failure: EventFailure): RetryRule {
   if ('retryable' in failure) return failure;
-  const entry: CoreFailureEntry = eventFailures[failure.code];
+  const entry: BuiltInFailureEntry = eventFailures[failure.code];
   if (failure.failing === undefined) return entry;
   const retryAfterMs = failure.retryAfterMs ?? entry.retryAfterMs;
   return { retryable: true, fault: 'server', ...(retryAfterMs !== undefined && { retryAfterMs }) };

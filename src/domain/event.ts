@@ -56,9 +56,9 @@ export const eventSchema = z
     message: 'an event cannot be made on itself',
   });
 
-export type Event = z.infer<typeof eventSchema>;
+export type SyncEvent = z.infer<typeof eventSchema>;
 
 /** The key of an event in the protocol's words, where it has a readable one. */
-export function keyOf(event: unknown): string | null {
+export function readIdentityKey(event: unknown): string | null {
   return isObject(event) ? readIdentifier(event.identityKey) : null;
 }

@@ -1,5 +1,5 @@
 import type { EventFailure } from './errors.ts';
-import { toPath } from './schema-issue.ts';
+import { toDottedPath } from './schema-issue.ts';
 
 export const maxDepth = 32;
 
@@ -123,7 +123,7 @@ const failureCodes = { text: 'INVALID_TEXT', number: 'INVALID_NUMBER' } as const
 
 function toFailure({ what, names }: JsonFault, root: readonly string[] = []): EventFailure {
   const from = [...root, ...names.toReversed()];
-  const path = toPath(from);
+  const path = toDottedPath(from);
   const ofPlace = from[0] === 'payload' ? 'INVALID_PAYLOAD' : 'INVALID_EVENT';
   const code = what === 'text' || what === 'number' ? failureCodes[what] : ofPlace;
   return { code, message: messages[what], ...(path && { path }) };

@@ -18,7 +18,7 @@ export const resolutionSchema = z.enum(['discard', 'force', 'merge']);
 export type Resolution = z.infer<typeof resolutionSchema>;
 
 /** One row of the log. Times are microseconds since 1970, as everywhere this side of the SQL. */
-export interface EventRow {
+export interface StoredEvent {
   readonly version: number;
   readonly identityKey: string;
   readonly fingerprint: Buffer;
@@ -46,7 +46,7 @@ export interface EventRow {
 }
 
 /** What an event wrote to a record beside its own. */
-export interface EffectRow extends EntityRef {
+export interface StoredEffect extends EntityRef {
   /** Of the event. */
   readonly version: number;
   readonly recordBefore: number;
@@ -54,7 +54,7 @@ export interface EffectRow extends EntityRef {
 }
 
 /** What proves that an event still stands at its version. */
-export interface EventProof {
+export interface EventReference {
   readonly fingerprint: Buffer;
   readonly receivedAt: number;
 }
@@ -69,10 +69,10 @@ export interface KnownEvent {
   readonly entityId: string;
   readonly outcome: StoredOutcome;
   /** The event one version before it; undefined for the first. */
-  readonly previous: EventProof | undefined;
+  readonly previous: EventReference | undefined;
 }
 
 /** A version of a tenant's log that an edit of an entity names as its base. */
-export interface Base extends EntityRef {
+export interface EventBase extends EntityRef {
   readonly version: number;
 }

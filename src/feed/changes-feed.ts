@@ -2,16 +2,16 @@ import { RequestProblem } from '../domain/errors.ts';
 import {
   type Checkpoint,
   type CheckpointCodec,
-  digestOf,
+  eventDigest,
   referenceVersion,
 } from '../protocol/checkpoint.ts';
-import { positionOf, type PullPage, type PullQuery, versionOf } from '../protocol/pull.ts';
+import { entityTagOf, type PullPage, type PullQuery, versionOf } from '../protocol/pull.ts';
 import { formatMicros } from '../domain/timestamp.ts';
 import type { FeedCursor, FeedHead, FeedPage, FeedQuery, HeadQuery } from './feed-store.ts';
-import { beginning, cursorOf } from './cursor.ts';
+import { feedBeginning, toFeedCursor } from './cursor.ts';
 
 /** What a pull goes on from: a checkpoint, or a position, which says nothing of the event it stands on. */
-export interface Since extends Omit<Checkpoint, 'digest'> {
+export interface CheckpointPosition extends Omit<Checkpoint, 'digest'> {
   readonly digest: Buffer | undefined;
   /** The checkpoint as it came; undefined for a position. */
   readonly token: string | undefined;
@@ -20,7 +20,7 @@ export interface Since extends Omit<Checkpoint, 'digest'> {
 /** What a pull asks for, once its checkpoint is known to be this server's and this tenant's. */
 export interface FeedRequest {
   readonly tenantId: string;
-  readonly since: Since | undefined;
+  readonly since: CheckpointPosition | undefined;
   readonly cursor: FeedCursor;
   readonly limit: number;
   readonly maxBytes: number;
@@ -35,14 +35,14 @@ export function toFeedRequest(
 ): FeedRequest {
   const { limit, entityTypes = [] } = query;
   const since = readSince(query, tenantId, checkpoints);
-  return { tenantId, since, cursor: cursorOf(since, entityTypes), limit, maxBytes };
+  return { tenantId, since, cursor: toFeedCursor(since, entityTypes), limit, maxBytes };
 }
 
 function readSince(
   { since: token, epoch, entityTypes = [] }: PullQuery,
   tenantId: string,
   checkpoints: CheckpointCodec,
-): Since | undefined {
+): CheckpointPosition | undefined {
   if (token === undefined) return undefined;
   if (epoch === undefined) {
     const checkpoint = checkpoints.decode(token, tenantId);
@@ -92,7 +92,7 @@ export function toPullPage(
   return {
     records: page.records,
     checkpoint: sameToken(version, since, cursor) ?? next(),
-    position: positionOf(version),
+    position: entityTagOf(version),
     epoch: page.epoch,
     hasMore: page.hasMore,
     serverTime: formatMicros(page.readAt),
@@ -100,7 +100,7 @@ export function toPullPage(
 }
 
 /** At the same place for the same types it is the same one, and its MAC need not be made again. */
-function sameToken(version: number, since: Since | undefined, cursor: FeedCursor) {
+function sameToken(version: number, since: CheckpointPosition | undefined, cursor: FeedCursor) {
   const isSame =
     since?.version === version &&
     !since.bootstrap &&
@@ -110,22 +110,22 @@ function sameToken(version: number, since: Since | undefined, cursor: FeedCursor
 
 function toCheckpoint(version: number, cursor: FeedCursor, page: FeedPage): Checkpoint {
   const { entityTypes, bootstrapHead, kept, floor } = cursor;
-  const head = bootstrapHead === beginning ? page.head : bootstrapHead;
+  const head = bootstrapHead === feedBeginning ? page.head : bootstrapHead;
   return {
     version,
     entityTypes,
     bootstrap: version < head ? { head, kept, floor } : null,
     epoch: page.epoch,
-    digest: digestOf(page.nextReference),
+    digest: eventDigest(page.nextReference),
   };
 }
 
 /** The event that it stands on is still the same one, as far as it says which that was. */
-function stillStands(since: Since, page: FeedPage): boolean {
+function stillStands(since: CheckpointPosition, page: FeedPage): boolean {
   return (
     since.epoch === page.epoch &&
     referenceVersion(since) <= page.head &&
-    (since.digest === undefined || since.digest.equals(digestOf(page.reference)))
+    (since.digest === undefined || since.digest.equals(eventDigest(page.reference)))
   );
 }
 

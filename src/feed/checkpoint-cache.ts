@@ -11,7 +11,7 @@ const maxLength = 500;
  * the dearest step of a poll that finds nothing. All that makes it good is in its own bytes, in the
  * tenant and in a key that stays the same as long as the process does.
  */
-export function rememberCheckpoints(codec: CheckpointCodec): CheckpointCodec {
+export function cacheCheckpoints(codec: CheckpointCodec): CheckpointCodec {
   const known = new LruMap<Checkpoint>(maxCheckpoints);
   return {
     encode: (checkpoint, tenantId) => codec.encode(checkpoint, tenantId),

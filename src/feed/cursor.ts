@@ -2,7 +2,7 @@ import { type Checkpoint } from '../protocol/checkpoint.ts';
 import type { FeedCursor } from './feed-store.ts';
 
 /** As the head of a bootstrap that begins with this page: each tombstone is older than it. */
-export const beginning = Number.MAX_SAFE_INTEGER;
+export const feedBeginning = Number.MAX_SAFE_INTEGER;
 
 /**
  * Where a pull goes on that asks for these entity types. Types that `since` has seen whole go on where
@@ -11,11 +11,11 @@ export const beginning = Number.MAX_SAFE_INTEGER;
  *
  * @param entityTypes sorted; empty for all
  */
-export function cursorOf(
+export function toFeedCursor(
   since: Pick<Checkpoint, 'version' | 'entityTypes' | 'bootstrap'> | undefined,
   entityTypes: readonly string[],
 ): FeedCursor {
-  if (!since) return { entityTypes, after: 0, bootstrapHead: beginning, kept: [], floor: 0 };
+  if (!since) return { entityTypes, after: 0, bootstrapHead: feedBeginning, kept: [], floor: 0 };
   const { version, bootstrap } = since;
   const known = bootstrap ? bootstrap.kept : since.entityTypes;
   const isNarrower = includesAll(since.entityTypes, entityTypes);
@@ -35,7 +35,7 @@ export function cursorOf(
     entityTypes,
     after: 0,
     // A client has records of a bootstrap that was cut short: it needs the tombstones since that began.
-    bootstrapHead: bootstrap ? bootstrap.head : beginning,
+    bootstrapHead: bootstrap ? bootstrap.head : feedBeginning,
     kept,
     floor: kept.length > 0 ? seen : 0,
   };

@@ -1,5 +1,5 @@
 import type { StoredRecord } from '../domain/record.ts';
-import type { EventProof } from '../domain/stored-event.ts';
+import type { EventReference } from '../domain/stored-event.ts';
 
 /** What of a tenant's records a page has to show. */
 export interface FeedCursor {
@@ -36,7 +36,7 @@ export interface FeedHead {
   readonly head: number;
   readonly epoch: string;
   /** The event to hold the caller's checkpoint against. */
-  readonly reference: EventProof | undefined;
+  readonly reference: EventReference | undefined;
   readonly readAt: number;
 }
 
@@ -49,7 +49,7 @@ export interface FeedPage extends FeedHead {
   /** The same for each entity type of which some are; null where none is gone that the page's reader lacks. */
   readonly horizons: ReadonlyMap<string, number> | null;
   /** The event at the position after this page, for the next checkpoint. */
-  readonly nextReference: EventProof | undefined;
+  readonly nextReference: EventReference | undefined;
 }
 
 export interface FeedStore {

@@ -1,14 +1,14 @@
 import { setImmediate as endTurn } from 'node:timers/promises';
-import { createGathering } from '../scheduling/micro-batching.ts';
-import { TooMuchWork } from '../scheduling/work-budget.ts';
-import { batchTooLarge, overloaded, tenantBusy } from '../scheduling/refusals.ts';
-import { Turns } from '../scheduling/fair-queue.ts';
+import { createMicroBatcher } from '../scheduling/micro-batching.ts';
+import { WorkLimitError } from '../scheduling/work-budget.ts';
+import { batchTooLargeError, overloadedError, tenantBusyError } from '../scheduling/refusals.ts';
+import { FairQueue } from '../scheduling/fair-queue.ts';
 import { RequestProblem } from '../domain/errors.ts';
-import { type ApartState, ApartTenants } from './tenant-quarantine.ts';
-import { BatchLoad } from './batch-load.ts';
+import { type QuarantineState, TenantQuarantine } from './tenant-quarantine.ts';
+import { BatchTotals } from './batch-totals.ts';
 import type { Batch } from '../domain/decide/batch.ts';
 
-export interface GroupCommitOptions<Decision> {
+export interface CommitQueueOptions<Decision> {
   /** Stores a group of batches in one transaction; one decision per batch, in order. */
   readonly commit: (batches: readonly Batch[]) => Promise<readonly Decision[]>;
   /** Groups under way at once, beside one more of a tenant that goes apart. */
@@ -34,30 +34,30 @@ export interface GroupCommitOptions<Decision> {
   readonly onIsolate: (batches: number, error: unknown) => void;
 }
 
-export interface Committed<Decision> {
+export interface CommittedBatch<Decision> {
   readonly decision: Decision;
   /** From arrival to the start of the transaction, in milliseconds. */
   readonly queueWaitMs: number;
   readonly transactionMs: number;
 }
 
-export interface GroupCommit<Decision> {
+export interface CommitQueue<Decision> {
   /**
    * Waits for a place in a transaction, and for that transaction's end.
    *
    * @throws RequestProblem TENANT_BUSY, OVERLOADED, UNAVAILABLE, COMMIT_UNKNOWN or BATCH_TOO_LARGE
    */
-  submit(batch: Batch): Promise<Committed<Decision>>;
+  submit(batch: Batch): Promise<CommittedBatch<Decision>>;
   /** Whether the next batch of the tenant would be refused for those of it that wait. */
   isBusy(tenantId: string): boolean;
   /** Whether the last batch that came was refused for all that waits, and still would be. */
   isFull(): boolean;
 }
 
-interface Waiting<Decision> {
+interface PendingBatch<Decision> {
   readonly batch: Batch;
   readonly arrivedAt: number;
-  readonly resolve: (committed: Committed<Decision>) => void;
+  readonly resolve: (committed: CommittedBatch<Decision>) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -74,39 +74,39 @@ interface Waiting<Decision> {
  * dissolved, and its tenants go apart, batch by batch, in any lane. One that fails again goes on apart,
  * in a lane beside the others, until it succeeds: nobody else waits for it a second time.
  */
-export function createGroupCommit<Decision>(
-  options: GroupCommitOptions<Decision>,
-): GroupCommit<Decision> {
-  const waiting = new Turns<Waiting<Decision>>();
+export function createCommitQueue<Decision>(
+  options: CommitQueueOptions<Decision>,
+): CommitQueue<Decision> {
+  const waiting = new FairQueue<PendingBatch<Decision>>();
   const busyTenants = new Set<string>();
-  const apart = new ApartTenants();
+  const apart = new TenantQuarantine();
   let busyLanes = 0;
   let isSpareLaneBusy = false;
-  const queued = new BatchLoad();
+  const queued = new BatchTotals();
   /** A batch was refused, and no room has been made since. */
   let isFull = false;
 
   const isBusy = (tenantId: string) => waiting.sizeOf(tenantId) >= options.maxTenantBatches;
 
   function admit(batch: Batch): void {
-    if (isBusy(batch.tenantId)) throw tenantBusy();
+    if (isBusy(batch.tenantId)) throw tenantBusyError();
     if (queued.takes(batch, options.maxQueuedEvents, options.maxQueuedBytes)) return;
     isFull = true;
-    throw overloaded();
+    throw overloadedError();
   }
 
   /** Nothing of it is stored, and its client is told so before it gives up by itself. */
-  function giveUp(late: Waiting<Decision>): void {
+  function giveUp(late: PendingBatch<Decision>): void {
     const { tenantId } = late.batch;
     if (!waiting.remove(tenantId, late)) return;
     queued.remove(late.batch);
     isFull = false;
-    late.reject(canGo(tenantId) && !apart.has(tenantId) ? overloaded() : tenantBusy());
+    late.reject(canGo(tenantId) && !apart.has(tenantId) ? overloadedError() : tenantBusyError());
   }
 
   /** Hands on what it takes only as long as a group has room. */
-  function intoGroup(): (next: Waiting<Decision>) => boolean {
-    const load = new BatchLoad();
+  function intoGroup(): (next: PendingBatch<Decision>) => boolean {
+    const load = new BatchTotals();
     return ({ batch }) => {
       const expected = { events: batch.events, bytes: options.expectedBytesOf(batch) };
       if (!load.takes(expected, options.maxGroupEvents, options.maxGroupBytes)) return false;
@@ -117,19 +117,19 @@ export function createGroupCommit<Decision>(
 
   const canGo = (tenantId: string) => !busyTenants.has(tenantId);
 
-  function takeGroup(): readonly Waiting<Decision>[] {
+  function takeGroup(): readonly PendingBatch<Decision>[] {
     const isOpen = (tenantId: string) => canGo(tenantId) && !apart.has(tenantId);
-    return waiting.takeRounds(isOpen, intoGroup(), options.maxGroupTenants);
+    return waiting.takeRoundRobin(isOpen, intoGroup(), options.maxGroupTenants);
   }
 
-  function takeApart(among: ApartState): readonly Waiting<Decision>[] {
+  function takeApart(among: QuarantineState): readonly PendingBatch<Decision>[] {
     const tenantId = apart.next(among, (id) => canGo(id) && waiting.sizeOf(id) > 0);
     return tenantId === undefined ? [] : waiting.takeOf(tenantId, intoGroup());
   }
 
   /** A lane that would be the only one under way waits for no more. */
   const isDue = () => busyLanes === 0 || queued.events >= options.maxGroupEvents;
-  const fillSoon = createGathering(() => waiting.size, isDue, fillLanes);
+  const fillSoon = createMicroBatcher(() => waiting.size, isDue, fillLanes);
 
   function fillLanes(): void {
     fillSpareLane();
@@ -151,7 +151,7 @@ export function createGroupCommit<Decision>(
   }
 
   function start(
-    group: readonly Waiting<Decision>[],
+    group: readonly PendingBatch<Decision>[],
     isApart: boolean,
     leaveLane: () => void,
   ): void {
@@ -167,7 +167,7 @@ export function createGroupCommit<Decision>(
     });
   }
 
-  async function runGroup(group: readonly Waiting<Decision>[]): Promise<void> {
+  async function runGroup(group: readonly PendingBatch<Decision>[]): Promise<void> {
     const error = await tryGroup(group);
     if (error === undefined) return;
     if (group.length === 1 || error instanceof RequestProblem) {
@@ -176,14 +176,14 @@ export function createGroupCommit<Decision>(
     }
     options.onIsolate(group.length, error);
     for (const [tenantId, ofTenant] of Map.groupBy(group, ({ batch }) => batch.tenantId)) {
-      apart.suspect(tenantId);
+      apart.quarantine(tenantId);
       waiting.putBack(tenantId, ofTenant);
       for (const { batch } of ofTenant) queued.add(batch);
     }
   }
 
   /** Of one tenant. Where the database does not take one batch, it would let the rest wait as long. */
-  async function runApart(ofTenant: readonly Waiting<Decision>[]): Promise<void> {
+  async function runApart(ofTenant: readonly PendingBatch<Decision>[]): Promise<void> {
     let failed = false;
     let unavailable: RequestProblem | undefined;
     for (const next of ofTenant) {
@@ -194,12 +194,12 @@ export function createGroupCommit<Decision>(
       if (error instanceof RequestProblem && error.code === 'UNAVAILABLE') unavailable = error;
     }
     const tenantId = ofTenant[0]?.batch.tenantId ?? '';
-    if (failed) apart.keep(tenantId);
-    else apart.forgive(tenantId);
+    if (failed) apart.keepQuarantined(tenantId);
+    else apart.release(tenantId);
   }
 
   /** Resolves who waits, or returns the error. Never throws. */
-  async function tryGroup(group: readonly Waiting<Decision>[]): Promise<unknown> {
+  async function tryGroup(group: readonly PendingBatch<Decision>[]): Promise<unknown> {
     const startedAt = performance.now();
     try {
       const decisions = await options.commit(group.map(({ batch }) => batch));
@@ -218,14 +218,14 @@ export function createGroupCommit<Decision>(
       }
       return undefined;
     } catch (error) {
-      if (!(error instanceof TooMuchWork) || group.length > 1) return error;
-      return batchTooLarge(group[0]?.batch.events.length ?? 1, error);
+      if (!(error instanceof WorkLimitError) || group.length > 1) return error;
+      return batchTooLargeError(group[0]?.batch.events.length ?? 1, error);
     }
   }
 
   return {
     async submit(batch) {
-      const { promise, resolve, reject } = Promise.withResolvers<Committed<Decision>>();
+      const { promise, resolve, reject } = Promise.withResolvers<CommittedBatch<Decision>>();
       admit(batch);
       const next = { batch, arrivedAt: performance.now(), resolve, reject };
       waiting.add(batch.tenantId, next);

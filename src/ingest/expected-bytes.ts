@@ -6,7 +6,7 @@ import type { Batch } from '../domain/decide/batch.ts';
 const maxTenants = 10_000;
 
 /** How large batches are, with the records that they will load. */
-export interface ExpectedBytes {
+export interface ExpectedBatchBytes {
   /** What was loaded for a tenant: its next batches are expected to load the same for each entity. */
   learn(snapshot: TenantSnapshot): void;
   of(batch: Batch): number;
@@ -16,7 +16,7 @@ export interface ExpectedBytes {
  * What a batch loads is known only once it is loaded. A tenant of large records is not to make groups
  * heavy for its neighbours again and again.
  */
-export function createExpectedBytes(): ExpectedBytes {
+export function createExpectedBatchBytes(): ExpectedBatchBytes {
   const perEntity = new LruMap<number>(maxTenants);
   return {
     learn({ tenantId, records }) {
@@ -24,7 +24,7 @@ export function createExpectedBytes(): ExpectedBytes {
       const loaded = records.reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
       perEntity.set(tenantId, loaded / records.length);
     },
-    of: ({ tenantId, bytes, wanted }) =>
-      bytes + wanted.entities.length * (perEntity.get(tenantId) ?? 0),
+    of: ({ tenantId, bytes, needs }) =>
+      bytes + needs.entities.length * (perEntity.get(tenantId) ?? 0),
   };
 }

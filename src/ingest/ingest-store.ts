@@ -1,4 +1,4 @@
-import type { DecideTenant, Wanted } from '../domain/decide/tenant-plan.ts';
+import type { DecideTenantInSteps, BatchNeeds } from '../domain/decide/tenant-plan.ts';
 
 export interface IngestStore {
   /**
@@ -8,8 +8,8 @@ export interface IngestStore {
    * @throws RequestProblem UNAVAILABLE or OVERLOADED (nothing was stored) or COMMIT_UNKNOWN (all or
    *   nothing was); TooMuchWork, and whatever `decide` throws, with nothing stored
    */
-  ingest<Batch extends { readonly wanted: Wanted }, Decision>(
+  ingest<Batch extends { readonly needs: BatchNeeds }, Decision>(
     batches: readonly Batch[],
-    decide: DecideTenant<Batch, Decision>,
+    decide: DecideTenantInSteps<Batch, Decision>,
   ): Promise<readonly Decision[]>;
 }

@@ -1,9 +1,9 @@
-import type { ReplayCount } from '../audit/audit-store.ts';
+import type { ResendCount } from '../audit/audit-store.ts';
 import type { Batch } from '../domain/decide/batch.ts';
 import type { BatchDecision, EventOutcome } from '../domain/decide/outcome.ts';
 
-export interface ReplayCounterOptions {
-  readonly write: (counts: readonly ReplayCount[]) => Promise<void>;
+export interface ResendCounterOptions {
+  readonly write: (counts: readonly ResendCount[]) => Promise<void>;
   /** From the first replay to the writing of all that came meanwhile, in milliseconds. */
   readonly delayMs: number;
   /** The same after a write that failed. */
@@ -16,7 +16,7 @@ export interface ReplayCounterOptions {
   readonly onFailed: (error: unknown, waiting: number) => void;
 }
 
-export interface ReplayCounter {
+export interface ResendCounter {
   /** After the batches were committed: a decision for each, in the same order. */
   count(batches: readonly Batch[], decisions: readonly BatchDecision[]): void;
   /** Writes what still waits. */
@@ -28,13 +28,13 @@ export interface ReplayCounter {
  * duplicates writes nothing, and must stay that cheap. Counts may be lost with the process, and a
  * write whose answer got lost counts twice.
  */
-export function createReplayCounter(options: ReplayCounterOptions): ReplayCounter {
-  const waiting = new Map<string, ReplayCount>();
+export function createResendCounter(options: ResendCounterOptions): ResendCounter {
+  const waiting = new Map<string, ResendCount>();
   let timer: NodeJS.Timeout | undefined;
   let underWay: Promise<void> | undefined;
   let nextDelayMs = options.delayMs;
 
-  function add(counted: ReplayCount): void {
+  function add(counted: ResendCount): void {
     const key = `${counted.version}\n${counted.tenantId}`;
     const before = waiting.get(key);
     if (!before && waiting.size >= options.maxEvents) return;
@@ -94,9 +94,9 @@ export function createReplayCounter(options: ReplayCounterOptions): ReplayCounte
 }
 
 /** A tenant is in one part, with all of its counts. */
-function partsOf(counts: readonly ReplayCount[], maxTenants: number): readonly ReplayCount[][] {
+function partsOf(counts: readonly ResendCount[], maxTenants: number): readonly ResendCount[][] {
   const ofTenants = [...Map.groupBy(counts, ({ tenantId }) => tenantId).values()];
-  const parts: ReplayCount[][] = [];
+  const parts: ResendCount[][] = [];
   for (let at = 0; at < ofTenants.length; at += maxTenants) {
     parts.push(ofTenants.slice(at, at + maxTenants).flat());
   }
@@ -104,7 +104,7 @@ function partsOf(counts: readonly ReplayCount[], maxTenants: number): readonly R
 }
 
 /** The stored events that a batch sent again, one entry for each time. */
-function replaysOf(batch: Batch, decision: BatchDecision): readonly ReplayCount[] {
+function replaysOf(batch: Batch, decision: BatchDecision): readonly ResendCount[] {
   const { outcomes, position, receivedAt: lastAt } = decision;
   const aborted = batch.atomic && outcomes.some(({ status }) => status === 'failed');
   return outcomes.flatMap((outcome) => {

@@ -32,7 +32,7 @@ export function describeError(error: unknown, causes = maxCauses): ErrorDescript
   const { cause } = error;
   const type = plainName.test(error.name) ? error.name : 'Error';
   return {
-    ...describeForeignError(error),
+    ...describeKindError(error),
     type,
     ...(ownTypes.test(error.name) && { message: cut(error.message, maxMessage) }),
     ...codeOf(error),
@@ -41,7 +41,7 @@ export function describeError(error: unknown, causes = maxCauses): ErrorDescript
 }
 
 /** Of code that is not Landfall's, and that may put what it was given into whatever it throws. */
-export function describeForeignError(error: unknown, causes = maxCauses): ErrorDescription {
+export function describeKindError(error: unknown, causes = maxCauses): ErrorDescription {
   if (!(error instanceof Error)) return { type: typeof error };
   // Its class is code, but its name can be set to anything.
   const { name } = error.constructor;
@@ -51,7 +51,7 @@ export function describeForeignError(error: unknown, causes = maxCauses): ErrorD
     type: plainName.test(name) ? name : 'Error',
     ...(ownFaults.test(name) && { message: cut(error.message, maxMessage) }),
     ...(stack !== '' && { stack }),
-    ...(cause !== undefined && causes > 0 && { cause: describeForeignError(cause, causes - 1) }),
+    ...(cause !== undefined && causes > 0 && { cause: describeKindError(cause, causes - 1) }),
   };
 }
 

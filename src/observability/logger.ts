@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import pino, { type LogFn, type Logger } from 'pino';
-import { describeError, describeForeignError } from './describe-error.ts';
-import { createOutput, type LogDestination } from './output.ts';
+import { describeError, describeKindError } from './describe-error.ts';
+import { createLogOutput, type LogDestination } from './log-output.ts';
 
 interface LoggerOptions {
   readonly level: string;
@@ -13,7 +13,7 @@ interface LoggerOptions {
 
 /** JSON lines to stdout. Each has an `event`; docs/operating.md lists them all. */
 export function createLogger(options: LoggerOptions): Logger {
-  const { level, pretty, destination = createOutput() } = options;
+  const { level, pretty, destination = createLogOutput() } = options;
   const print = pretty ? findPrettyPrinter() : undefined;
   const logger = pino(
     {
@@ -26,7 +26,7 @@ export function createLogger(options: LoggerOptions): Logger {
       mixin: () => ({ event: 'framework' }),
       serializers: {
         err: (error: unknown) => describeError(error),
-        fault: (error: unknown) => describeForeignError(error),
+        fault: (error: unknown) => describeKindError(error),
         // Fastify's own would log the URL, and with it the checkpoint.
         req: ({ method }: { method?: string }) => ({ method }),
         res: ({ statusCode }: { statusCode?: number }) => ({ statusCode }),

@@ -9,7 +9,7 @@ import { createFeedStore } from './feed/postgres-feed-store.ts';
 import { createIngestStore } from './ingest/postgres-ingest-store.ts';
 import { createPrisma } from './audit/prisma.ts';
 import { createRetentionStore, type RetentionStore } from './retention/retention-store.ts';
-import { explaining } from './start-error.ts';
+import { explainStartErrors } from './start-error.ts';
 import type { FeedStore } from '../feed/feed-store.ts';
 import type { IngestStore } from '../ingest/ingest-store.ts';
 import { createTenantList, type TenantList } from './tenants/tenant-list.ts';
@@ -57,7 +57,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const direct = options.directConnectionString
     ? { variable: 'DIRECT_DATABASE_URL', connectionString: options.directConnectionString }
     : own;
-  const applied = await explaining(direct, () => migrate(direct.connectionString));
+  const applied = await explainStartErrors(direct, () => migrate(direct.connectionString));
   if (applied.length > 0) hooks.onMigrated(applied);
   const pool = createPool({ connectionString, max: poolSize, preparedStatements, onIdleError });
   // It connects for the kinds' schemas and for a command of the operator, and not otherwise.
@@ -70,7 +70,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     await Promise.all([pool.end(), owner.end(), health.close()]);
   };
   try {
-    const keys = await explaining(own, () => readInstanceKeys(pool));
+    const keys = await explainStartErrors(own, () => readInstanceKeys(pool));
     return {
       ingest: createIngestStore(pool, { onRetry: hooks.onRetry }),
       feed: createFeedStore(pool),

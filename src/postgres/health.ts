@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { migrationNames, pendingMigrations } from './migrate/migrate.ts';
-import { isServerSide } from './client/errors.ts';
+import { isServerError } from './client/errors.ts';
 import { createPool, type PoolOptions } from './client/pool.ts';
-import { forTenants, inOneTrip } from './client/transaction.sql.ts';
+import { tenantScope, runInOneRoundTrip } from './client/transaction.sql.ts';
 
 /** Each by name: can it be reached, and does it have this version's schema? */
 export type DatabaseChecks = { readonly database: boolean; readonly migrations: boolean };
@@ -36,11 +36,13 @@ export async function createDatabaseHealth(
 
 async function look(pool: pg.Pool, names: readonly string[]): Promise<DatabaseChecks> {
   try {
-    const pending = await inOneTrip(pool, forTenants([]), (trip) => pendingMigrations(trip, names));
+    const pending = await runInOneRoundTrip(pool, tenantScope([]), (trip) =>
+      pendingMigrations(trip, names),
+    );
     return { database: true, migrations: pending.length === 0 };
   } catch (error) {
     // It answers, but knows the service's role not yet, or not any more.
-    const answers = error instanceof pg.DatabaseError && !isServerSide(error.code ?? '57');
+    const answers = error instanceof pg.DatabaseError && !isServerError(error.code ?? '57');
     return { database: answers, migrations: false };
   }
 }

@@ -25,7 +25,7 @@ export type RecordRow = [
   dataVersion: number,
 ];
 
-export function toStoredRecord(row: readonly [...RecordRow, ...unknown[]]): StoredRecord {
+export function recordFromRow(row: readonly [...RecordRow, ...unknown[]]): StoredRecord {
   return {
     entityType: row[0],
     entityId: row[1],

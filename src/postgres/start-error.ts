@@ -1,4 +1,4 @@
-import { StartFault } from '../config/start-error.ts';
+import { StartError } from '../config/start-error.ts';
 
 /**
  * Runs a step of opening the database.
@@ -6,14 +6,14 @@ import { StartFault } from '../config/start-error.ts';
  * @param variable that names the database, or what is used where it is unset
  * @throws StartFault without the URL's password
  */
-export async function explaining<Result>(
+export async function explainStartErrors<Result>(
   { variable, connectionString }: { readonly variable: string; readonly connectionString: string },
   step: () => Promise<Result>,
 ): Promise<Result> {
   try {
     return await step();
   } catch (cause) {
-    throw new StartFault(`${variable}: ${reasonOf(cause, connectionString)}`, { cause });
+    throw new StartError(`${variable}: ${reasonOf(cause, connectionString)}`, { cause });
   }
 }
 

@@ -57,7 +57,9 @@ export function referenceVersion({
  * Tells the event at a version from any other that could come to stand there after a restore, even
  * from the same event sent again: its time of receipt differs.
  */
-export function digestOf(event: { fingerprint: Buffer; receivedAt: number } | undefined): Buffer {
+export function eventDigest(
+  event: { fingerprint: Buffer; receivedAt: number } | undefined,
+): Buffer {
   if (!event) return Buffer.alloc(digestBytes);
   const content = Buffer.concat([event.fingerprint, Buffer.from(String(event.receivedAt))]);
   return sha256(content).subarray(0, digestBytes);

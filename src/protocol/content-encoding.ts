@@ -24,7 +24,7 @@ type Coding = keyof typeof decoders;
  * @returns undefined for a body as it is
  * @throws RequestProblem UNSUPPORTED_ENCODING
  */
-export function codingOf(header: string | undefined): Coding | undefined {
+export function readContentEncoding(header: string | undefined): Coding | undefined {
   if (header === undefined) return undefined;
   const named = header
     .toLowerCase()
@@ -43,7 +43,7 @@ export function codingOf(header: string | undefined): Coding | undefined {
  *
  * @throws RequestProblem INVALID_BODY where it is not of that coding, and whatever `source` throws
  */
-export async function* decode(
+export async function* decompress(
   source: AsyncIterable<Buffer>,
   coding: Coding,
 ): AsyncGenerator<Buffer> {

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
 import type { EventFailure } from '../domain/errors.ts';
-import { toPath } from '../domain/schema-issue.ts';
+import { toDottedPath } from '../domain/schema-issue.ts';
 import type { PushAnswer, PushEnvelope } from './push.ts';
-import type { PrintableAnswer, Unprinted } from './print-push-answer.ts';
-import { keyOf } from '../domain/event.ts';
+import type { PrintableAnswer, UnprintedAnswer } from './print-push-answer.ts';
+import { readIdentityKey } from '../domain/event.ts';
 
 /**
  * How one family of clients writes what the protocol says. A pure translation on the way in and on
@@ -14,13 +14,13 @@ export interface Dialect {
   /** What its clients send: it is on where one of these kinds is there. */
   readonly kinds: readonly string[];
   /** Whether a body of `POST /api/sync/events` is written in it; never where it has its own route. */
-  readonly isWrittenIn: (body: unknown) => boolean;
+  readonly matches: (body: unknown) => boolean;
   /** @throws RequestProblem INVALID_ENVELOPE */
-  readonly envelopeOf: (body: unknown) => PushEnvelope;
+  readonly parseEnvelope: (body: unknown) => PushEnvelope;
   /** Puts one element of `events` into the protocol's words, whatever it is. Never throws. */
-  readonly read: (raw: unknown) => Reading;
-  readonly answerOf: (answer: Unprinted<PushAnswer>) => PrintableAnswer;
-  readonly described: DialectDescription;
+  readonly adapt: (raw: unknown) => AdaptedEvent;
+  readonly adaptAnswer: (answer: UnprintedAnswer<PushAnswer>) => PrintableAnswer;
+  readonly description: DialectDescription;
 }
 
 /** How the API document shows a dialect. */
@@ -51,14 +51,14 @@ export interface DialectRoute {
 }
 
 /** An event in the protocol's words, unchecked, or why it cannot be put into them. */
-export type Reading = Spelling &
+export type AdaptedEvent = FieldMapping &
   (
     | { readonly ok: true; readonly event: unknown }
     | { readonly ok: false; readonly identityKey: string | null; readonly failure: EventFailure }
   );
 
 /** How the answer speaks of one event to the client that sent it. */
-export interface Spelling {
+export interface FieldMapping {
   /** Members that name the event beside its identityKey. */
   readonly alias: { readonly clientRequestId?: string | null };
   /** From a path in the protocol's words to the same place in the client's. */
@@ -66,11 +66,11 @@ export interface Spelling {
 }
 
 /** That of an event which was sent in the protocol's own words. */
-export const plainSpelling: Spelling = { alias: {}, pathOf: (path) => path };
+export const plainFieldMapping: FieldMapping = { alias: {}, pathOf: (path) => path };
 
 /** @param failure with the path in the client's words */
-export function refuse(identityKey: string | null, failure: EventFailure): Reading {
-  return { ...plainSpelling, ok: false, identityKey, failure };
+export function refuseEvent(identityKey: string | null, failure: EventFailure): AdaptedEvent {
+  return { ...plainFieldMapping, ok: false, identityKey, failure };
 }
 
 const keyNames: ReadonlySet<string> = new Set(['identityKey', 'clientRequestId', 'id']);
@@ -79,21 +79,21 @@ const keyNames: ReadonlySet<string> = new Set(['identityKey', 'clientRequestId',
  * Refuses an event of which a member stands twice. Where that is its key, nobody can say by which of
  * the two the client knows it: then its place in the request names it.
  */
-export function refuseDuplicate(reading: Reading, member: string): Reading {
+export function refuseDuplicateMember(reading: AdaptedEvent, member: string): AdaptedEvent {
   const failure = {
     code: 'INVALID_EVENT',
     message: 'is there twice',
-    path: toPath([member]),
+    path: toDottedPath([member]),
   } as const;
-  if (keyNames.has(member)) return refuse(null, failure);
-  const identityKey = reading.ok ? keyOf(reading.event) : reading.identityKey;
-  return { ...refuse(identityKey, failure), alias: reading.alias };
+  if (keyNames.has(member)) return refuseEvent(null, failure);
+  const identityKey = reading.ok ? readIdentityKey(reading.event) : reading.identityKey;
+  return { ...refuseEvent(identityKey, failure), alias: reading.alias };
 }
 
 /** @param names pairs of dotted paths, the protocol's and the client's */
-export function renaming(
+export function renamePaths(
   names: readonly (readonly [ours: string, theirs: string])[],
-): Spelling['pathOf'] {
+): FieldMapping['pathOf'] {
   return (path) => {
     const found = names.find(([ours]) => path === ours || path.startsWith(`${ours}.`));
     return found ? found[1] + path.slice(found[0].length) : path;

@@ -3,7 +3,7 @@ export interface DuplicateMembers {
   /** Whether a member of the body itself does. */
   readonly isInBody: boolean;
   /** The first such member of an event, by the event's index. */
-  readonly ofEvents: ReadonlyMap<number, string>;
+  readonly byEvent: ReadonlyMap<number, string>;
 }
 
 const quote = '"'.charCodeAt(0);
@@ -59,7 +59,7 @@ export function findDuplicateMembers(text: string, body: object): DuplicateMembe
       depth -= 1;
     }
   }
-  return { isInBody: members !== names.length, ofEvents };
+  return { isInBody: members !== names.length, byEvent: ofEvents };
 }
 
 /** @returns where the string that begins at `start` ends */

@@ -29,7 +29,7 @@ export function parseJsonBody(body: Buffer): ParsedBody {
   const fault = findJsonFault(outsideEvents(value), maxDepth, { text: !isText, number: false });
   if (fault) throw new RequestProblem(problemCodes[fault.what]);
   if (typeof value !== 'object' || value === null) return { value, duplicateMembers: new Map() };
-  const { isInBody, ofEvents } = findDuplicateMembers(text, value);
+  const { isInBody, byEvent: ofEvents } = findDuplicateMembers(text, value);
   if (isInBody) throw new RequestProblem('INVALID_JSON');
   return { value, duplicateMembers: ofEvents };
 }

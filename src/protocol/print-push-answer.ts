@@ -8,7 +8,7 @@ type UnprintedEntry<Entry> = Omit<Entry, 'current' | 'currentOmitted'> & {
 };
 
 /** The answer to a push before it is printed, in the protocol's words. */
-export type Unprinted<Answer extends PushAnswer> = Omit<Answer, 'failed' | 'results'> & {
+export type UnprintedAnswer<Answer extends PushAnswer> = Omit<Answer, 'failed' | 'results'> & {
   readonly failed: readonly UnprintedEntry<Answer['failed'][number]>[];
   readonly results?: readonly UnprintedEntry<NonNullable<Answer['results']>[number]>[];
 };

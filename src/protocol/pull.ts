@@ -65,7 +65,7 @@ export interface PullPage extends Omit<PullAnswer, 'changes'> {
 }
 
 /** A version as clients store it: one more, as some take 0 for nothing. */
-export function positionOf(version: number): number {
+export function entityTagOf(version: number): number {
   return version + 1;
 }
 

@@ -1,11 +1,11 @@
 import type { StoredOutcome } from '../domain/stored-event.ts';
 import { printDifferences } from '../domain/kinds/differing-fields.ts';
-import { plainSpelling, type Spelling } from './dialect.ts';
+import { plainFieldMapping, type FieldMapping } from './dialect.ts';
 import { retryOf } from '../domain/errors.ts';
-import { type CheckpointCodec, digestOf } from './checkpoint.ts';
-import { shorten } from '../domain/schema-issue.ts';
+import { type CheckpointCodec, eventDigest } from './checkpoint.ts';
+import { shortenText } from '../domain/schema-issue.ts';
 import type { PushAnswer } from './push.ts';
-import type { Unprinted } from './print-push-answer.ts';
+import type { UnprintedAnswer } from './print-push-answer.ts';
 import { formatMicros } from '../domain/timestamp.ts';
 import type { BatchDecision, EventOutcome } from '../domain/decide/outcome.ts';
 
@@ -14,10 +14,10 @@ export interface PushAnswerOptions {
   /** Whether the sender may read records: else the answer holds none, and no field of one. */
   readonly mayRead: boolean;
   /** Of the events, by their index; where there is none, the protocol's own. */
-  readonly spellings?: readonly Spelling[];
+  readonly spellings?: readonly FieldMapping[];
 }
 
-type Answer = Unprinted<PushAnswer>;
+type Answer = UnprintedAnswer<PushAnswer>;
 type Failure = Answer['failed'][number];
 type Result = NonNullable<Answer['results']>[number];
 
@@ -28,11 +28,11 @@ export function toPushAnswer(
   checkpoints: CheckpointCodec,
   { includeResults, mayRead, spellings = [] }: PushAnswerOptions,
 ): Answer {
-  const spellingOf = (index: number) => spellings[index] ?? plainSpelling;
+  const spellingOf = (index: number) => spellings[index] ?? plainFieldMapping;
   const { outcomes, position, epoch, receivedAt } = decision;
   const checkpoint = checkpoints.encode(
     {
-      ...{ version: position.version, epoch, digest: digestOf(position.proof) },
+      ...{ version: position.version, epoch, digest: eventDigest(position.reference) },
       ...{ entityTypes: [], bootstrap: null },
     },
     tenantId,
@@ -57,7 +57,12 @@ export function toPushAnswer(
 
 type Failed = Extract<EventOutcome, { status: 'failed' }>;
 
-function toFailed(outcome: Failed, index: number, spelling: Spelling, mayRead: boolean): Failure {
+function toFailed(
+  outcome: Failed,
+  index: number,
+  spelling: FieldMapping,
+  mayRead: boolean,
+): Failure {
   const { code, message, path } = outcome.failure;
   const { retryable, retryAfterMs, fault } = retryOf(outcome.failure);
   const { differingFields } = outcome;
@@ -65,11 +70,11 @@ function toFailed(outcome: Failed, index: number, spelling: Spelling, mayRead: b
     ...nameOf(outcome, index, spelling),
     code,
     // A kind may make both of what it was sent.
-    message: shorten(message),
+    message: shortenText(message),
     retryable,
     ...(fault && { fault }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(path !== undefined && { path: shorten(spelling.pathOf(path)) }),
+    ...(path !== undefined && { path: shortenText(spelling.pathOf(path)) }),
     ...(mayRead && currentOf(outcome)),
     ...(mayRead && differingFields && printDifferences(differingFields)),
     ...storedOf(outcome),
@@ -79,7 +84,7 @@ function toFailed(outcome: Failed, index: number, spelling: Spelling, mayRead: b
 function toResult(
   outcome: EventOutcome,
   index: number,
-  spelling: Spelling,
+  spelling: FieldMapping,
   mayRead: boolean,
 ): Result {
   const named = { ...nameOf(outcome, index, spelling), status: outcome.status };
@@ -100,7 +105,7 @@ function toldAs(stored: Exclude<StoredOutcome, 'conflict'>) {
   return stored === 'merged' ? 'applied' : stored;
 }
 
-function nameOf({ identityKey }: EventOutcome, index: number, { alias }: Spelling) {
+function nameOf({ identityKey }: EventOutcome, index: number, { alias }: FieldMapping) {
   return identityKey === null ? { identityKey, ...alias, index } : { identityKey, ...alias };
 }
 

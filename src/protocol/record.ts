@@ -26,7 +26,7 @@ export const recordSchema = z.object({
     .describe('The event that made this version'),
 });
 
-export type Record = z.infer<typeof recordSchema>;
+export type SyncRecord = z.infer<typeof recordSchema>;
 
 /**
  * The one place that knows what a record looks like in an answer. As text, as its data is text already:
@@ -44,6 +44,6 @@ export function printRecord(stored: StoredRecord): string {
 }
 
 /** For answers that hold few records among other things. */
-export function toRecord(stored: StoredRecord): Record {
+export function toSyncRecord(stored: StoredRecord): SyncRecord {
   return JSON.parse(printRecord(stored));
 }

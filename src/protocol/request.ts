@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type ProblemCode, RequestProblem } from '../domain/errors.ts';
-import { describeFirst } from '../domain/schema-issue.ts';
+import { describeFirstIssue } from '../domain/schema-issue.ts';
 
 /** @throws RequestProblem INVALID_QUERY, naming the parameter */
 export function parseQuery<Schema extends z.ZodType>(
@@ -26,6 +26,6 @@ function parseOr<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const { message, ...members } = describeFirst(parsed.error);
+  const { message, ...members } = describeFirstIssue(parsed.error);
   throw new RequestProblem(code, message, members);
 }

@@ -1,5 +1,5 @@
 /** What waits: each tenant's in order of arrival, and tenants take turns. */
-export class Turns<Item> {
+export class FairQueue<Item> {
   /** In turn order: a tenant that was served goes to the end. */
   readonly #queues = new Map<string, Item[]>();
   #size = 0;
@@ -61,7 +61,7 @@ export class Turns<Item> {
    *
    * @param maxTenants how many of them, from the head of the turn on; the others keep their places
    */
-  takeRounds(
+  takeRoundRobin(
     isOpen: (tenantId: string) => boolean,
     fits: (item: Item) => boolean,
     maxTenants: number,

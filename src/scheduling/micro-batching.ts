@@ -10,7 +10,7 @@ const worthwhile = 1 / 4;
  * @param sizeOf what waits @param isDue whether one more turn is not to be waited
  * @returns what asks for a start
  */
-export function createGathering(
+export function createMicroBatcher(
   sizeOf: () => number,
   isDue: () => boolean,
   start: () => void,

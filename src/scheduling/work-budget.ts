@@ -1,16 +1,16 @@
 import { setImmediate as endTurn } from 'node:timers/promises';
-import { overloaded } from './refusals.ts';
+import { overloadedError } from './refusals.ts';
 
 /** The longest that work goes on before others have a turn of the event loop, in milliseconds. */
 const stretchMs = 50;
 
 /** There is more to do for one transaction than it may take. */
-export class TooMuchWork extends Error {
+export class WorkLimitError extends Error {
   override readonly name = 'TooMuchWork';
 }
 
 /** By default without a bound. */
-export interface PaceOptions {
+export interface WorkBudgetOptions {
   /** Milliseconds of work; beyond them it ends as TooMuchWork. */
   readonly maxWorkMs?: number;
   /**
@@ -21,29 +21,34 @@ export interface PaceOptions {
 }
 
 /** Measures work that is done in one transaction, and lets others go on in between. */
-export interface Pace {
+export interface WorkBudget {
   /** Whether the work has gone on for a stretch without a rest. */
-  isDue(): boolean;
+  shouldYield(): boolean;
   /**
    * A turn of the event loop for others.
    *
    * @throws TooMuchWork or RequestProblem OVERLOADED
    */
-  giveWay(): Promise<void>;
+  yieldToOthers(): Promise<void>;
 }
 
-export function startPace({ maxWorkMs = Infinity, maxMs = Infinity }: PaceOptions = {}): Pace {
+export function startWorkBudget({
+  maxWorkMs = Infinity,
+  maxMs = Infinity,
+}: WorkBudgetOptions = {}): WorkBudget {
   const startedAt = performance.now();
   let stretch = beginStretch();
   let workedMs = 0;
   return {
-    isDue: () => performance.now() - stretch.startedAt >= stretchMs,
-    async giveWay() {
+    shouldYield: () => performance.now() - stretch.startedAt >= stretchMs,
+    async yieldToOthers() {
       workedMs += workedSince(stretch);
-      if (workedMs > maxWorkMs) throw new TooMuchWork(`more than ${maxWorkMs} ms of work`);
+      if (workedMs > maxWorkMs) throw new WorkLimitError(`more than ${maxWorkMs} ms of work`);
       await endTurn();
       if (performance.now() - startedAt > maxMs) {
-        throw workedMs > maxWorkMs / 4 ? new TooMuchWork(`not done in ${maxMs} ms`) : overloaded();
+        throw workedMs > maxWorkMs / 4
+          ? new WorkLimitError(`not done in ${maxMs} ms`)
+          : overloadedError();
       }
       stretch = beginStretch();
     },

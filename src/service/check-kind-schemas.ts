@@ -1,8 +1,8 @@
 import type { KindRegistry } from '../domain/kinds/registry.ts';
 import { describeDifferences } from '../domain/kinds/schema-differences.ts';
-import { shippedSchemas } from '../domain/kinds/schema-fingerprints.ts';
+import { listSchemas } from '../domain/kinds/schema-fingerprints.ts';
 import type { ChangedSchema, KindSchemaStore } from '../postgres/kind-schemas/kind-schema-store.ts';
-import { StartFault } from '../config/start-error.ts';
+import { StartError } from '../config/start-error.ts';
 
 export interface ChangedKindsRules {
   readonly changedKinds: 'refuse' | 'warn';
@@ -21,8 +21,8 @@ export async function checkShippedSchemas(
   store: KindSchemaStore,
   { changedKinds, log }: ChangedKindsRules,
 ): Promise<void> {
-  await store.keep(shippedSchemas(kinds), (changed) => {
-    if (changedKinds === 'refuse') throw new StartFault(refusalOf(changed));
+  await store.keep(listSchemas(kinds), (changed) => {
+    if (changedKinds === 'refuse') throw new StartError(refusalOf(changed));
     for (const one of changed) {
       const { schemaOf, name, version } = one.after;
       const fields = { schemaOf, name, version, differences: differencesOf(one) };

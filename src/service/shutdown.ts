@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
-import type { Output } from '../observability/output.ts';
+import type { LogOutput } from '../observability/log-output.ts';
 
 export interface Shutdown {
   readonly logger: Logger;
   /** Where the logger writes: what still waits there is written before the process ends. */
-  readonly output: Output;
+  readonly output: LogOutput;
   /** Between the first phase and the second, in milliseconds: until the balancer sends no more. */
   readonly delayMs: number;
   /** From here on /readyz says 503; all else goes on. */

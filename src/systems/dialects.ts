@@ -11,5 +11,5 @@ export function dialectsFor(hasKind: (name: string) => boolean): readonly Dialec
 
 /** Which of the dialects of `POST /api/sync/events` a body is written in. */
 export function dialectOf(body: unknown, dialects: readonly Dialect[]): Dialect {
-  return dialects.find((dialect) => dialect.isWrittenIn(body)) ?? plain;
+  return dialects.find((dialect) => dialect.matches(body)) ?? plain;
 }

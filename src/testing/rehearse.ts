@@ -1,5 +1,5 @@
 import type { Kind } from '../domain/kinds/define-kind.ts';
-import { showRecords } from '../domain/kinds/record-lifter.ts';
+import { liftForReader } from '../domain/kinds/record-lifter.ts';
 import { createRegistry, type KindRegistry } from '../domain/kinds/registry.ts';
 import { canonicalJson } from '../domain/canonical-json.ts';
 import { parseJsonBody } from '../protocol/json-body.ts';
@@ -7,12 +7,12 @@ import { entityKey, type EntityRef, type RecordState } from '../domain/record.ts
 import type { TenantPlan, TenantSnapshot } from '../domain/decide/tenant-plan.ts';
 import { type EventResult, type PushAnswer, pushEnvelopeSchema } from '../protocol/push.ts';
 import { printPushAnswer } from '../protocol/print-push-answer.ts';
-import { type Record, toRecord } from '../protocol/record.ts';
+import { type SyncRecord, toSyncRecord } from '../protocol/record.ts';
 import { timestampSchema } from '../domain/timestamp.ts';
 import { toPushAnswer } from '../protocol/push-results.ts';
 import { type Batch, createBatch } from '../domain/decide/batch.ts';
-import { decideTenant } from '../domain/decide/decide-batch.ts';
-import { decodeEvent } from '../domain/decide/decode.ts';
+import { decideBatches } from '../domain/decide/decide-batch.ts';
+import { decodeEvent } from '../domain/decide/decode-event.ts';
 
 /** Who sends, and when. */
 export interface RehearsalOptions {
@@ -51,7 +51,7 @@ export interface Rehearsal {
   /** One per batch, as a push with `include=results` answers. */
   readonly answers: readonly RehearsalAnswer[];
   /** As pulls show them, in version order, tombstones too. */
-  readonly records: readonly Record[];
+  readonly records: readonly SyncRecord[];
   /** What the kinds' own code threw. */
   readonly faults: readonly unknown[];
 }
@@ -83,7 +83,7 @@ export function rehearse(
   const decisions = batches.flatMap(({ at, ...batch }) => {
     const receivedAt = at === undefined ? tenant.receivedAt : readTime(at);
     const sent = readBatch({ ...sender, ...batch }, registry);
-    const plan = decideTenant({ ...tenant, receivedAt }, [sent], rules);
+    const plan = decideBatches({ ...tenant, receivedAt }, [sent], rules);
     tenant = after(tenant, plan, receivedAt);
     return plan.decisions;
   });
@@ -94,8 +94,8 @@ export function rehearse(
   });
   const outcomes = decisions.flatMap((decision) => decision.outcomes);
   const faults = outcomes.map(({ fault }) => fault).filter((fault) => fault !== undefined);
-  const show = showRecords(registry.records, (fault) => faults.push(fault));
-  return { answers, records: tenant.records.map(show).map(toRecord), faults };
+  const show = liftForReader(registry.records, (fault) => faults.push(fault));
+  return { answers, records: tenant.records.map(show).map(toSyncRecord), faults };
 }
 
 function readAnswer(text: string): RehearsalAnswer {
@@ -110,7 +110,7 @@ function tenantAt(start: string, records: readonly RehearsalRecord[]): TenantSna
     epoch: '',
     receivedAt,
     head: records.length,
-    headProof: undefined,
+    headReference: undefined,
     known: [],
     records: records.map((record, index) => toState(record, index + 1, receivedAt - yearMicros)),
   };
@@ -164,7 +164,7 @@ function after(
   return {
     ...tenant,
     head,
-    headProof: events.at(-1) ?? tenant.headProof,
+    headReference: events.at(-1) ?? tenant.headReference,
     receivedAt: receivedAt + secondMicros,
     // Only checkpoints look back at the event before.
     known: [...tenant.known, ...events.map((event) => ({ ...event, previous: undefined }))],

@@ -1,4 +1,4 @@
-import { reservedKeyPrefix } from '../../src/domain/decide/decode.ts';
+import { reservedKeyPrefix } from '../../src/domain/decide/decode-event.ts';
 import type { SentEvent } from '../model/events.ts';
 import { textOf } from '../model/bundled/write.ts';
 import { type Evidence, promiseOf, type Story } from './evidence.ts';

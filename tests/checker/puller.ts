@@ -1,12 +1,12 @@
 import type { EntityRef } from '../../src/domain/record.ts';
 import type { PullAnswer } from '../../src/protocol/pull.ts';
-import type { Record } from '../../src/protocol/record.ts';
+import type { SyncRecord } from '../../src/protocol/record.ts';
 
 /** One text for each entity, to be read by people too. */
 export const entityKeyOf = ({ entityType, entityId }: EntityRef) => `${entityType} ${entityId}`;
 
 /** Live records by entity, as a client keeps them. */
-export type Table = ReadonlyMap<string, Record>;
+export type Table = ReadonlyMap<string, SyncRecord>;
 
 /** What a client pulled so far, and where it goes on. */
 export interface Puller {

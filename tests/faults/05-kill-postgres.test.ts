@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import { processMark } from '../../dev/embedded-postgres/processes.ts';
+import { processStartMark } from '../../dev/embedded-postgres/processes.ts';
 import { patch, put } from '../model/events.ts';
 import { startPostgres } from '../setup/postgres-process.ts';
 import { treeOf } from '../setup/process-tree.ts';
@@ -39,7 +39,7 @@ test('fault 5: after kill -9 of postgres under load all that was acknowledged is
     const killOnce = async () => {
       const processes = treeOf(postgres.pid());
       await postgres.kill();
-      expect(processes.filter((pid) => processMark(pid) !== undefined)).toEqual([]);
+      expect(processes.filter((pid) => processStartMark(pid) !== undefined)).toEqual([]);
       expect(await readiness()).toBe(503);
       await postgres.start();
       await vi.waitUntil(async () => (await readiness()) === 200, { timeout: 60_000 });

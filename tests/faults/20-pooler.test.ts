@@ -1,7 +1,11 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPool } from '../../src/postgres/client/pool.ts';
-import { forOperator, forTenants, inOneTrip } from '../../src/postgres/client/transaction.sql.ts';
+import {
+  operatorScope,
+  tenantScope,
+  runInOneRoundTrip,
+} from '../../src/postgres/client/transaction.sql.ts';
 import { put } from '../model/events.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { createLogin, type TestLogin } from '../setup/logins.ts';
@@ -83,7 +87,7 @@ describe('fault 20: a transaction pooler between the service and the database', 
       onIdleError: () => {},
     });
     try {
-      const failing = inOneTrip(pool, forTenants(['tenant-0']), (trip) =>
+      const failing = runInOneRoundTrip(pool, tenantScope(['tenant-0']), (trip) =>
         trip.query({ text: 'SELECT 1 / 0' }),
       );
       await expect(failing).rejects.toThrow('division by zero');
@@ -112,7 +116,7 @@ describe('fault 20: a transaction pooler between the service and the database', 
         const { rows } = await pool.query(leftovers);
         expect(rows).toEqual([{ none: true, pid }]);
       }
-      await expect(inOneTrip(pool, forOperator, async () => {})).rejects.toThrow(
+      await expect(runInOneRoundTrip(pool, operatorScope, async () => {})).rejects.toThrow(
         /permission denied/,
       );
     } finally {
@@ -158,7 +162,7 @@ async function workAs(service: Service, tenant: string): Promise<void> {
 
 /** By a statement that forgets its tenant. */
 async function seenBy(pool: pg.Pool, tenant: string) {
-  const { rows } = await inOneTrip(pool, forTenants([tenant]), (trip) =>
+  const { rows } = await runInOneRoundTrip(pool, tenantScope([tenant]), (trip) =>
     trip.query({
       name: 'seen',
       text: `SELECT count(*) FILTER (WHERE tenant_id = $1)::int AS own,

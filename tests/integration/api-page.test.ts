@@ -2,7 +2,7 @@ import { runInNewContext } from 'node:vm';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
-import { keepFile } from '../../src/http/openapi/kept-file.ts';
+import { cacheFile } from '../../src/http/openapi/cached-file.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 let service: TestApp;
@@ -100,7 +100,7 @@ describe('each part of it', () => {
 
   test('is read once and compressed once, however many ask for it, also at the same time', async () => {
     const read = vi.fn<() => string>(() => 'x'.repeat(10_000));
-    const file = keepFile({ type: 'text/plain', read });
+    const file = cacheFile({ type: 'text/plain', read });
     const bodies = await Promise.all(Array.from({ length: 50 }, () => file.body('br')));
     bodies.push(await file.body('br'));
     expect(new Set(bodies).size).toBe(1);

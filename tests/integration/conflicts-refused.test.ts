@@ -3,7 +3,7 @@ import { auditOf } from '../model/audit.ts';
 import { storeroomKinds } from '../model/audit-kinds.ts';
 import { nextKey, patch, put } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
-import { everyScope } from '../../src/http/auth/issue-token.ts';
+import { allScopes } from '../../src/http/auth/issue-token.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 let service: TestApp;
@@ -81,7 +81,7 @@ describe('an event that cannot be applied', () => {
 
   test('one that its kind rejects, until it no longer does', async () => {
     const tenant = await createTenant(service);
-    const admin = { ...tenant.sender(), scope: `${everyScope} shelf:admin` };
+    const admin = { ...tenant.sender(), scope: `${allScopes} shelf:admin` };
     const room = (count: number) =>
       service.push(
         [{ identityKey: nextKey(), kind: 'shelf.put', payload: { id: 's', room: count } }],
@@ -206,7 +206,7 @@ test('a merge is a payload of the newest version, a forced edit keeps its own', 
 
 test('a conflict of a kind that needs a scope is settled by who has it', async () => {
   const tenant = await createTenant(service);
-  const admin = { ...tenant.sender(), scope: `${everyScope} shelf:admin` };
+  const admin = { ...tenant.sender(), scope: `${allScopes} shelf:admin` };
   const identityKey = nextKey();
   const stale = { kind: 'shelf.put', payload: { id: 's', room: 1 }, identityKey, baseVersion: 9 };
   await service.push([stale], {}, admin);

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { everyScope } from '../../src/http/auth/issue-token.ts';
+import { allScopes } from '../../src/http/auth/issue-token.ts';
 import { storeroomKinds } from '../model/audit-kinds.ts';
 import { auditOf } from '../model/audit.ts';
 import { nextKey, put } from '../model/events.ts';
@@ -15,7 +15,7 @@ afterAll(() => service.close());
 
 /** A shelf with room, which only an administrator may put up: one event. */
 async function putShelf(tenant: Tenant, id: string, room: number): Promise<void> {
-  const sender = { ...tenant.sender('office'), scope: `${everyScope} shelf:admin` };
+  const sender = { ...tenant.sender('office'), scope: `${allScopes} shelf:admin` };
   const event = { identityKey: nextKey(), kind: 'shelf.put', payload: { id, room } };
   await service.push([event], {}, sender);
 }

@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { inTransaction, type Scope } from '../../src/postgres/client/transaction.sql.ts';
+import {
+  runInTransaction,
+  type TransactionScope,
+} from '../../src/postgres/client/transaction.sql.ts';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
 import { put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
@@ -51,7 +54,7 @@ async function fill(id: string): Promise<void> {
   await service.sql('UPDATE tenants SET head = $2, horizon = 1 WHERE id = $1', [id, rowsOfTenant]);
 }
 
-function mustHaveScope({ scope, text }: Statement): Scope {
+function mustHaveScope({ scope, text }: Statement): TransactionScope {
   if (!scope) throw new Error(`sent without a scope: ${text}`);
   return scope;
 }
@@ -71,7 +74,7 @@ async function planOf(statement: Statement): Promise<readonly PlanNode[]> {
   let plan: PlanNode | undefined;
   const scope = mustHaveScope(statement);
   const undone = withClient(service.database.url, (client) =>
-    inTransaction(client, scope, async () => {
+    runInTransaction(client, scope, async () => {
       const { rows } = await client.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values);
       plan = rows[0]['QUERY PLAN'][0].Plan;
       throw new Error('undone');

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPool } from '../../src/postgres/client/pool.ts';
 import { text } from '../../src/postgres/feed/read-page.sql.ts';
-import { forTenants, inOneTrip } from '../../src/postgres/client/transaction.sql.ts';
+import { tenantScope, runInOneRoundTrip } from '../../src/postgres/client/transaction.sql.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
 
 /** A tenant beside neighbours that hold far more than it does. */
@@ -49,7 +49,7 @@ test.each([
 ])(
   '%s reads the records twice at most, by index: the page, and what follows it',
   async (_page, after) => {
-    const { rows } = await inOneTrip(pool, forTenants(['middle']), (trip) =>
+    const { rows } = await runInOneRoundTrip(pool, tenantScope(['middle']), (trip) =>
       trip.query({
         text: `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
         values: ['middle', after, 0, null, 1_000, 4_194_304, after],

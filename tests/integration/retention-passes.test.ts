@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createPass } from '../../src/retention/pass.ts';
+import { createRetentionPass } from '../../src/retention/retention-pass.ts';
 import { createRetentionStore } from '../../src/postgres/retention/retention-store.ts';
 import { put, remove } from '../model/events.ts';
 import { createTenant, type Tenant } from '../model/tenant.ts';
@@ -47,7 +47,7 @@ async function occupy(tenant: Tenant) {
 
 test('while one process is at it, another does nothing and does not wait', async () => {
   const store = createRetentionStore(service.database.url);
-  const other = createPass(createRetentionStore(service.database.url), settings);
+  const other = createRetentionPass(createRetentionStore(service.database.url), settings);
   const session = await store.begin();
   expect(await other(new AbortController().signal)).toBeUndefined();
   expect(await left()).toEqual([5, 5]);
@@ -59,7 +59,7 @@ test('many passes at once do the work once', async () => {
   const store = createRetentionStore(service.database.url);
   const reports = await Promise.all(
     Array.from({ length: 8 }, () =>
-      createPass(store, { ...settings, batchRows: 1 })(new AbortController().signal),
+      createRetentionPass(store, { ...settings, batchRows: 1 })(new AbortController().signal),
     ),
   );
   const purged = reports.flatMap((report) => report?.tombstones ?? []);

@@ -8,12 +8,15 @@ import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { decide } from '../../src/domain/kinds/policies.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
-import { shippedSchemas } from '../../src/domain/kinds/schema-fingerprints.ts';
+import { listSchemas } from '../../src/domain/kinds/schema-fingerprints.ts';
 import { readInstanceKeys } from '../../src/postgres/instance/instance-keys.ts';
 import { createKindSchemaStore } from '../../src/postgres/kind-schemas/kind-schema-store.ts';
 import { createPool } from '../../src/postgres/client/pool.ts';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
-import { inTransaction, type Scope } from '../../src/postgres/client/transaction.sql.ts';
+import {
+  runInTransaction,
+  type TransactionScope,
+} from '../../src/postgres/client/transaction.sql.ts';
 import { createTenantRemoval } from '../../src/postgres/tenants/tenant-removal.ts';
 import { auditOf } from '../model/audit.ts';
 import { noteKinds } from '../model/audit-kinds.ts';
@@ -111,7 +114,7 @@ async function everyStatement(): Promise<readonly Statement[]> {
     await createCleaner(service, { tombstoneMs: 1, eventMs: 1 })();
     // What was purged is looked up from now on.
     await tenant.push([put('n2')]);
-    const shipped = shippedSchemas(createRegistry(bundledKinds)).slice(0, 2);
+    const shipped = listSchemas(createRegistry(bundledKinds)).slice(0, 2);
     await createKindSchemaStore(pool).keep(shipped, () => {});
     const removal = createTenantRemoval(pool);
     await removal.count(tenant.id, 10);
@@ -142,7 +145,7 @@ describe('every statement is looked at', () => {
 interface Planned {
   readonly text: string;
   readonly values: readonly unknown[];
-  readonly scope: Scope;
+  readonly scope: TransactionScope;
 }
 
 /** Those that read or write rows of tenants. */
@@ -158,7 +161,7 @@ function ofTables(): readonly Planned[] {
 async function planOf({ text, values, scope }: Planned): Promise<readonly PlanNode[]> {
   const explain = 'EXPLAIN (FORMAT JSON)';
   const { rows } = await withClient(analysed.url, (client) =>
-    inTransaction(client, scope, async () => {
+    runInTransaction(client, scope, async () => {
       if (scope.plan === 'custom') return client.query(`${explain} ${text}`, [...values]);
       await client.query(`PREPARE kept AS ${text}`);
       const unknown = values.length > 0 ? `(${values.map(() => 'NULL').join(', ')})` : '';

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPool } from '../../src/postgres/client/pool.ts';
 import { createIngestStore } from '../../src/postgres/ingest/postgres-ingest-store.ts';
-import type { EventRow } from '../../src/domain/stored-event.ts';
+import type { StoredEvent } from '../../src/domain/stored-event.ts';
 import type { RecordState } from '../../src/domain/record.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 import { withClient } from '../setup/template.ts';
@@ -18,7 +18,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const event: EventRow = {
+const event: StoredEvent = {
   ...{ version: 1, identityKey: 'k1', fingerprint: Buffer.alloc(32), kind: 'note.put' },
   ...{ kindVersion: 1, entityType: 'note', entityId: 'n1', outcome: 'applied' },
   ...{ deviceId: null, subject: null, occurredAt: null, effectiveAt: 1, receivedAt: 1 },
@@ -53,15 +53,15 @@ test.each([
   '%s that cannot be encoded leaves nothing of its group, and the connection clean',
   async (_what, rows) => {
     const store = createIngestStore(pool, { onRetry: () => {} });
-    const wanted = { tenantId: 't1', identityKeys: [], entities: [], bases: [] };
+    const needs = { tenantId: 't1', identityKeys: [], entities: [], bases: [] };
     const plan = { head: 1, effects: [], decisions: ['stored'], ...rows };
-    await expect(store.ingest([{ wanted }], decided(plan))).rejects.toThrow('no safe integer');
+    await expect(store.ingest([{ needs }], decided(plan))).rejects.toThrow('no safe integer');
     const stored = await withClient(database.url, (client) =>
       client.query(`SELECT version FROM events UNION ALL SELECT version FROM records
                   UNION ALL SELECT head FROM tenants WHERE head > 0`),
     );
     expect(stored.rows).toEqual([]);
     const sound = { ...plan, events: [], records: [] };
-    expect(await store.ingest([{ wanted }], decided(sound))).toEqual(['stored']);
+    expect(await store.ingest([{ needs }], decided(sound))).toEqual(['stored']);
   },
 );

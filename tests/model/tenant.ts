@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import type { z } from 'zod';
 import { type PullAnswer, pullAnswerSchema } from '../../src/protocol/pull.ts';
 import { type PushAnswer, pushAnswerSchema } from '../../src/protocol/push.ts';
-import type { Record } from '../../src/protocol/record.ts';
+import type { SyncRecord } from '../../src/protocol/record.ts';
 import { createDevice, type Device } from '../checker/device.ts';
 import { addAnswered, createHistory, type History } from '../checker/history.ts';
 import { sendInProcess } from '../checker/send.ts';
@@ -46,8 +46,8 @@ export interface Tenant {
   said(events: readonly unknown[], envelope?: object, device?: string): Promise<string[]>;
   pull(query?: PullQuery): Promise<PullAnswer>;
   /** Every record, tombstones included, by entity id. */
-  records(): Promise<Map<string, Record>>;
-  record(entityId: string): Promise<Record | undefined>;
+  records(): Promise<Map<string, SyncRecord>>;
+  record(entityId: string): Promise<SyncRecord | undefined>;
   /** The stored log, in version order. */
   log(): Promise<LogEntry[]>;
   head(): Promise<number>;
@@ -84,7 +84,7 @@ export async function createTenant(service: TestApp): Promise<Tenant> {
   }
 
   async function records() {
-    const found = new Map<string, Record>();
+    const found = new Map<string, SyncRecord>();
     for (let since = start, more = true; more; ) {
       const page = await pull({ since, limit: 1000 });
       for (const record of page.changes) found.set(record.entityId, record);

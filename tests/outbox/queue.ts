@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { Event } from '../../src/domain/event.ts';
+import type { SyncEvent } from '../../src/domain/event.ts';
 import type { FailedEvent } from '../../src/protocol/push.ts';
 import type { Client } from './client.ts';
 import type { Database, Row } from './database.ts';
 import { knownVersion } from './records.ts';
 import type { Data } from './view.ts';
 
-export interface Edit extends Partial<Pick<Event, 'version' | 'sequence'>> {
+export interface Edit extends Partial<Pick<SyncEvent, 'version' | 'sequence'>> {
   readonly kind: string;
   readonly payload: Data;
 }
@@ -25,7 +25,7 @@ export type Failure = Omit<FailedEvent, 'identityKey' | 'index' | 'code'> & {
 
 /** As it is queued, and sent at every try. */
 export type SentEvent = Edit &
-  Partial<Pick<Event, 'baseVersion' | 'baseKey'>> & {
+  Partial<Pick<SyncEvent, 'baseVersion' | 'baseKey'>> & {
     readonly identityKey: string;
     readonly occurredAt: string;
   };
@@ -94,7 +94,7 @@ function nextSequence({ get }: Database, entity: Entity, taken: number | null = 
 }
 
 /** What the user saw: this device's own last edit, else the server's record, else nothing. */
-function baseOf(database: Database, entity: Entity): Partial<Event> {
+function baseOf(database: Database, entity: Entity): Partial<SyncEvent> {
   const ownEdit = `SELECT identity_key FROM queue WHERE entity_type = ? AND entity_id = ?
     AND status <> 'failed' ORDER BY position DESC LIMIT 1`;
   const { identity_key: baseKey } = database.get(ownEdit, ...entity);

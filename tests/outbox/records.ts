@@ -1,4 +1,4 @@
-import type { Record } from '../../src/protocol/record.ts';
+import type { SyncRecord } from '../../src/protocol/record.ts';
 import type { Database } from './database.ts';
 import type { Failure } from './queue.ts';
 
@@ -9,7 +9,7 @@ export function knownVersion({ get }: Database, entityType: string, entityId: st
 }
 
 /** Keeps what the server says of one entity, unless something newer is known. */
-export function saveRecord(database: Database, record: Record): void {
+export function saveRecord(database: Database, record: SyncRecord): void {
   const { entityType, entityId, version, deleted, data, updatedAt } = record;
   // After a bootstrap versions may begin anew: they compare within one generation only. In one
   // history a version of a record has one `updatedAt`.

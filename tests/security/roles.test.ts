@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrate } from '../../src/postgres/migrate/migrate.ts';
-import { createPass } from '../../src/retention/pass.ts';
+import { createRetentionPass } from '../../src/retention/retention-pass.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
 import { put, remove } from '../model/events.ts';
 import { createTenant } from '../model/tenant.ts';
@@ -136,7 +136,10 @@ test('everything works for an owner that is no superuser: push, pull, audit, ret
     ).toHaveLength(2);
     await letDaysPass(tenant, 100);
     const database = await openDatabase({ connectionString: url, poolSize: 2, hooks });
-    const pass = createPass(database.retention, { tombstoneMs: 90 * dayMs, eventMs: 90 * dayMs });
+    const pass = createRetentionPass(database.retention, {
+      tombstoneMs: 90 * dayMs,
+      eventMs: 90 * dayMs,
+    });
     const report = await pass(new AbortController().signal);
     expect(report).toMatchObject({ tombstones: 1, payloads: 3, errors: [] });
     const removed = await database.tenantRemoval.remove(tenant.id, 10);

@@ -2,10 +2,10 @@ import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createPool } from '../../src/postgres/client/pool.ts';
 import {
-  forOperator,
-  forTenants,
-  inOneTrip,
-  type Scope,
+  operatorScope,
+  tenantScope,
+  runInOneRoundTrip,
+  type TransactionScope,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
 import { startApp, type TestApp } from '../setup/app.ts';
@@ -47,8 +47,8 @@ beforeEach(async () => {
   }
 });
 
-const run = (scope: Scope, text: string, values: readonly unknown[] = []) =>
-  inOneTrip(pool, scope, (trip) => trip.query({ text, values: [...values] }));
+const run = (scope: TransactionScope, text: string, values: readonly unknown[] = []) =>
+  runInOneRoundTrip(pool, scope, (trip) => trip.query({ text, values: [...values] }));
 
 /** Whole rows as a superuser sees them. */
 const everything = async () =>
@@ -60,7 +60,7 @@ const everything = async () =>
 
 describe.each(tables)('with the tenant set to t1, in %s', (table) => {
   const column = columnOf(table);
-  const t1 = forTenants(['t1']);
+  const t1 = tenantScope(['t1']);
 
   test('a SELECT that forgets its tenant sees t1, and one that asks for t2 nothing', async () => {
     const { rows } = await run(t1, `SELECT DISTINCT ${column} AS tenant FROM ${table}`);
@@ -108,7 +108,7 @@ describe.each(tables)('with the tenant set to t1, in %s', (table) => {
     ['nothing', "set_config('landfall.tenants', '', true)"],
     ['another name of nothing', "set_config('landfall.tenants', NULL, true)"],
   ])('where %s is set nothing is seen, which is no error', async (_what, setting) => {
-    const { rows } = await inOneTrip(pool, t1, async (trip) => {
+    const { rows } = await runInOneRoundTrip(pool, t1, async (trip) => {
       const [, seen] = await Promise.all([
         trip.query({ text: `SELECT ${setting}` }),
         trip.query({ text: `SELECT FROM ${table}` }),
@@ -119,7 +119,7 @@ describe.each(tables)('with the tenant set to t1, in %s', (table) => {
   });
 
   test('the operator sees both, and a transaction for two tenants both', async () => {
-    for (const scope of [forOperator, forTenants(['t1', 't2'])]) {
+    for (const scope of [operatorScope, tenantScope(['t1', 't2'])]) {
       const { rows } = await run(
         scope,
         `SELECT DISTINCT ${column} AS tenant FROM ${table} ORDER BY 1`,
@@ -132,7 +132,7 @@ describe.each(tables)('with the tenant set to t1, in %s', (table) => {
 test.each(['UPDATE events SET clock_adjusted = true', "UPDATE events SET payload = '{}'"])(
   'the log stays as it is, also for its own tenant: %s',
   async (statement) => {
-    await expect(run(forTenants(['t1']), statement)).rejects.toThrow(
+    await expect(run(tenantScope(['t1']), statement)).rejects.toThrow(
       /permission denied|row-level security policy/,
     );
   },
@@ -142,7 +142,7 @@ test.each(['a,b', '{t2}', '"t2"', "t2'", '\\', 'NULL', 'null', '', ' t2 ', '{', 
   'a tenant is named to the letter: %j is not t2, and sees its own',
   async (name) => {
     await service.sql('INSERT INTO tenants (id) VALUES ($1)', [name]);
-    const { rows } = await run(forTenants([name]), 'SELECT id FROM tenants');
+    const { rows } = await run(tenantScope([name]), 'SELECT id FROM tenants');
     expect(rows).toEqual([{ id: name }]);
   },
 );

@@ -2,13 +2,13 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createPool } from '../../src/postgres/client/pool.ts';
 import {
-  forOperator,
-  forSearch,
-  forTenants,
-  inOneTrip,
-  inTransaction,
+  operatorScope,
+  searchScope,
+  tenantScope,
+  runInOneRoundTrip,
+  runInTransaction,
 } from '../../src/postgres/client/transaction.sql.ts';
-import { createPrisma, readAs } from '../../src/postgres/audit/prisma.ts';
+import { createPrisma, readInTenantScope } from '../../src/postgres/audit/prisma.ts';
 import { createDatabase, type TestDatabase } from '../setup/database.ts';
 
 const settings = [
@@ -47,8 +47,8 @@ afterAll(async () => {
 });
 
 const outside = async () => toObject((await pool.query<Setting>(read)).rows);
-const inside = (scope = forTenants(['t1'])) =>
-  inOneTrip(pool, scope, async (trip) =>
+const inside = (scope = tenantScope(['t1'])) =>
+  runInOneRoundTrip(pool, scope, async (trip) =>
     toObject((await trip.query<Setting>({ text: read })).rows),
   );
 
@@ -71,20 +71,20 @@ test('the timeouts of a transaction stand in a ladder, each shorter than the nex
 });
 
 test('a transaction works as its role, and for its tenants', async () => {
-  expect(await inside(forTenants(['t1', 'a "b", {c}']))).toMatchObject({
+  expect(await inside(tenantScope(['t1', 'a "b", {c}']))).toMatchObject({
     role: 'landfall_service',
     'landfall.tenants': '{t1,"a \\"b\\", {c}"}',
     enable_seqscan: 'off',
     enable_bitmapscan: 'off',
     plan_cache_mode: 'force_generic_plan',
   });
-  expect(await inside(forSearch('t1'))).toMatchObject({
+  expect(await inside(searchScope('t1'))).toMatchObject({
     role: 'landfall_service',
     'landfall.tenants': '{t1}',
     enable_bitmapscan: 'on',
     plan_cache_mode: 'force_custom_plan',
   });
-  expect(await inside(forOperator)).toMatchObject({
+  expect(await inside(operatorScope)).toMatchObject({
     role: 'landfall_operator',
     'landfall.tenants': '{}',
   });
@@ -102,7 +102,7 @@ describe('no setting survives the transaction on a pooled connection', () => {
   });
 
   test('one that fails', async () => {
-    const failing = inOneTrip(pool, forTenants(['t1']), (trip) =>
+    const failing = runInOneRoundTrip(pool, tenantScope(['t1']), (trip) =>
       trip.query({ text: 'SELECT 1 / 0' }),
     );
     await expect(failing).rejects.toThrow('division by zero');
@@ -111,7 +111,7 @@ describe('no setting survives the transaction on a pooled connection', () => {
 
   test('one that is given up half-way', async () => {
     const client = await pool.connect();
-    const work = inTransaction(client, forOperator, async () => {
+    const work = runInTransaction(client, operatorScope, async () => {
       expect(toObject((await client.query<Setting>(read)).rows).role).toBe('landfall_operator');
       throw new Error('given up');
     });
@@ -122,14 +122,17 @@ describe('no setting survives the transaction on a pooled connection', () => {
 
   test("one of Prisma's", async () => {
     const prisma = createPrisma(pool);
-    expect(await readAs(prisma, 't1', ({ tenant }) => tenant.findMany())).toEqual([]);
+    expect(await readInTenantScope(prisma, 't1', ({ tenant }) => tenant.findMany())).toEqual([]);
     expect(await outside()).toEqual(before);
   });
 });
 
 test('where the role may not be taken nothing runs as the login, and the connection is clean', async () => {
-  const scope = { ...forTenants(['t1']), role: 'landfall_nobody' } as unknown as typeof forOperator;
-  const failing = inOneTrip(pool, scope, (trip) =>
+  const scope = {
+    ...tenantScope(['t1']),
+    role: 'landfall_nobody',
+  } as unknown as typeof operatorScope;
+  const failing = runInOneRoundTrip(pool, scope, (trip) =>
     trip.query({ text: "INSERT INTO tenants (id) VALUES ('by the login')" }),
   );
   await expect(failing).rejects.toThrow('landfall_nobody');
@@ -140,9 +143,9 @@ test('where the role may not be taken nothing runs as the login, and the connect
 test('what is read by way of Prisma is read as the tenant, also where the query forgets it', async () => {
   await pool.query("INSERT INTO tenants (id) VALUES ('t1'), ('t2')");
   const prisma = createPrisma(pool);
-  const found = await readAs(prisma, 't1', ({ tenant }) => tenant.findMany());
+  const found = await readInTenantScope(prisma, 't1', ({ tenant }) => tenant.findMany());
   expect(found.map(({ id }) => id)).toEqual(['t1']);
-  const other = await readAs(prisma, 't1', ({ tenant }) =>
+  const other = await readInTenantScope(prisma, 't1', ({ tenant }) =>
     tenant.findUnique({ where: { id: 't2' } }),
   );
   expect(other).toBeNull();

@@ -10,7 +10,7 @@ import { createLogger } from '../../src/observability/logger.ts';
 import type { PullAnswer } from '../../src/protocol/pull.ts';
 import type { PushAnswer } from '../../src/protocol/push.ts';
 import { type Database, openDatabase } from '../../src/postgres/database.ts';
-import { everyScope, issueToken } from '../../src/http/auth/issue-token.ts';
+import { allScopes, issueToken } from '../../src/http/auth/issue-token.ts';
 import { createDatabase, type TestDatabase } from './database.ts';
 
 export interface AppOptions {
@@ -116,7 +116,7 @@ export async function startApp(options: AppOptions = {}): Promise<TestApp> {
     tenant = 't1',
     device = 'd1',
     subject = 'user',
-    scope = everyScope,
+    scope = allScopes,
   }: Sender = {}) => issueToken(config.auth, { tenant, device, subject, scope, ttlMs: 600_000 });
 
   async function request({ method = 'GET', url, headers, body, sender }: TestRequest) {

@@ -4,13 +4,13 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { findBinaries } from '../../dev/embedded-postgres/binaries.ts';
 import { ensureCluster } from '../../dev/embedded-postgres/cluster.ts';
-import { findPlace, type Place } from '../../dev/embedded-postgres/place.ts';
+import { findClusterLocation, type ClusterLocation } from '../../dev/embedded-postgres/location.ts';
 import { stopPostmaster, urlOf } from '../../dev/embedded-postgres/postmaster.ts';
 import {
   BARE_ENVIRONMENT,
-  giveTo,
-  type Identity,
-  processMark,
+  changeOwner,
+  type UserIdentity,
+  processStartMark,
   signal,
 } from '../../dev/embedded-postgres/processes.ts';
 import { migrate } from '../../src/postgres/migrate/migrate.ts';
@@ -31,7 +31,7 @@ export interface PostgresOptions {
 }
 
 /** The command line that runs `command` in some place, as `identity`, in the same process. */
-export type Entrance = (command: Command, identity: Identity | undefined) => Command;
+export type Entrance = (command: Command, identity: UserIdentity | undefined) => Command;
 export type Command = readonly [file: string, ...args: string[]];
 
 /**
@@ -71,7 +71,7 @@ const SETTINGS = {
 
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresProcess> {
   const dataDir = options.dataDir ?? (await makeDataDir());
-  const place = await findPlace(dataDir);
+  const place = await findClusterLocation(dataDir);
   const binaries = await findBinaries(place.identity);
   await ensureCluster(place, binaries);
   const endWithTest = () => signalAll('SIGKILL');
@@ -89,14 +89,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
 
   async function start(): Promise<void> {
-    if (postmaster && processMark(postmaster) !== undefined) throw new Error('it runs already');
+    if (postmaster && processStartMark(postmaster) !== undefined)
+      throw new Error('it runs already');
     postmaster = await spawnServer(place, binaries.postgres, options);
     await waitUntilReady(place, postmaster);
   }
 
   async function kill(): Promise<void> {
     const tree = signalAll('SIGKILL');
-    while (tree.some((pid) => processMark(pid) !== undefined)) await sleep(5);
+    while (tree.some((pid) => processStartMark(pid) !== undefined)) await sleep(5);
     frozen = [];
   }
 
@@ -137,11 +138,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 /** @returns the postmaster's process id */
-async function spawnServer(place: Place, postgres: string, options: PostgresOptions) {
+async function spawnServer(place: ClusterLocation, postgres: string, options: PostgresOptions) {
   mkdirSync(place.sockets, { recursive: true, mode: 0o700 });
-  giveTo(place.identity, place.sockets);
+  changeOwner(place.identity, place.sockets);
   const log = openSync(place.logFile, 'a', 0o600);
-  giveTo(place.identity, place.logFile);
+  changeOwner(place.identity, place.logFile);
   const settings = { ...SETTINGS, unix_socket_directories: place.sockets, ...options.settings };
   const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const { inside, env } = options;
@@ -161,7 +162,7 @@ async function spawnServer(place: Place, postgres: string, options: PostgresOpti
   return child.pid ?? 0;
 }
 
-async function waitUntilReady(place: Place, postmaster: number): Promise<void> {
+async function waitUntilReady(place: ClusterLocation, postmaster: number): Promise<void> {
   const deadline = Date.now() + START_MS;
   for (let obstacle: unknown; ; await sleep(20)) {
     try {
@@ -169,7 +170,7 @@ async function waitUntilReady(place: Place, postmaster: number): Promise<void> {
     } catch (error) {
       obstacle = error;
     }
-    if (processMark(postmaster) !== undefined && Date.now() < deadline) continue;
+    if (processStartMark(postmaster) !== undefined && Date.now() < deadline) continue;
     const log = readFileSync(place.logFile, 'utf8').split('\n').slice(-20).join('\n');
     throw new Error(`PostgreSQL does not start:\n${log}`, { cause: obstacle });
   }

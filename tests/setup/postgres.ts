@@ -2,7 +2,7 @@ import { chmod, mkdtemp, readdir, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PostgreSqlContainer } from '@testcontainers/postgresql';
-import { processMark } from '../../dev/embedded-postgres/processes.ts';
+import { processStartMark } from '../../dev/embedded-postgres/processes.ts';
 import { startEmbedded, stopOrphan } from '../../dev/embedded-postgres/embedded-postgres.ts';
 
 export type TestServer = { url: string; origin: string; stop(): Promise<void> };
@@ -50,7 +50,7 @@ export async function startTemporary(): Promise<TestServer> {
 export async function makeDataDir(): Promise<string> {
   await sweep();
   const dataDir = await mkdtemp(
-    join(tmpdir(), `${PREFIX}${process.pid}.${processMark(process.pid)}.`),
+    join(tmpdir(), `${PREFIX}${process.pid}.${processStartMark(process.pid)}.`),
   );
   // Under root the database runs as nobody, who has to get in.
   await chmod(dataDir, 0o755);
@@ -70,7 +70,7 @@ async function sweep(): Promise<void> {
   for (const name of await readdir(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue;
     const [pid = '', mark] = name.slice(PREFIX.length).split('.');
-    if (processMark(Number(pid)) === mark) continue;
+    if (processStartMark(Number(pid)) === mark) continue;
     const dataDir = join(tmpdir(), name);
     // Another user's stays.
     const free = await stopOrphan(dataDir).catch(() => false);

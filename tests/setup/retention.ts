@@ -1,4 +1,4 @@
-import { createPass, type PassReport } from '../../src/retention/pass.ts';
+import { createRetentionPass, type RetentionReport } from '../../src/retention/retention-pass.ts';
 import {
   createRetentionStore,
   type RetentionSession,
@@ -26,8 +26,8 @@ export function createCleaner(service: TestApp, options: CleanerOptions = {}) {
     return session && { ...session, ...around?.(session) };
   };
   const settings = { tombstoneMs, eventMs, ...(batchRows !== undefined && { batchRows }) };
-  const pass = createPass({ begin }, settings);
-  return async (): Promise<PassReport> => {
+  const pass = createRetentionPass({ begin }, settings);
+  return async (): Promise<RetentionReport> => {
     const report = await pass(signal ?? new AbortController().signal);
     if (!report) throw new Error('another process is cleaning up');
     return report;

@@ -1,18 +1,18 @@
 import pg from 'pg';
 import { vi } from 'vitest';
-import type { Scope } from '../../src/postgres/client/transaction.sql.ts';
+import type { TransactionScope } from '../../src/postgres/client/transaction.sql.ts';
 
 export interface Statement {
   readonly text: string;
   readonly values: unknown[];
   /** What its transaction was set to; undefined where it ran as the login. */
-  readonly scope: Scope | undefined;
+  readonly scope: TransactionScope | undefined;
 }
 
 /** Every statement that this process sends meanwhile, with its values, whoever sends it. */
 export async function sentStatements(work: () => Promise<unknown>): Promise<readonly Statement[]> {
   const found: Statement[] = [];
-  const scopeOf = new WeakMap<object, Scope | undefined>();
+  const scopeOf = new WeakMap<object, TransactionScope | undefined>();
   const { submit } = pg.Query.prototype;
   // Each statement of a trip is a query of its own there, as is what is sent alone.
   const spy = vi.spyOn(pg.Query.prototype, 'submit').mockImplementation(function (
@@ -36,8 +36,12 @@ export async function sentStatements(work: () => Promise<unknown>): Promise<read
 }
 
 /** Of the values of the settings' statement. */
-function toScope([role, tenants, , mode]: unknown[]): Scope {
-  return { role, tenants, plan: mode === 'force_generic_plan' ? 'generic' : 'custom' } as Scope;
+function toScope([role, tenants, , mode]: unknown[]): TransactionScope {
+  return {
+    role,
+    tenants,
+    plan: mode === 'force_generic_plan' ? 'generic' : 'custom',
+  } as TransactionScope;
 }
 
 export interface PlanNode {

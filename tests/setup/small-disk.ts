@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmod, mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hasCode, type Identity } from '../../dev/embedded-postgres/processes.ts';
+import { hasCode, type UserIdentity } from '../../dev/embedded-postgres/processes.ts';
 import type { Entrance } from './postgres-process.ts';
 
 /** A folder on a file system of its own, so small that a test can fill it. */
@@ -68,7 +68,7 @@ async function mountOwn(bytes: number, user: readonly string[]): Promise<SmallDi
 
 const asOneself = ['--user', '--preserve-credentials'];
 
-const as = (identity: Identity | undefined) =>
+const as = (identity: UserIdentity | undefined) =>
   identity ? ['--setuid', `${identity.uid}`, '--setgid', `${identity.gid}`] : [];
 
 /** False where it ended, or could not be started, without a word. */

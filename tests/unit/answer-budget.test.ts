@@ -36,8 +36,8 @@ test('those who are not known share one part, and are no tenant', () => {
 
 test('the room for an answer that has to be given is what is left of both', () => {
   const budget = budgetOf(100, 50);
-  expect(budget.roomFor('a')).toBe(50);
+  expect(budget.remainingBytes('a')).toBe(50);
   budget.hold('a', 20);
   budget.hold('b', 60);
-  expect([budget.roomFor('a'), budget.roomFor('b')]).toEqual([20, 0]);
+  expect([budget.remainingBytes('a'), budget.remainingBytes('b')]).toEqual([20, 0]);
 });

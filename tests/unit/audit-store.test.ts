@@ -16,7 +16,7 @@ test.each([
   ['finding one', () => store.findConflict('t', 'k')],
   ['a history', () => store.readHistory(page)],
   ['receipts', () => store.findReceipts('t', ['k'])],
-  ['replays', () => store.addReplays([])],
+  ['replays', () => store.addResends([])],
 ])(
   'a database that cannot be reached is unavailable, and may be asked again: %s',
   async (_what, ask) => {

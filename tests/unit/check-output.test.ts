@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { checkFields } from '../../src/domain/kinds/check-output.ts';
+import { assertFields } from '../../src/domain/kinds/check-output.ts';
 import { mergeCustomer } from '../../src/systems/pos/merge-customer.ts';
 
 test.each([
@@ -13,7 +13,7 @@ test.each([
 ])(
   'what a kind returned wrongly is told without the names of its fields: %o',
   (fields, message) => {
-    const refusal = () => checkFields(fields);
+    const refusal = () => assertFields(fields);
     expect(refusal).toThrow(message);
     expect(refusal).not.toThrow('secret');
   },

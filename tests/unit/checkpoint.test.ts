@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   type Checkpoint,
   createCheckpointCodec,
-  digestOf,
+  eventDigest,
   referenceVersion,
 } from '../../src/protocol/checkpoint.ts';
 import { fc } from './support/property.ts';
@@ -172,22 +172,22 @@ describe('the digest of an event', () => {
   const event = { fingerprint: Buffer.alloc(32, 1), receivedAt: 1_800_000_000_000_000 };
 
   test('is the one that checkpoints already hold', () => {
-    expect(digestOf(event).toString('hex')).toBe('893c2e70866b7d77');
-    expect(digestOf(undefined).toString('hex')).toBe('0000000000000000');
+    expect(eventDigest(event).toString('hex')).toBe('893c2e70866b7d77');
+    expect(eventDigest(undefined).toString('hex')).toBe('0000000000000000');
   });
 
   test('is the same for the same event and fits into a checkpoint', () => {
-    expect(digestOf({ ...event, fingerprint: Buffer.alloc(32, 1) })).toEqual(digestOf(event));
-    const onEvent = { ...checkpoint, digest: digestOf(event) };
+    expect(eventDigest({ ...event, fingerprint: Buffer.alloc(32, 1) })).toEqual(eventDigest(event));
+    const onEvent = { ...checkpoint, digest: eventDigest(event) };
     expect(codec.decode(codec.encode(onEvent, tenantId), tenantId)).toEqual(onEvent);
   });
 
   test('differs with the content and, for the same event sent again, with the receipt', () => {
     const digests = [
-      digestOf(event),
-      digestOf({ ...event, fingerprint: Buffer.alloc(32, 2) }),
-      digestOf({ ...event, receivedAt: event.receivedAt + 1 }),
-      digestOf(undefined),
+      eventDigest(event),
+      eventDigest({ ...event, fingerprint: Buffer.alloc(32, 2) }),
+      eventDigest({ ...event, receivedAt: event.receivedAt + 1 }),
+      eventDigest(undefined),
     ];
     expect(new Set(digests.map((digest) => digest.toString('hex'))).size).toBe(digests.length);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { beginning, cursorOf } from '../../src/feed/cursor.ts';
+import { feedBeginning, toFeedCursor } from '../../src/feed/cursor.ts';
 
 const whole = (version: number, ...entityTypes: string[]) => ({
   ...{ version, entityTypes, bootstrap: null },
@@ -17,9 +17,9 @@ const bootstrapping = (version: number, ...entityTypes: string[]) => ({
 
 describe('a pull goes on', () => {
   test('without a checkpoint from the beginning', () => {
-    expect(cursorOf(undefined, ['note'])).toEqual({
+    expect(toFeedCursor(undefined, ['note'])).toEqual({
       ...plain(0, 'note'),
-      bootstrapHead: beginning,
+      bootstrapHead: feedBeginning,
     });
   });
 
@@ -29,7 +29,7 @@ describe('a pull goes on', () => {
     ['fewer types', ['note', 'ticket'], ['ticket']],
     ['some types of all', [], ['note']],
   ])('for %s where it is', (_what, known, asked) => {
-    expect(cursorOf(whole(41, ...known), asked)).toEqual(plain(41, ...asked));
+    expect(toFeedCursor(whole(41, ...known), asked)).toEqual(plain(41, ...asked));
   });
 
   test.each([
@@ -37,14 +37,14 @@ describe('a pull goes on', () => {
     ['all types in place of some', ['note'], [], ['note']],
     ['one more and one less', ['note', 'user'], ['note', 'ticket'], ['note']],
   ])('for %s with a bootstrap of the new ones', (_what, known, asked, kept) => {
-    expect(cursorOf(whole(41, ...known), asked)).toEqual({
-      ...{ entityTypes: asked, after: 0, bootstrapHead: beginning, kept, floor: 41 },
+    expect(toFeedCursor(whole(41, ...known), asked)).toEqual({
+      ...{ entityTypes: asked, after: 0, bootstrapHead: feedBeginning, kept, floor: 41 },
     });
   });
 
   test('for other types from the beginning', () => {
-    expect(cursorOf(whole(41, 'note'), ['ticket'])).toEqual({
-      ...{ ...plain(0, 'ticket'), bootstrapHead: beginning },
+    expect(toFeedCursor(whole(41, 'note'), ['ticket'])).toEqual({
+      ...{ ...plain(0, 'ticket'), bootstrapHead: feedBeginning },
     });
   });
 });
@@ -53,25 +53,28 @@ describe('a filter that changes while a bootstrap is under way', () => {
   test('goes on where it stays, and with fewer types', () => {
     const goesOn = { after: 10, bootstrapHead: 100 };
     const asked = ['note', 'ticket'];
-    expect(cursorOf(bootstrapping(10, ...asked), asked)).toMatchObject({ ...goesOn, kept: [] });
-    expect(cursorOf(bootstrapping(10, ...asked), ['note'])).toMatchObject({ ...goesOn, kept: [] });
-    expect(cursorOf(growing(), asked)).toMatchObject({ ...goesOn, kept: ['note'], floor: 41 });
-    expect(cursorOf(growing(), ['ticket'])).toMatchObject({ ...goesOn, kept: [], floor: 0 });
+    expect(toFeedCursor(bootstrapping(10, ...asked), asked)).toMatchObject({ ...goesOn, kept: [] });
+    expect(toFeedCursor(bootstrapping(10, ...asked), ['note'])).toMatchObject({
+      ...goesOn,
+      kept: [],
+    });
+    expect(toFeedCursor(growing(), asked)).toMatchObject({ ...goesOn, kept: ['note'], floor: 41 });
+    expect(toFeedCursor(growing(), ['ticket'])).toMatchObject({ ...goesOn, kept: [], floor: 0 });
   });
 
   test('to the types that were whole before it is whole at once', () => {
-    expect(cursorOf(growing(), ['note'])).toEqual(plain(41, 'note'));
-    expect(cursorOf(growing(60), ['note'])).toEqual(plain(60, 'note'));
-    expect(cursorOf(growing(10, []), ['note'])).toEqual(plain(41, 'note'));
+    expect(toFeedCursor(growing(), ['note'])).toEqual(plain(41, 'note'));
+    expect(toFeedCursor(growing(60), ['note'])).toEqual(plain(60, 'note'));
+    expect(toFeedCursor(growing(10, []), ['note'])).toEqual(plain(41, 'note'));
   });
 
   test('to more types begins again, keeps what was whole, and sends tombstones since the first began', () => {
     const again = { after: 0, bootstrapHead: 100 };
-    expect(cursorOf(bootstrapping(10, 'note'), ['note', 'user'])).toMatchObject({
+    expect(toFeedCursor(bootstrapping(10, 'note'), ['note', 'user'])).toMatchObject({
       ...{ ...again, kept: [], floor: 0 },
     });
-    expect(cursorOf(growing(), [])).toMatchObject({ ...again, kept: ['note'], floor: 41 });
-    expect(cursorOf(growing(60), ['note', 'ticket', 'user'])).toMatchObject({
+    expect(toFeedCursor(growing(), [])).toMatchObject({ ...again, kept: ['note'], floor: 41 });
+    expect(toFeedCursor(growing(60), ['note', 'ticket', 'user'])).toMatchObject({
       ...{ ...again, kept: ['note'], floor: 60 },
     });
   });

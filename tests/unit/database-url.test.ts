@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findDatabaseUrlFault } from '../../src/config/database-url.ts';
+import { findDatabaseUrlProblem } from '../../src/config/database-url.ts';
 import { refusal } from './support/config-refusal.ts';
 
 test.each([
@@ -12,13 +12,13 @@ test.each([
   'postgresql://app:p@ss@db/landfall',
   'postgresql://app:geheim%C3%A9@[::1]:5432/landfall',
 ])('%s is taken', (url) => {
-  expect(findDatabaseUrlFault(url)).toBeUndefined();
+  expect(findDatabaseUrlProblem(url)).toBeUndefined();
 });
 
 test.each(['/', '?', '#', '1/', '1?', '1#', '12/34', '%', '%zz', 'a%'])(
   'a password with %j as it is is refused, with how to write it',
   (part) => {
-    const fault = findDatabaseUrlFault(`postgresql://app:${part}secret@db:5432/landfall`);
+    const fault = findDatabaseUrlProblem(`postgresql://app:${part}secret@db:5432/landfall`);
     expect(fault).toMatch(
       /^cannot be read.* write \/ as %2F, \? as %3F, # as %23, @ as %40, % as %25$/,
     );
@@ -29,7 +29,7 @@ test.each(['/', '?', '#', '1/', '1?', '1#', '12/34', '%', '%zz', 'a%'])(
 test.each(['', ' ', 'localhost', 'db:5432/landfall', 'mysql://db/landfall', 'http://db', '//db/x'])(
   '%j is refused as a URL of another server',
   (url) => {
-    expect(findDatabaseUrlFault(url)).toBe('must be a URL that begins with postgresql://');
+    expect(findDatabaseUrlProblem(url)).toBe('must be a URL that begins with postgresql://');
   },
 );
 

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config/config.ts';
 import { developmentSecret } from '../../dev/development-secret.ts';
-import { StartFault } from '../../src/config/start-error.ts';
+import { StartError } from '../../src/config/start-error.ts';
 
 let home: string;
 beforeEach(() => {
@@ -98,7 +98,7 @@ function refusalOf(step: () => unknown): string {
   try {
     step();
   } catch (error) {
-    if (error instanceof StartFault && !error.message.includes('\n')) return error.message;
+    if (error instanceof StartError && !error.message.includes('\n')) return error.message;
     throw error;
   }
   throw new Error('it was taken');

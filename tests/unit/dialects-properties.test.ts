@@ -48,9 +48,9 @@ test.each(dialects)('$dialect.name: nothing makes it throw, and no event is lost
   const { dialect, almost, bodyOf } = each;
   fc.assert(
     fc.property(fc.array(almost, { maxLength: 8 }), (events) => {
-      const envelope = dialect.envelopeOf(bodyOf(events));
+      const envelope = dialect.parseEnvelope(bodyOf(events));
       expect(envelope.events).toEqual(events);
-      const readings = envelope.events.map(dialect.read);
+      const readings = envelope.events.map(dialect.adapt);
       expect(readings).toHaveLength(events.length);
       for (const reading of readings) {
         expect(reading).toHaveProperty(reading.ok ? 'event' : 'failure.code');
@@ -63,7 +63,7 @@ test.each(dialects)('$dialect.name: nothing makes it throw, and no event is lost
 test.each(dialects)('$dialect.name: an event written in it reads back', ({ dialect, write }) => {
   fc.assert(
     fc.property(ticketEventArbitrary, (event) => {
-      const reading = dialect.read(write(event));
+      const reading = dialect.adapt(write(event));
       expect(reading.ok && reading.event).toEqual(event);
     }),
     { numRuns: 300 },
@@ -75,7 +75,7 @@ test.each(dialects)('$dialect.name: its schema takes what is taken, and no more'
   const seen = { taken: 0, refused: 0 };
   fc.assert(
     fc.property(almost, (raw) => {
-      const reading = dialect.read(raw);
+      const reading = dialect.adapt(raw);
       // What no schema says: texts that no database keeps, and two fields that contradict each other.
       fc.pre(findEventFault(raw) === undefined);
       fc.pre(reading.ok || !reading.failure.message.startsWith('is another'));

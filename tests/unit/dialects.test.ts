@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { colony } from '../../src/systems/colony/dialect.ts';
-import { refuseDuplicate } from '../../src/protocol/dialect.ts';
+import { refuseDuplicateMember } from '../../src/protocol/dialect.ts';
 import { dialectOf, dialectsFor } from '../../src/systems/dialects.ts';
 import { freight } from '../../src/systems/freight/dialect.ts';
 import { plain } from '../../src/protocol/plain-dialect.ts';
@@ -70,16 +70,16 @@ describe('a dialect is on where one of its kinds is there', () => {
 });
 
 test.each([
-  ['plain', plain.read({ identityKey: 'k1', kind: 'a.b' }), 'kind', 'k1', {}],
-  ['plain, its key', plain.read({ identityKey: 'k1' }), 'identityKey', null, {}],
-  ['colony', colony.read({ kind: 'unit', payload: { identityKey: 'k1' } }), 'kind', 'k1', {}],
-  ['freight', freight.read({ clientRequestId: 'r1' }), 'kind', 'r1', { clientRequestId: 'r1' }],
-  ['freight, its key', freight.read({ clientRequestId: 'r1' }), 'clientRequestId', null, {}],
-  ['sales, what else is wrong', sales.read({ id: 'e1' }), 'seq', 'e1', {}],
-  ['sales, its key', sales.read({ id: 'e1' }), 'id', null, {}],
-  ['no event', plain.read([]), 'x', null, {}],
+  ['plain', plain.adapt({ identityKey: 'k1', kind: 'a.b' }), 'kind', 'k1', {}],
+  ['plain, its key', plain.adapt({ identityKey: 'k1' }), 'identityKey', null, {}],
+  ['colony', colony.adapt({ kind: 'unit', payload: { identityKey: 'k1' } }), 'kind', 'k1', {}],
+  ['freight', freight.adapt({ clientRequestId: 'r1' }), 'kind', 'r1', { clientRequestId: 'r1' }],
+  ['freight, its key', freight.adapt({ clientRequestId: 'r1' }), 'clientRequestId', null, {}],
+  ['sales, what else is wrong', sales.adapt({ id: 'e1' }), 'seq', 'e1', {}],
+  ['sales, its key', sales.adapt({ id: 'e1' }), 'id', null, {}],
+  ['no event', plain.adapt([]), 'x', null, {}],
 ] as const)('an event with a member twice is refused: %s', (_what, reading, member, key, alias) => {
-  const refused = refuseDuplicate(reading, member);
+  const refused = refuseDuplicateMember(reading, member);
   const failure = { code: 'INVALID_EVENT', path: member };
   expect(refused).toMatchObject({ ok: false, identityKey: key, failure });
   expect(refused.alias).toEqual(alias);
@@ -104,7 +104,7 @@ describe('colony', () => {
       payload: { empireId: 'e7', catalogKey: 'laser' },
     };
     for (const again of [{}, { kind }, { kind: full }, { kind: null }]) {
-      const reading = colony.read({ kind, payload: { ...payload, ...again } });
+      const reading = colony.adapt({ kind, payload: { ...payload, ...again } });
       expect(reading.ok && reading.event).toEqual(event);
     }
   });
@@ -132,11 +132,11 @@ describe('colony', () => {
     ['no readable key', { kind: 'unit', identityKey: 5, payload: null }, null, 'identityKey'],
   ])('an event with %s is refused', (_what, raw, identityKey, path) => {
     const failure = { code: 'INVALID_EVENT', path };
-    expect(colony.read(raw)).toMatchObject({ ok: false, identityKey, failure });
+    expect(colony.adapt(raw)).toMatchObject({ ok: false, identityKey, failure });
   });
 
   test('a path of the key leads into the payload, every other stays', () => {
-    const { pathOf } = colony.read({ kind: 'unit', payload });
+    const { pathOf } = colony.adapt({ kind: 'unit', payload });
     const paths = ['identityKey', 'identityKey.a', 'identityKeys', 'payload.empireId', 'kind'];
     expect(paths.map(pathOf)).toEqual([
       'payload.identityKey',
@@ -148,14 +148,14 @@ describe('colony', () => {
 
 describe('freight', () => {
   test('clientRequestId is the key, by which failures name it', () => {
-    const { alias, pathOf, ...reading } = freight.read({ clientRequestId: 'r1', kind: 'a.b' });
+    const { alias, pathOf, ...reading } = freight.adapt({ clientRequestId: 'r1', kind: 'a.b' });
     expect(reading).toEqual({ ok: true, event: { identityKey: 'r1', kind: 'a.b' } });
     expect(alias).toEqual({ clientRequestId: 'r1' });
     expect(['identityKey', 'kind'].map(pathOf)).toEqual(['clientRequestId', 'kind']);
   });
 
   test('both keys may be there where they are the same', () => {
-    const { alias, pathOf, ...reading } = freight.read({
+    const { alias, pathOf, ...reading } = freight.adapt({
       clientRequestId: 'r1',
       identityKey: 'r1',
     });
@@ -170,7 +170,7 @@ describe('freight', () => {
     [5, 'r1', { identityKey: null, alias: { clientRequestId: 'r1' } }],
     [{}, {}, { identityKey: null, alias: { clientRequestId: null } }],
   ])('keys %j and %j contradict each other', (identityKey, clientRequestId, named) => {
-    expect(freight.read({ identityKey, clientRequestId })).toMatchObject({
+    expect(freight.adapt({ identityKey, clientRequestId })).toMatchObject({
       ...named,
       ok: false,
       failure: { code: 'INVALID_EVENT', path: 'clientRequestId' },
@@ -178,17 +178,17 @@ describe('freight', () => {
   });
 
   test('a key that is null is as if it were not there', () => {
-    const named = freight.read({ clientRequestId: 'r1', identityKey: null, kind: 'a.b' });
+    const named = freight.adapt({ clientRequestId: 'r1', identityKey: null, kind: 'a.b' });
     expect(named).toMatchObject({ ok: true, event: { identityKey: 'r1', kind: 'a.b' } });
     expect(named.alias).toEqual({ clientRequestId: 'r1' });
-    const plainly = freight.read({ clientRequestId: null, identityKey: 'k1', kind: 'a.b' });
+    const plainly = freight.adapt({ clientRequestId: null, identityKey: 'k1', kind: 'a.b' });
     expect(plainly).toMatchObject({ ok: true, alias: {} });
     expect(plainly.ok && plainly.event).toEqual({ identityKey: 'k1', kind: 'a.b' });
   });
 
   test('an event of the same batch that has none is left as it is', () => {
     const event = { identityKey: 'k1', kind: 'a.b' };
-    expect(freight.read(event)).toMatchObject({ ok: true, event, alias: {} });
+    expect(freight.adapt(event)).toMatchObject({ ok: true, event, alias: {} });
   });
 });
 
@@ -203,7 +203,7 @@ describe('sales', () => {
   };
 
   test('an event is read field by field, its aggregate into the payload', () => {
-    const reading = sales.read(event);
+    const reading = sales.adapt(event);
     expect(reading.ok && reading.event).toEqual({
       identityKey: 'ev-1',
       sequence: 2,
@@ -244,7 +244,7 @@ describe('sales', () => {
     ['U+0000 in a text', { type: 'a\u0000' }, 'INVALID_TEXT', 'type'],
     ['a number beyond 2^53', { seq: 2 ** 53 }, 'INVALID_NUMBER', 'seq'],
   ])('an event with %s is refused in the client’s words', (_what, fields, code, path) => {
-    const reading = sales.read({ ...event, ...fields });
+    const reading = sales.adapt({ ...event, ...fields });
     expect(reading).toMatchObject({ ok: false, failure: { code, path } });
     const { id } = { ...event, ...fields };
     expect(reading).toMatchObject({ identityKey: id ?? null });
@@ -253,19 +253,19 @@ describe('sales', () => {
 
   test('what may be left out may be null, and it may name its account', () => {
     const nulls = { version: null, tenant: null, subject: null };
-    const reading = sales.read({ ...event, ...nulls });
+    const reading = sales.adapt({ ...event, ...nulls });
     expect(reading).toMatchObject({ ok: true, event: { version: 1, tenant: null } });
-    const named = sales.read({ ...event, tenant: 't1', subject: 'ada' });
+    const named = sales.adapt({ ...event, tenant: 't1', subject: 'ada' });
     expect(named).toMatchObject({ ok: true, event: { tenant: 't1', subject: 'ada' } });
   });
 
   test('a payload that is none passes, for its kind to refuse', () => {
-    const reading = sales.read({ ...event, payload: [] });
+    const reading = sales.adapt({ ...event, payload: [] });
     expect(reading).toMatchObject({ ok: true, event: { payload: [] } });
   });
 
   test('later failures are named in the client’s words', () => {
-    const { pathOf } = sales.read(event);
+    const { pathOf } = sales.adapt(event);
     const ours = [
       'identityKey',
       'sequence',
@@ -288,16 +288,16 @@ describe('sales', () => {
   test('its envelope is an array, or an object with no more than sentAt beside the events', () => {
     const plainly = { atomic: false, conflicts: 'keep' };
     const sentAt = '2026-11-21T10:00:05.000Z';
-    expect(sales.envelopeOf([event])).toEqual({ events: [event], ...plainly });
+    expect(sales.parseEnvelope([event])).toEqual({ events: [event], ...plainly });
     const envelope = { events: [event], sentAt };
     const micros = Date.parse(sentAt) * 1000;
-    expect(sales.envelopeOf(envelope)).toEqual({ ...envelope, sentAt: micros, ...plainly });
+    expect(sales.parseEnvelope(envelope)).toEqual({ ...envelope, sentAt: micros, ...plainly });
     for (const unusable of [5, 'now', {}, null]) {
-      const read = sales.envelopeOf({ events: [event], sentAt: unusable });
+      const read = sales.parseEnvelope({ events: [event], sentAt: unusable });
       expect(read).toEqual({ events: [event], sentAt: null, ...plainly });
     }
     for (const body of [null, 5, 'x', {}, { events: {} }, { ...envelope, atomic: true }]) {
-      expect(() => sales.envelopeOf(body)).toThrow(RequestProblem);
+      expect(() => sales.parseEnvelope(body)).toThrow(RequestProblem);
     }
   });
 });

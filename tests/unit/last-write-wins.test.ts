@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import {
-  type Contended,
-  after,
+  type RecordContent,
+  afterNewestWrite,
   canPatch,
-  settle,
+  settleWrite,
 } from '../../src/domain/decide/last-write-wins.ts';
 import type { Stamp } from '../../src/domain/record.ts';
 import { fc } from './support/property.ts';
@@ -59,7 +59,7 @@ describe('whatever the order of arrival', () => {
         let standing = record;
         for (const { write, stamp } of resent) {
           if (write.policy === 'patch' && !canPatch(standing)) continue;
-          const settled = settle(standing, write, stamp);
+          const settled = settleWrite(standing, write, stamp);
           expect(settled.changed).toBe(false);
           expect(settled.outcome).not.toBe('applied');
           standing = stored(settled.record);
@@ -73,10 +73,10 @@ describe('whatever the order of arrival', () => {
   test('`changed` says whether a client can see a difference, and `applied` never lies', () => {
     fc.assert(
       fc.property(writesTo(ordinary, true), (writes) => {
-        let record: Contended | undefined;
+        let record: RecordContent | undefined;
         for (const { write, stamp } of writes) {
           if (write.policy === 'patch' && !canPatch(record)) continue;
-          const settled = settle(record, write, stamp);
+          const settled = settleWrite(record, write, stamp);
           const differs = JSON.stringify(seen(settled.record)) !== JSON.stringify(seen(record));
           expect(settled.changed).toBe(differs);
           // Data under a tombstone may change by a write that is superseded by the remove.
@@ -98,10 +98,10 @@ describe('where a tombstone was purged', () => {
     fc.assert(
       fc.property(histories, ([writes, purges]) => {
         const accepted: Sent[] = [];
-        let record: Contended | undefined;
+        let record: RecordContent | undefined;
         for (const [at, sent] of writes.entries()) {
           if (sent.write.policy !== 'patch' || canPatch(record)) {
-            record = stored(settle(record, sent.write, sent.stamp).record);
+            record = stored(settleWrite(record, sent.write, sent.stamp).record);
             accepted.push(sent);
           }
           if (purges[at]) record = purged(record);
@@ -120,20 +120,20 @@ describe('where a tombstone was purged', () => {
   );
 
   test('a put that had lost leaves no data, and a patch waits for a put that is newer than the remove', () => {
-    const settled = settle(gone, late.write, late.stamp);
+    const settled = settleWrite(gone, late.write, late.stamp);
     expect(settled).toMatchObject({ outcome: 'superseded', changed: false });
     expect(seen(settled.record)).toEqual({ deleted: true, data: null });
     expect(canPatch(settled.record)).toBe(false);
   });
 
   test('a put between the newest one and the remove leaves none either', () => {
-    const settled = settle(gone, put([25, 'k4'], { a: 4 }).write, [25, 'k4']);
+    const settled = settleWrite(gone, put([25, 'k4'], { a: 4 }).write, [25, 'k4']);
     expect(settled.outcome).toBe('superseded');
     expect(seen(settled.record)).toEqual({ deleted: true, data: null });
   });
 
   test('a put newer than the remove brings the record back', () => {
-    const settled = settle(gone, put([31, 'k4'], { a: 4 }).write, [31, 'k4']);
+    const settled = settleWrite(gone, put([31, 'k4'], { a: 4 }).write, [31, 'k4']);
     expect(settled.outcome).toBe('applied');
     expect(seen(settled.record)).toEqual({ deleted: false, data: { a: 4 } });
     expect(canPatch(settled.record)).toBe(true);
@@ -172,9 +172,9 @@ describe('a put that does not know a field', () => {
 
   test('brings back its default where the value was purged', () => {
     const gone = purged(arrive([put([1, 'k1'], { a: 1, b: 7 }), remove([2, 'k2'])]));
-    const back = settle(gone, older([3, 'k3'], 3).write, [3, 'k3']).record;
+    const back = settleWrite(gone, older([3, 'k3'], 3).write, [3, 'k3']).record;
     expect(seen(back)).toEqual({ deleted: false, data: { a: 3, b: 0 } });
-    const late = settle(back, patch([1, 'k0'], { b: 5 }).write, [1, 'k0']);
+    const late = settleWrite(back, patch([1, 'k0'], { b: 5 }).write, [1, 'k0']);
     expect(late.outcome).toBe('superseded');
   });
 });
@@ -315,9 +315,9 @@ test.each([
   ['a remove', [put([1, 'k1'], { a: 1 }), patch([2, 'k2'], { a: 2 }), remove([3, 'k3'])]],
 ])('what was made on a record happened after its newest write, be that %s', (_what, sent) => {
   const edit = { effectiveAt: 1, clockAdjusted: false };
-  expect(after(arrive(sent), edit, 10)).toEqual({ ...edit, effectiveAt: 4 });
-  expect(after(arrive(sent), { ...edit, effectiveAt: 7 }, 10).effectiveAt).toBe(7);
-  expect(after(arrive(sent), edit, 3).effectiveAt).toBe(3);
+  expect(afterNewestWrite(arrive(sent), edit, 10)).toEqual({ ...edit, effectiveAt: 4 });
+  expect(afterNewestWrite(arrive(sent), { ...edit, effectiveAt: 7 }, 10).effectiveAt).toBe(7);
+  expect(afterNewestWrite(arrive(sent), edit, 3).effectiveAt).toBe(3);
 });
 
 describe('of two writes at the same microsecond', () => {

@@ -9,7 +9,7 @@ import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { create, patch, put, strict } from '../../src/domain/kinds/policies.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { buildDocument } from '../../src/http/openapi/document.ts';
-import { chooseExamples, readExamples } from '../../src/http/openapi/examples.ts';
+import { selectExamples, readExamples } from '../../src/http/openapi/examples.ts';
 import { sampleOf } from '../../src/http/openapi/sample.ts';
 import { identifierSchema } from '../../src/domain/identifier.ts';
 import { personPut, stepPut } from './support/kinds.ts';
@@ -62,7 +62,7 @@ const own = [bookAdd, bookChange, bookTag, bookOdd, personPut, stepPut];
 
 const documentOf = (kinds: readonly Kind[]) => {
   const registry = createRegistry(kinds);
-  return JSON.parse(JSON.stringify(buildDocument(registry, chooseExamples(registry))));
+  return JSON.parse(JSON.stringify(buildDocument(registry, selectExamples(registry))));
 };
 
 function schemaErrors(document: { components: object }, name: string, value: unknown) {
@@ -132,7 +132,7 @@ describe('the document of a service with kinds of its own', () => {
 });
 
 test('the document of a service with the bundled kinds shows what was recorded', () => {
-  expect(chooseExamples(createRegistry(bundledKinds))).toEqual(readExamples());
+  expect(selectExamples(createRegistry(bundledKinds))).toEqual(readExamples());
 });
 
 test.each([
@@ -142,7 +142,7 @@ test.each([
 ])('with %s alone, the examples and the dialects are theirs', (_what, types, names) => {
   const kinds = bundledKinds.filter(({ name }) => types.includes(name.split('.')[0] ?? ''));
   const registry = createRegistry(kinds);
-  const examples = chooseExamples(registry);
+  const examples = selectExamples(registry);
   const recorded = Object.keys(examples.pushBody).filter((name) => name in readExamples().pushBody);
   expect(recorded).toEqual(names);
   const document = documentOf(kinds);

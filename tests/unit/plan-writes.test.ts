@@ -13,10 +13,14 @@ import {
   remove,
 } from '../../src/domain/kinds/policies.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
-import type { Occurrence } from '../../src/domain/decide/apply.ts';
+import type { DecisionContext } from '../../src/domain/decide/apply-writes.ts';
 import { createBatch } from '../../src/domain/decide/batch.ts';
-import { decodeEvent } from '../../src/domain/decide/decode.ts';
-import { Draft, type DraftRecord, toState } from '../../src/domain/decide/draft.ts';
+import { decodeEvent } from '../../src/domain/decide/decode-event.ts';
+import {
+  TenantDraft,
+  type DraftRecord,
+  toRecordState,
+} from '../../src/domain/decide/tenant-draft.ts';
 import { planMerge, planWrites } from '../../src/domain/decide/plan-writes.ts';
 import { RecordData } from '../../src/domain/decide/record-data.ts';
 
@@ -52,7 +56,7 @@ function occurrenceOf(
   policy: Policy<Job>,
   records: readonly DraftRecord[] = [],
   more: Partial<KindDefinition<Job>> = {},
-): Occurrence {
+): DecisionContext {
   const kind = defineKind({
     name: 'job.do',
     entityType: 'job',
@@ -68,9 +72,12 @@ function occurrenceOf(
   if (!result.ok) throw new Error(result.undecoded.failure.message);
   const sender = { tenantId: 't1', deviceId: 'd1', subject: 'Ada', sentAt: null };
   const asked = { atomic: false, keepsConflicts: true, bringsRecords: false };
-  const tenant = { tenantId: 't1', head: 4, epoch: 'e', headProof: undefined, known: [] };
+  const tenant = { tenantId: 't1', head: 4, epoch: 'e', headReference: undefined, known: [] };
   return {
-    draft: Draft.of({ ...tenant, receivedAt, records: records.map(toState) }, registry.records),
+    draft: TenantDraft.of(
+      { ...tenant, receivedAt, records: records.map(toRecordState) },
+      registry.records,
+    ),
     batch: createBatch({ ...sender, ...asked, events: [result] }),
     event: result.event,
     time: { effectiveAt, clockAdjusted: false },

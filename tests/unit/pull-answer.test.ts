@@ -1,7 +1,7 @@
 import type { StoredRecord } from '../../src/domain/record.ts';
 import { expect, test } from 'vitest';
 import { printPullAnswer, pullAnswerSchema } from '../../src/protocol/pull.ts';
-import { recordSchema, toRecord } from '../../src/protocol/record.ts';
+import { recordSchema, toSyncRecord } from '../../src/protocol/record.ts';
 import { identifierSchema } from '../../src/domain/identifier.ts';
 import { fc } from './support/property.ts';
 
@@ -51,7 +51,7 @@ function expectedOf(stored: StoredRecord): unknown {
 test('a record is printed as the schema says, whatever it holds', () => {
   fc.assert(
     fc.property(storedRecord, (stored) => {
-      const record = toRecord(stored);
+      const record = toSyncRecord(stored);
       expect(record).toEqual(expectedOf(stored));
       expect(recordSchema.parse(record)).toEqual(record);
     }),

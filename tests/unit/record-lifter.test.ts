@@ -4,7 +4,7 @@ import { defineKind, type KindDefinition } from '../../src/domain/kinds/define-k
 import { type EntityType, entityType, recordData } from '../../src/domain/kinds/entity-type.ts';
 import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { put } from '../../src/domain/kinds/policies.ts';
-import { RecordLifter, showRecords } from '../../src/domain/kinds/record-lifter.ts';
+import { RecordLifter, liftForReader } from '../../src/domain/kinds/record-lifter.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { liftState } from '../../src/domain/decide/lift-state.ts';
 import type { RecordState, Stamp } from '../../src/domain/record.ts';
@@ -63,7 +63,7 @@ describe('a record', () => {
   test('of a type without versions is of the newest', () => {
     const record = recordOf({ a: 1 }, 1, { entityType: 'shelf' });
     expect(lifter.isNewest(record)).toBe(true);
-    expect(showRecords(lifter, () => {})(record)).toBe(record);
+    expect(liftForReader(lifter, () => {})(record)).toBe(record);
   });
 
   test.each<[string, object, number, RegExp]>([
@@ -86,7 +86,7 @@ describe('a record', () => {
 
   test('that cannot be lifted is shown as it is stored, and the first of a page is told', () => {
     const faults: Error[] = [];
-    const show = showRecords(lifter, (fault) => faults.push(fault));
+    const show = liftForReader(lifter, (fault) => faults.push(fault));
     const records = [
       { label: 'unreadable' },
       { label: 'Emma' },

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createRetentionJob } from '../../src/retention/job.ts';
-import type { PassReport } from '../../src/retention/pass.ts';
+import { createRetentionJob } from '../../src/retention/retention-job.ts';
+import type { RetentionReport } from '../../src/retention/retention-pass.ts';
 
-const report: PassReport = {
+const report: RetentionReport = {
   ...{ tenants: 3, tombstones: 2, payloads: 1, busy: 0 },
   ...{ errors: [], stopped: false },
 };
@@ -17,7 +17,7 @@ afterEach(() => {
 
 /** A job whose passes do what they are told, and what it logged. */
 function createJob(
-  run: (signal: AbortSignal) => Promise<PassReport | undefined>,
+  run: (signal: AbortSignal) => Promise<RetentionReport | undefined>,
   intervalMs = hourMs,
 ) {
   const lines: object[] = [];
@@ -70,7 +70,7 @@ test('an interval longer than a timer can be does not make it run at once', asyn
 });
 
 test('a pass that takes longer than the interval is not joined by another', async () => {
-  const pass = Promise.withResolvers<PassReport>();
+  const pass = Promise.withResolvers<RetentionReport>();
   const { job, passes } = createJob(() => pass.promise);
   job.start();
   await vi.advanceTimersByTimeAsync(5 * hourMs);
@@ -122,7 +122,7 @@ test('a pass that another process is at is no news', async () => {
 });
 
 test('stopping tells the pass under way to end, waits for it, and starts no other', async () => {
-  const pass = Promise.withResolvers<PassReport>();
+  const pass = Promise.withResolvers<RetentionReport>();
   let signal: AbortSignal | undefined;
   const { job, passes } = createJob((given) => {
     signal = given;

@@ -7,7 +7,7 @@ import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { put } from '../../src/domain/kinds/policies.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { describeDifferences } from '../../src/domain/kinds/schema-differences.ts';
-import { shippedSchemas } from '../../src/domain/kinds/schema-fingerprints.ts';
+import { listSchemas } from '../../src/domain/kinds/schema-fingerprints.ts';
 
 const kindOf = (schema: z.ZodType) =>
   defineKind({
@@ -18,7 +18,7 @@ const kindOf = (schema: z.ZodType) =>
     policy: put(() => ({})),
   });
 const fingerprintOf = (schema: z.ZodType) =>
-  shippedSchemas(createRegistry([kindOf(schema)])).map(({ fingerprint }) =>
+  listSchemas(createRegistry([kindOf(schema)])).map(({ fingerprint }) =>
     fingerprint.toString('hex'),
   );
 const task = z.strictObject({ id: z.string(), title: z.string().max(300) });
@@ -65,14 +65,14 @@ test('every version of a payload and of a record has one, also where JSON Schema
       policy: put(() => ({})),
     }),
   ];
-  const shipped = shippedSchemas(createRegistry(kinds));
+  const shipped = listSchemas(createRegistry(kinds));
   expect(shipped.map(({ schemaOf, name, version }) => [schemaOf, name, version])).toEqual([
     ['payload', 'book.put', 1],
     ['payload', 'book.put', 2],
     ['record', 'book', 1],
     ['record', 'book', 2],
   ]);
-  expect(shippedSchemas(createRegistry(bundledKinds)).length).toBeGreaterThan(20);
+  expect(listSchemas(createRegistry(bundledKinds)).length).toBeGreaterThan(20);
 });
 
 test.each([

@@ -1,6 +1,6 @@
-import type { Wanted } from './tenant-plan.ts';
-import type { DecodeResult } from './decode.ts';
-import { entitiesOf } from './entities.ts';
+import type { BatchNeeds } from './tenant-plan.ts';
+import type { DecodeResult } from './decode-event.ts';
+import { entitiesOf } from './entities-of-event.ts';
 
 /** One request's events, with who sent them. */
 export interface Batch {
@@ -18,16 +18,16 @@ export interface Batch {
   readonly events: readonly DecodeResult[];
   /** Of the payloads, as they will be stored. */
   readonly bytes: number;
-  readonly wanted: Wanted;
+  readonly needs: BatchNeeds;
 }
 
 /** Adds to a batch its size, and what must be loaded to decide it. */
-export function createBatch(batch: Omit<Batch, 'bytes' | 'wanted'>): Batch {
+export function createBatch(batch: Omit<Batch, 'bytes' | 'needs'>): Batch {
   const events = batch.events.flatMap((result) => (result.ok ? [result.event] : []));
   return {
     ...batch,
     bytes: events.reduce((sum, { payload }) => sum + payload.length, 0),
-    wanted: {
+    needs: {
       tenantId: batch.tenantId,
       identityKeys: events.flatMap(({ identityKey, baseKey }) =>
         baseKey === null ? [identityKey] : [identityKey, baseKey],

@@ -1,6 +1,6 @@
 import { type EventFailure, retryOf } from '../errors.ts';
 import { entityKey } from '../record.ts';
-import type { DecodedEvent, UndecodedEvent } from './decode.ts';
+import type { DecodedEvent, UndecodedEvent } from './decode-event.ts';
 
 /**
  * The entities of a batch of which an event has to be sent again, so that later ones wait for it; each with
@@ -19,7 +19,7 @@ export class BlockedEntities {
   }
 
   /** One that its kind could not read. Where its entity is not known, its type is blocked. */
-  addUndecoded({ failure, holdsBack }: UndecodedEvent): void {
+  addUndecoded({ failure, blocks: holdsBack }: UndecodedEvent): void {
     if (!holdsBack) return;
     if ('entityId' in holdsBack) this.#failed.set(entityKey(holdsBack), failure);
     else for (const entityType of holdsBack.entityTypes) this.#types.set(entityType, failure);

@@ -1,8 +1,8 @@
 import type { EventFailure } from '../errors.ts';
 import { isSameEntity } from '../record.ts';
-import type { EffectiveTime } from './clock.ts';
-import type { DecodedEvent } from './decode.ts';
-import type { Draft, DraftRecord } from './draft.ts';
+import type { EffectiveTime } from './effective-time.ts';
+import type { DecodedEvent } from './decode-event.ts';
+import type { TenantDraft, DraftRecord } from './tenant-draft.ts';
 import { RecordData } from './record-data.ts';
 
 export function checkAge(
@@ -31,7 +31,7 @@ export function checkSequence(
  * Whether an edit whose base has changed wants nothing but what is there: two that removed the same, or wrote
  * the same, are no conflict for a person to settle.
  */
-export function isAlreadySo(event: DecodedEvent, record: DraftRecord | undefined): boolean {
+export function isAlreadyApplied(event: DecodedEvent, record: DraftRecord | undefined): boolean {
   const { intent } = event;
   const data = record && !record.deleted ? record.data : null;
   switch (intent.policy) {
@@ -56,28 +56,28 @@ function keptOf(
   return Object.entries(fields).filter(([name]) => unknown.includes(name));
 }
 
-export const changedSince: EventFailure = {
+export const recordChanged: EventFailure = {
   code: 'CONFLICT',
   message: 'the record has changed since the version this edit was made on',
 };
 
 export function checkPrecondition(
-  draft: Draft,
+  draft: TenantDraft,
   event: DecodedEvent,
   record: DraftRecord | undefined,
 ): EventFailure | undefined {
   if (event.resolves !== null) return undefined;
   if (event.baseKey !== null) return checkBaseKey(draft, event, event.baseKey, record);
   if (event.baseVersion === null) return undefined;
-  return standsOn(draft, event, record, event.baseVersion) ? undefined : changedSince;
+  return isBaseCurrent(draft, event, record, event.baseVersion) ? undefined : recordChanged;
 }
 
 /**
  * A base is an identity and no order: the record's own version, or a later event of this entity that left the
  * record as it was. Any other version is of another entity, or of a history that a restore has lost.
  */
-function standsOn(
-  draft: Draft,
+function isBaseCurrent(
+  draft: TenantDraft,
   event: DecodedEvent,
   record: DraftRecord | undefined,
   baseVersion: number,
@@ -89,7 +89,7 @@ function standsOn(
 }
 
 function checkBaseKey(
-  draft: Draft,
+  draft: TenantDraft,
   event: DecodedEvent,
   baseKey: string,
   record: DraftRecord | undefined,
@@ -109,5 +109,5 @@ function checkBaseKey(
   const holds = base.outcome === 'applied' || base.outcome === 'noop';
   // Without a record nothing changed: a `decide` event need not write its own.
   const changed = record !== undefined && record.version > base.version;
-  return !holds || changed ? changedSince : undefined;
+  return !holds || changed ? recordChanged : undefined;
 }

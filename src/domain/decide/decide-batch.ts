@@ -4,18 +4,18 @@ import type { KnownEvent } from '../stored-event.ts';
 import type { TenantPlan, TenantSnapshot } from './tenant-plan.ts';
 import type { Batch } from './batch.ts';
 import { BlockedEntities } from './blocked-entities.ts';
-import { type DecideRules, decideEvent } from './decide-event.ts';
-import type { DecodedEvent } from './decode.ts';
-import { Draft, toState } from './draft.ts';
-import { type BatchDecision, type EventOutcome, failingOf } from './outcome.ts';
+import { type DecisionLimits, decideEvent } from './decide-event.ts';
+import type { DecodedEvent } from './decode-event.ts';
+import { TenantDraft, toRecordState } from './tenant-draft.ts';
+import { type BatchDecision, type EventOutcome, failingKindOf } from './outcome.ts';
 
 /** Decides as `decideInSteps`, without a pause. */
-export function decideTenant(
+export function decideBatches(
   snapshot: TenantSnapshot,
   batches: readonly Batch[],
-  rules: DecideRules,
+  rules: DecisionLimits,
 ): TenantPlan<BatchDecision> {
-  const steps = decideInSteps(snapshot, batches, rules);
+  const steps = decideBatchesInSteps(snapshot, batches, rules);
   let step = steps.next();
   while (!step.done) step = steps.next();
   return step.value;
@@ -25,12 +25,12 @@ export function decideTenant(
  * Decides a tenant's batches, one after the other, on a snapshot taken under the tenant's lock. Yields
  * between events, where others may go on. Pure: no clock, no I/O; the same arguments give the same plan.
  */
-export function* decideInSteps(
+export function* decideBatchesInSteps(
   snapshot: TenantSnapshot,
   batches: readonly Batch[],
-  rules: DecideRules,
+  rules: DecisionLimits,
 ): Generator<void, TenantPlan<BatchDecision>> {
-  const draft = Draft.of(snapshot, rules.lifter);
+  const draft = TenantDraft.of(snapshot, rules.lifter);
   const { receivedAt } = draft;
   const decisions: BatchDecision[] = [];
   for (const batch of batches) {
@@ -43,7 +43,11 @@ export function* decideInSteps(
 
 type Decided = Omit<BatchDecision, 'epoch' | 'receivedAt'>;
 
-function* decideBatch(tenant: Draft, batch: Batch, rules: DecideRules): Generator<void, Decided> {
+function* decideBatch(
+  tenant: TenantDraft,
+  batch: Batch,
+  rules: DecisionLimits,
+): Generator<void, Decided> {
   const draft = tenant.fork();
   const blocked = new BlockedEntities();
   const outcomes: EventOutcome[] = [];
@@ -61,14 +65,17 @@ function* decideBatch(tenant: Draft, batch: Batch, rules: DecideRules): Generato
   }
 
   if (batch.atomic && outcomes.some(({ status }) => status === 'failed')) {
-    const position = { version: tenant.head, proof: tenant.headProof };
+    const position = { version: tenant.head, reference: tenant.headReference };
     // What the others are told of is what is stored, not what this batch would have made of it.
     const shown = yield* withCurrent(outcomes, batch, tenant);
     const aborted = abortedBy(outcomes);
     return { outcomes: shown.map((outcome) => abort(outcome, aborted)), position };
   }
   tenant.adopt(draft);
-  const position = positionBefore(outcomes) ?? { version: draft.head, proof: draft.headProof };
+  const position = positionBefore(outcomes) ?? {
+    version: draft.head,
+    reference: draft.headReference,
+  };
   return { outcomes: yield* withCurrent(outcomes, batch, draft), position };
 }
 
@@ -80,7 +87,7 @@ function abortedBy(outcomes: readonly EventOutcome[]): EventFailure {
   const [first] = failures;
   const isServers = failures.every((failure) => retryOf(failure).fault === 'server');
   const message = 'another event of this atomic batch failed';
-  return { code: 'BATCH_ABORTED', message, ...(first && isServers && failingOf(first)) };
+  return { code: 'BATCH_ABORTED', message, ...(first && isServers && failingKindOf(first)) };
 }
 
 function abort(outcome: EventOutcome, failure: EventFailure): EventOutcome {
@@ -94,14 +101,14 @@ function positionBefore(outcomes: readonly EventOutcome[]) {
     if (outcome.status === 'failed') continue;
     if (!first || outcome.event.version < first.version) first = outcome.event;
   }
-  return first && { version: first.version - 1, proof: first.previous };
+  return first && { version: first.version - 1, reference: first.previous };
 }
 
 /** Losers are told what won as it stands after the whole batch, so that they can roll back to it. */
 function* withCurrent(
   outcomes: readonly EventOutcome[],
   batch: Batch,
-  draft: Draft,
+  draft: TenantDraft,
 ): Generator<void, readonly EventOutcome[]> {
   const shown: EventOutcome[] = [];
   for (const [index, outcome] of outcomes.entries()) {
@@ -116,13 +123,13 @@ function addCurrent(
   outcome: EventOutcome,
   event: DecodedEvent,
   batch: Batch,
-  draft: Draft,
+  draft: TenantDraft,
 ): EventOutcome {
   if (!wantsCurrent(outcome, event, batch)) return outcome;
   const record = draft.findRecord(event);
   // One that cannot be read is shown as it is stored, and the log says why.
   const fault = draft.findUnreadable([event]);
-  const shown = { current: record ? toState(record) : null, ...(fault && { fault }) };
+  const shown = { current: record ? toRecordState(record) : null, ...(fault && { fault }) };
   const { intent } = event;
   if (
     outcome.status === 'failed' &&

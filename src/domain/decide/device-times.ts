@@ -1,6 +1,6 @@
 import type { RecordClock } from '../record.ts';
-import type { EffectiveTime } from './clock.ts';
-import type { DraftRecord } from './draft.ts';
+import type { EffectiveTime } from './effective-time.ts';
+import type { DraftRecord } from './tenant-draft.ts';
 
 /** Of one record. A device that is forgotten only loses the order of its own edits where its clock went back. */
 const maxDevices = 32;
@@ -9,7 +9,7 @@ const maxDevices = 32;
  * When a device last wrote to a record, in microseconds since 1970. The newest change of a record is by
  * the device in its origin, whose time need not be kept twice.
  */
-export function lastWriteOf(
+export function lastWriteOfDevice(
   record: DraftRecord | undefined,
   deviceId: string | null,
 ): number | undefined {
@@ -24,7 +24,7 @@ export function lastWriteOf(
  * device's clock or the network's delays say otherwise. No receipt is earlier than the last one, so it stays
  * at or before its receipt.
  */
-export function afterOwnLast(
+export function afterLastWrite(
   time: EffectiveTime,
   last: number | undefined,
   receivedAt: number,
@@ -45,7 +45,7 @@ interface LastChange {
  * @param write who wrote, and the time at which the write competed with others
  * @param origin the newest change of the record after the write
  */
-export function timesAfter(
+export function deviceTimesAfterWrite(
   record: DraftRecord | undefined,
   write: LastChange,
   origin: LastChange,

@@ -1,35 +1,39 @@
 import type { Fields, Write } from '../kinds/intent.ts';
 import type { JsonValue } from '../json-value.ts';
 import type { RecordClock, Stamp } from '../record.ts';
-import type { EffectiveTime } from './clock.ts';
+import type { EffectiveTime } from './effective-time.ts';
 import { RecordData } from './record-data.ts';
 
 /** The part of a record that writes compete for. */
-export interface Contended {
+export interface RecordContent {
   readonly deleted: boolean;
   /** Null where only a delete is known, or the data was purged. */
   readonly data: RecordData | null;
   readonly clock: RecordClock;
 }
 
-export interface Settled {
+export interface SettledWrite {
   /** `superseded`: nothing of the write shows. `noop`: it won, and changed nothing. */
   readonly outcome: 'applied' | 'noop' | 'superseded';
-  readonly record: Contended;
+  readonly record: RecordContent;
   /** Whether a client can see a difference, be it under a tombstone. */
   readonly changed: boolean;
   /** Some of its fields lost: the record holds others beside what the write brought. */
   readonly partly?: boolean;
 }
 
-const nothing: Contended = { deleted: true, data: null, clock: {} };
+const nothing: RecordContent = { deleted: true, data: null, clock: {} };
 
 /**
  * Settles one write against a record. The record reached does not depend on the order in which
  * writes arrive: each field, and the delete, keep the greatest (effectiveAt, is it a delete,
  * identityKey). A patch needs a record that was put before, and loses without: see `canPatch`.
  */
-export function settle(current: Contended | undefined, write: Write, stamp: Stamp): Settled {
+export function settleWrite(
+  current: RecordContent | undefined,
+  write: Write,
+  stamp: Stamp,
+): SettledWrite {
   const before = current ?? nothing;
   switch (write.policy) {
     case 'put':
@@ -45,12 +49,12 @@ export function settle(current: Contended | undefined, write: Write, stamp: Stam
 }
 
 /** Without a put, or after a purge, the other fields are unknown, and a patch would make half a record. */
-export function canPatch(current: Contended | undefined): boolean {
+export function canPatch(current: RecordContent | undefined): boolean {
   return current?.clock.put !== undefined && current.data !== null;
 }
 
 /** There was data, and it was purged with its tombstone. */
-function isPurged({ data, clock }: Contended): boolean {
+function isPurged({ data, clock }: RecordContent): boolean {
   return data === null && clock.put !== undefined;
 }
 
@@ -59,17 +63,17 @@ function isAfterRemove({ remove }: RecordClock, stamp: Stamp): boolean {
 }
 
 /** Its data is not kept, as what it competes with is gone; that it was the newest put is. */
-function lostInPurge(before: Contended, stamp: Stamp): Settled {
+function lostInPurge(before: RecordContent, stamp: Stamp): SettledWrite {
   const { clock } = before;
   const isNewest = clock.put !== undefined && isAfter(stamp, clock.put);
   return lost(isNewest ? { ...before, clock: { ...clock, put: stamp } } : before);
 }
 
 function settlePut(
-  before: Contended,
+  before: RecordContent,
   put: Extract<Write, { policy: 'put' }>,
   stamp: Stamp,
-): Settled {
+): SettledWrite {
   const { clock } = before;
   const { fields, unknown = [] } = put;
   if (unknown.length > 0 || mustAskEachField(clock, stamp)) {
@@ -93,11 +97,11 @@ function mustAskEachField({ put, fields }: RecordClock, stamp: Stamp): boolean {
  * it has a default, which any write wins against.
  */
 function settleFields(
-  before: Contended,
+  before: RecordContent,
   fields: Fields,
   unknown: ReadonlySet<string>,
   stamp: Stamp,
-): Settled {
+): SettledWrite {
   const { clock } = before;
   const old = before.data?.fields ?? {};
   const isNewest = !clock.put || isAfter(stamp, clock.put);
@@ -124,7 +128,7 @@ function settleFields(
   return { ...finish(before, next, !next.equals(before.data), nextClock, shows), partly };
 }
 
-function settlePatch(before: Contended, fields: Fields, stamp: Stamp): Settled {
+function settlePatch(before: RecordContent, fields: Fields, stamp: Stamp): SettledWrite {
   const { clock } = before;
   const won = Object.entries(fields).filter(([name]) => {
     const last = stampOf(clock, name);
@@ -144,7 +148,7 @@ function settlePatch(before: Contended, fields: Fields, stamp: Stamp): Settled {
   return { ...settled, partly: won.length < Object.keys(fields).length };
 }
 
-function settleRemove(current: Contended | undefined, stamp: Stamp): Settled {
+function settleRemove(current: RecordContent | undefined, stamp: Stamp): SettledWrite {
   if (!current) {
     return {
       outcome: 'applied',
@@ -162,12 +166,12 @@ function settleRemove(current: Contended | undefined, stamp: Stamp): Settled {
 
 /** @param shows whether something of the write is left in the data */
 function finish(
-  before: Contended,
+  before: RecordContent,
   data: RecordData,
   isDataChanged: boolean,
   clock: RecordClock,
   shows = true,
-): Settled {
+): SettledWrite {
   const deleted = !isAlive(clock);
   const changed = isDataChanged || before.deleted !== deleted;
   const record = { deleted, data, clock };
@@ -176,7 +180,7 @@ function finish(
   return { outcome: shows ? 'noop' : 'superseded', record, changed };
 }
 
-function lost(record: Contended): Settled {
+function lost(record: RecordContent): SettledWrite {
   return { outcome: 'superseded', record, changed: false };
 }
 
@@ -184,8 +188,8 @@ function lost(record: Contended): Settled {
  * The time of an edit that was made on the record as it stands: it happened after all that the
  * record holds, even where the clocks and the network's delays say otherwise.
  */
-export function after(
-  record: Contended | undefined,
+export function afterNewestWrite(
+  record: RecordContent | undefined,
   time: EffectiveTime,
   receivedAt: number,
 ): EffectiveTime {

@@ -1,4 +1,4 @@
-import type { RecordLifter, Renaming } from '../kinds/record-lifter.ts';
+import type { RecordLifter, TypeRename } from '../kinds/record-lifter.ts';
 import type { RecordClock, RecordState, Stamp } from '../record.ts';
 import { isAfter } from './last-write-wins.ts';
 
@@ -22,7 +22,7 @@ export function liftState(state: RecordState, lifter: RecordLifter): LiftedState
  * which arrives late, does not win over what has another name now. The stamps that are gone are not needed
  * any more where others took their place; where none did, they still tell that the record is alive.
  */
-function rename(clock: RecordClock, { gone, came }: Renaming): RecordClock {
+function rename(clock: RecordClock, { gone, came }: TypeRename): RecordClock {
   const stamps = Object.entries(clock.fields ?? {});
   const newest = stamps.filter(([name]) => gone.includes(name)).map(([, stamp]) => stamp);
   const [first, ...others] = newest;

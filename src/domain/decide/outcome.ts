@@ -1,6 +1,6 @@
-import type { CoreFailure, EventFailure } from '../errors.ts';
+import type { BuiltInFailure, EventFailure } from '../errors.ts';
 import type { Differences } from '../kinds/differing-fields.ts';
-import type { EventProof, KnownEvent } from '../stored-event.ts';
+import type { EventReference, KnownEvent } from '../stored-event.ts';
 import type { RecordState } from '../record.ts';
 
 /** What became of one event. */
@@ -29,12 +29,12 @@ export type EventOutcome = {
 );
 
 /** A kind is somebody else's code: what goes wrong in it fails one event, and is told to the operator. */
-export function kindFailure(kind: string): EventFailure {
+export function kindFailedFailure(kind: string): EventFailure {
   return { code: 'KIND_FAILED', message: `${kind} failed on this event`, failing: kind };
 }
 
 /** For an event that waits for one that failed: whether that is for the server, and for which kind. */
-export function failingOf(failure: EventFailure): Pick<CoreFailure, 'failing'> {
+export function failingKindOf(failure: EventFailure): Pick<BuiltInFailure, 'failing'> {
   const failing = 'failing' in failure ? failure.failing : undefined;
   return failing === undefined ? {} : { failing };
 }
@@ -43,7 +43,7 @@ export function failingOf(failure: EventFailure): Pick<CoreFailure, 'failing'> {
 export interface BatchDecision {
   readonly outcomes: readonly EventOutcome[];
   /** The position just before the batch's first effect, or the head where it has none. */
-  readonly position: { readonly version: number; readonly proof: EventProof | undefined };
+  readonly position: { readonly version: number; readonly reference: EventReference | undefined };
   readonly epoch: string;
   /** Microseconds since 1970. */
   readonly receivedAt: number;

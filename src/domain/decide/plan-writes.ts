@@ -1,20 +1,20 @@
 import { type EventFailure, eventFailures, type FailureEntry } from '../errors.ts';
-import { checkFields, checkSync, checkWrite } from '../kinds/check-output.ts';
+import { assertFields, assertNotPromise, assertWrite } from '../kinds/check-output.ts';
 import type { KindFailures } from '../kinds/define-kind.ts';
 import type { EventContext, Intent, RecordWrite, Rejection } from '../kinds/intent.ts';
 import { entityKey, type EntityRef } from '../record.ts';
-import type { Occurrence, Writes } from './apply.ts';
-import type { DecodedEvent } from './decode.ts';
-import type { Draft, DraftRecord } from './draft.ts';
-import { entitiesOf } from './entities.ts';
-import { after, canPatch } from './last-write-wins.ts';
-import { kindFailure } from './outcome.ts';
+import type { DecisionContext, TimedWrites } from './apply-writes.ts';
+import type { DecodedEvent } from './decode-event.ts';
+import type { TenantDraft, DraftRecord } from './tenant-draft.ts';
+import { entitiesOf } from './entities-of-event.ts';
+import { afterNewestWrite, canPatch } from './last-write-wins.ts';
+import { kindFailedFailure } from './outcome.ts';
 import { toRecordView } from './record-view.ts';
 
 /** What an event will write, and the time at which these writes compete with others. */
-export type WritePlan = Planned | Refused;
+export type PlannedWrites = Planned | Refused;
 
-interface Planned extends Writes {
+interface Planned extends TimedWrites {
   readonly ok: true;
 }
 
@@ -29,7 +29,10 @@ interface Refused {
  * Step 6: from what an event asks for to writes. Last write wins competes by when it happened;
  * `append` and `decide` build on the record as it stands, so theirs is the time of receipt.
  */
-export function planWrites(occurrence: Occurrence, record: DraftRecord | undefined): WritePlan {
+export function planWrites(
+  occurrence: DecisionContext,
+  record: DraftRecord | undefined,
+): PlannedWrites {
   const { draft, event, time } = occurrence;
   const { intent } = event;
   switch (intent.policy) {
@@ -37,7 +40,7 @@ export function planWrites(occurrence: Occurrence, record: DraftRecord | undefin
       return { ok: true, writes: [], at: draft.receivedAt };
     case 'append':
       return guard(event, () => {
-        const fields = checkFields(intent.fold(toRecordView(record)?.data, contextOf(occurrence)));
+        const fields = assertFields(intent.fold(toRecordView(record)?.data, contextOf(occurrence)));
         return onArrival(draft, [ownWrite(event, { policy: 'put', fields })]);
       });
     case 'decide':
@@ -50,17 +53,17 @@ export function planWrites(occurrence: Occurrence, record: DraftRecord | undefin
 
 /** What the kind's hook makes of a conflict; undefined where it has none, or leaves it to a person. */
 export function planMerge(
-  occurrence: Occurrence,
+  occurrence: DecisionContext,
   record: DraftRecord | undefined,
-): WritePlan | undefined {
+): PlannedWrites | undefined {
   const { draft, event, time } = occurrence;
   const current = toRecordView(record);
   if (!event.resolve || !current) return undefined;
   try {
     const merged = event.resolve(current, contextOf(occurrence));
     if (merged === undefined) return undefined;
-    const fields = checkFields(merged);
-    const at = after(record, time, draft.receivedAt).effectiveAt;
+    const fields = assertFields(merged);
+    const at = afterNewestWrite(record, time, draft.receivedAt).effectiveAt;
     return { ok: true, writes: [ownWrite(event, { policy: 'put', fields })], at };
   } catch (fault) {
     return kindFailed(event, fault);
@@ -69,7 +72,7 @@ export function planMerge(
 
 type DecideIntent = Extract<Intent, { policy: 'decide' }>;
 
-function planDecision(occurrence: Occurrence, intent: DecideIntent): WritePlan {
+function planDecision(occurrence: DecisionContext, intent: DecideIntent): PlannedWrites {
   const { draft, event } = occurrence;
   const named = new Set(entitiesOf(event, intent).map(entityKey));
   const find = (entityType: string, entityId: string) => {
@@ -77,15 +80,15 @@ function planDecision(occurrence: Occurrence, intent: DecideIntent): WritePlan {
     mustBeNamed(named, ref);
     return toRecordView(draft.findRecord(ref));
   };
-  const decision = checkSync(intent.decide({ find }, contextOf(occurrence)));
+  const decision = assertNotPromise(intent.decide({ find }, contextOf(occurrence)));
   if (!decision.accepted) return { ok: false, failure: toFailure(event, decision.rejection) };
 
   const written = new Set<string>();
-  for (const { write, ...ref } of checkSync(decision.writes)) {
+  for (const { write, ...ref } of assertNotPromise(decision.writes)) {
     mustBeNamed(named, ref);
     if (written.has(entityKey(ref))) throw new Error(`${entityName(ref)} is written twice`);
     written.add(entityKey(ref));
-    checkWrite(write);
+    assertWrite(write);
     if (write.policy === 'patch' && !toRecordView(draft.findRecord(ref))) {
       throw new Error(`${entityName(ref)} is patched, but is not there`);
     }
@@ -130,7 +133,7 @@ function entityName({ entityType, entityId }: EntityRef): string {
 }
 
 /** A kind is somebody else's code: where it throws, that event fails, and not its batch. */
-function guard(event: DecodedEvent, plan: () => WritePlan): WritePlan {
+function guard(event: DecodedEvent, plan: () => PlannedWrites): PlannedWrites {
   try {
     return plan();
   } catch (fault) {
@@ -139,14 +142,14 @@ function guard(event: DecodedEvent, plan: () => WritePlan): WritePlan {
 }
 
 function kindFailed({ definition }: DecodedEvent, fault: unknown): Refused {
-  return { ok: false, failure: kindFailure(definition.name), fault };
+  return { ok: false, failure: kindFailedFailure(definition.name), fault };
 }
 
 /**
  * A patch of what nobody put waits for the create. But where data was purged there was a put, and a
  * patch from before its delete has lost for good: to wait would block its queue for ever.
  */
-function waitsForPut({ time }: Occurrence, record: DraftRecord | undefined): boolean {
+function waitsForPut({ time }: DecisionContext, record: DraftRecord | undefined): boolean {
   if (canPatch(record)) return false;
   const removedAt = record?.purged && record.clock.put && record.clock.remove?.[0];
   return removedAt === undefined || time.effectiveAt > removedAt;
@@ -164,11 +167,11 @@ function ownWrite(
   return { entityType, entityId, write };
 }
 
-function onArrival({ receivedAt }: Draft, writes: readonly RecordWrite[]): Planned {
+function onArrival({ receivedAt }: TenantDraft, writes: readonly RecordWrite[]): Planned {
   return { ok: true, writes, at: receivedAt };
 }
 
-function contextOf({ draft, batch, event, time }: Occurrence): EventContext {
+function contextOf({ draft, batch, event, time }: DecisionContext): EventContext {
   return {
     tenantId: batch.tenantId,
     identityKey: event.identityKey,

@@ -1,5 +1,5 @@
 import type { RecordView } from '../kinds/intent.ts';
-import type { DraftRecord } from './draft.ts';
+import type { DraftRecord } from './tenant-draft.ts';
 
 /** A record as kinds see it; undefined for one that is not there or deleted. */
 export function toRecordView(record: DraftRecord | undefined): RecordView | undefined {

@@ -15,7 +15,7 @@ export function isEntityType(text: unknown): boolean {
  *
  * @throws Error for a promise
  */
-export function checkSync<Value>(value: Value): Exclude<Value, Promise<unknown>> {
+export function assertNotPromise<Value>(value: Value): Exclude<Value, Promise<unknown>> {
   if (value instanceof Promise) {
     value.catch(() => {});
     throw new Error('a function of the kind returned a promise');
@@ -25,7 +25,7 @@ export function checkSync<Value>(value: Value): Exclude<Value, Promise<unknown>>
 }
 
 /** @throws Error where it is nothing that the pipeline can go on with */
-export function checkIntent(intent: Intent): Intent {
+export function assertIntent(intent: Intent): Intent {
   switch (intent.policy) {
     case 'append':
       return intent;
@@ -33,17 +33,17 @@ export function checkIntent(intent: Intent): Intent {
       checkReads(intent.reads);
       return intent;
     default:
-      checkWrite(intent);
+      assertWrite(intent);
       return intent;
   }
 }
 
 /** @throws Error where it is no write, or its fields are none */
-export function checkWrite(write: Write): void {
+export function assertWrite(write: Write): void {
   switch (write.policy) {
     case 'put':
     case 'patch':
-      checkFields(write.fields);
+      assertFields(write.fields);
       return;
     case 'remove':
       return;
@@ -58,8 +58,8 @@ export function checkWrite(write: Write): void {
  *
  * @throws Error where they are not JSON that the database can keep
  */
-export function checkFields(fields: unknown): Fields {
-  if (!isPlainObject(checkSync(fields))) throw new Error('not an object of fields');
+export function assertFields(fields: unknown): Fields {
+  if (!isPlainObject(assertNotPromise(fields))) throw new Error('not an object of fields');
   const foreign = findForeign(fields, 0);
   if (foreign !== undefined) throw new Error(`a field is not JSON: ${foreign}`);
   const unstorable = findUnstorable(fields);
@@ -70,9 +70,9 @@ export function checkFields(fields: unknown): Fields {
 
 /** The ids are the payload's, and are checked where the event's own is. */
 function checkReads(reads: readonly EntityRef[]): void {
-  if (!Array.isArray(checkSync(reads))) throw new Error('reads is not a list');
+  if (!Array.isArray(assertNotPromise(reads))) throw new Error('reads is not a list');
   for (const { entityType, entityId } of reads) {
-    checkSync(entityId);
+    assertNotPromise(entityId);
     if (!isEntityType(entityType)) throw new Error('reads names what is no entity type');
   }
 }
@@ -80,7 +80,7 @@ function checkReads(reads: readonly EntityRef[]): void {
 /** A value that JSON has not, such as a date, a bigint or undefined, in words. */
 function findForeign(value: unknown, depth: number): string | undefined {
   if (value === null || ['string', 'number', 'boolean'].includes(typeof value)) return undefined;
-  checkSync(value);
+  assertNotPromise(value);
   if (!Array.isArray(value) && !isPlainObject(value)) {
     // Such as Date or Map.
     const type = Object.prototype.toString.call(value).slice('[object '.length, -1);

@@ -1,14 +1,14 @@
 import type { z } from 'zod';
 import { eventFailures, type FailureEntry } from '../errors.ts';
 import { entityTypeRule } from '../record.ts';
-import { checkIntent, checkSync, isEntityType } from './check-output.ts';
-import { type EntityType, nameOf } from './entity-type.ts';
+import { assertIntent, assertNotPromise, isEntityType } from './check-output.ts';
+import { type EntityType, entityTypeName } from './entity-type.ts';
 import type { EventContext, Fields, Intent, RecordView } from './intent.ts';
 import type { Policy, Precondition } from './policies.ts';
 import { SchemaVersions } from './schema-versions.ts';
 
 /** What a kind makes of one valid payload. */
-export interface Meaning {
+export interface Interpretation {
   readonly entityId: string;
   readonly intent: Intent;
   /** Where the payload itself names the record version that the edit was made on. */
@@ -17,8 +17,8 @@ export interface Meaning {
   readonly resolve?: (current: RecordView, context: EventContext) => Fields | undefined;
 }
 
-export type MeaningResult =
-  | { readonly ok: true; readonly meaning: Meaning }
+export type InterpretationResult =
+  | { readonly ok: true; readonly meaning: Interpretation }
   /** The payload is not what the schema of its own version says. */
   | { readonly ok: false; readonly error: z.ZodError }
   | {
@@ -50,7 +50,7 @@ export interface Kind {
   readonly failures: KindFailures;
   schemaOf(version: number): z.ZodType | undefined;
   /** @param version one of 1..newestVersion */
-  interpret(version: number, payload: unknown): MeaningResult;
+  interpret(version: number, payload: unknown): InterpretationResult;
 }
 
 export interface KindDefinition<Payload> {
@@ -96,7 +96,7 @@ export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
   const { name, entityType, otherTypes = [], payload, policy, ordered = false } = definition;
   return {
     name,
-    entityType: nameOf(entityType),
+    entityType: entityTypeName(entityType),
     entityTypes: typeof entityType === 'string' ? otherTypes : [entityType, ...otherTypes],
     newestVersion: payload.newest,
     ordered,
@@ -111,9 +111,9 @@ export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
         const result = payload.read(version, raw);
         if (!result.ok) return result;
         // First, as it says what waits behind an event on which the rest fails.
-        entityId = checkSync(definition.entityId(result.value));
+        entityId = assertNotPromise(definition.entityId(result.value));
         const unknown = payload.unknownTo(version);
-        return { ok: true, meaning: meaningOf(definition, result.value, entityId, unknown) };
+        return { ok: true, meaning: toInterpretation(definition, result.value, entityId, unknown) };
       } catch (fault) {
         return { ok: false, fault, entityId };
       }
@@ -121,22 +121,24 @@ export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
   };
 }
 
-function meaningOf<Payload>(
+function toInterpretation<Payload>(
   { policy, baseVersion, resolve }: KindDefinition<Payload>,
   payload: Payload,
   entityId: string,
   unknown: readonly string[],
-): Meaning {
-  const intent = withUnknown(checkIntent(checkSync(policy(payload))), unknown);
+): Interpretation {
+  const intent = withUnknown(assertIntent(assertNotPromise(policy(payload))), unknown);
   return {
     entityId,
     intent,
-    ...(baseVersion && { baseVersion: checkSync(baseVersion(payload)) }),
+    ...(baseVersion && { baseVersion: assertNotPromise(baseVersion(payload)) }),
     ...(resolve &&
       'fields' in intent && {
         // A copy, as these fields are written as they are where the hook throws half-way.
         resolve: (current, context) =>
-          checkSync(resolve(current, structuredClone(fieldsBeside(current, intent)), context)),
+          assertNotPromise(
+            resolve(current, structuredClone(fieldsBeside(current, intent)), context),
+          ),
       }),
   };
 }
@@ -178,7 +180,7 @@ function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {
   if (!namePattern.test(name)) {
     fail('a name is 1 to 100 letters and digits, with . _ - : / after the first');
   }
-  const own = nameOf(entityType);
+  const own = entityTypeName(entityType);
   if (!isEntityType(own)) fail(`${JSON.stringify(own)} ${entityTypeRule}`);
   // Types say so, but a file that is run with its types stripped is not checked by them.
   if (!(payload instanceof SchemaVersions)) fail('payload is not made by payload(schema)');

@@ -33,6 +33,6 @@ export function recordData<Data extends object>(schema: z.ZodType<Data>): Schema
   return SchemaVersions.first(schema);
 }
 
-export function nameOf(type: string | EntityType): string {
+export function entityTypeName(type: string | EntityType): string {
   return typeof type === 'string' ? type : type.name;
 }

@@ -61,7 +61,7 @@ export function append<Payload>(
   return policy(intend, { family: 'append', precondition: 'optional' });
 }
 
-export interface DecideRules<Payload> {
+export interface DecideDefinition<Payload> {
   /** Every record that `decide` looks at or writes, but for the event's own. */
   readonly reads: (payload: Payload) => readonly EntityRef[];
   /** Answer with `accept` or `reject`. Order of arrival counts, not clocks. */
@@ -69,7 +69,7 @@ export interface DecideRules<Payload> {
 }
 
 /** Rules over several records: each event is decided on all that was accepted before it. */
-export function decide<Payload>(rules: DecideRules<Payload>): Policy<Payload> {
+export function decide<Payload>(rules: DecideDefinition<Payload>): Policy<Payload> {
   const intend = (payload: Payload): Intent => ({
     policy: 'decide',
     reads: rules.reads(payload),

@@ -1,11 +1,11 @@
 import { canonicalJson } from '../canonical-json.ts';
 import type { StoredRecord } from '../record.ts';
-import { checkFields } from './check-output.ts';
+import { assertFields } from './check-output.ts';
 import type { EntityType } from './entity-type.ts';
 import type { Fields } from './intent.ts';
 
 /** A step between two versions in which fields are gone and others came: as they do by a new name. */
-export interface Renaming {
+export interface TypeRename {
   readonly gone: readonly string[];
   readonly came: readonly string[];
 }
@@ -16,7 +16,7 @@ export type LiftResult =
       /** Canonical JSON. */
       readonly data: string | null;
       readonly dataVersion: number;
-      readonly renamings: readonly Renaming[];
+      readonly renamings: readonly TypeRename[];
     }
   | { readonly ok: false; readonly fault: Error };
 
@@ -75,10 +75,10 @@ export class RecordLifter {
 /** An optional field that an upcast hands on may be undefined: then it is not there. */
 function fieldsOf(value: unknown): Fields {
   const entries = Object.entries(Object(value)).filter(([, child]) => child !== undefined);
-  return checkFields(Object.fromEntries(entries));
+  return assertFields(Object.fromEntries(entries));
 }
 
-function renamingsOf(shapes: readonly Fields[]): readonly Renaming[] {
+function renamingsOf(shapes: readonly Fields[]): readonly TypeRename[] {
   return shapes.slice(1).flatMap((after, index) => {
     const before = shapes[index] ?? {};
     const gone = Object.keys(before).filter((name) => !Object.hasOwn(after, name));
@@ -92,7 +92,7 @@ function renamingsOf(shapes: readonly Fields[]): readonly Renaming[] {
  *
  * @param onFault told of the first that cannot be, so that a page of them is one line of the log
  */
-export function showRecords(
+export function liftForReader(
   lifter: RecordLifter,
   onFault: (fault: Error) => void,
 ): <Stored extends StoredRecord>(record: Stored) => Stored {

@@ -11,7 +11,7 @@ export interface KindRegistry {
   readonly records: RecordLifter;
   find(name: string): Kind | undefined;
   /** For a kind that is not known: the entity types of those whose names begin in the same way. */
-  typesNear(name: string): readonly string[];
+  entityTypesOfSameGroup(name: string): readonly string[];
 }
 
 /**
@@ -33,7 +33,7 @@ export function createRegistry(kinds: readonly Kind[]): KindRegistry {
     records: new RecordLifter(entityTypes),
     failures: mergeFailures(kinds),
     find: (name) => byName.get(name),
-    typesNear: (name) => groups.get(groupOf(name) ?? '') ?? [],
+    entityTypesOfSameGroup: (name) => groups.get(groupOf(name) ?? '') ?? [],
   };
 }
 

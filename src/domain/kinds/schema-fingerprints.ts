@@ -16,7 +16,7 @@ export interface ShippedSchema {
 }
 
 /** Every schema of the kinds, in the order of their names and versions. */
-export function shippedSchemas({ kinds, entityTypes }: KindRegistry): readonly ShippedSchema[] {
+export function listSchemas({ kinds, entityTypes }: KindRegistry): readonly ShippedSchema[] {
   const payloads = kinds.flatMap((kind) =>
     versionsTo(kind.newestVersion).map((version) =>
       describe('payload', kind.name, version, kind.schemaOf(version)),
@@ -27,7 +27,9 @@ export function shippedSchemas({ kinds, entityTypes }: KindRegistry): readonly S
       describe('record', name, version, data.schemaOf(version)),
     ),
   );
-  return [...payloads, ...records].sort((one, other) => (keyOf(one) < keyOf(other) ? -1 : 1));
+  return [...payloads, ...records].sort((one, other) =>
+    schemaKey(one) < schemaKey(other) ? -1 : 1,
+  );
 }
 
 function describe(
@@ -56,7 +58,7 @@ function toJsonSchema(schema: z.ZodType): object {
 }
 
 /** One text for each of them, by which they are sorted too. */
-export function keyOf({
+export function schemaKey({
   schemaOf,
   name,
   version,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { checkSync } from './check-output.ts';
-import { describeOwn } from './describe-own.ts';
+import { assertNotPromise } from './check-output.ts';
+import { describeUndescribedFields } from './describe-undescribed-fields.ts';
 
 interface Step {
   readonly schema: z.ZodType;
@@ -10,7 +10,7 @@ interface Step {
   readonly adds: readonly string[];
 }
 
-export interface StepOptions {
+export interface VersionOptions {
   /**
    * The fields of the record that older versions know nothing of, so that a `put` of an older version leaves them
    * as they are. By default those that the schema has and the one before it has not, unless it lacks some of
@@ -48,7 +48,7 @@ export class SchemaVersions<Newest> {
   next<Schema extends z.ZodType>(
     schema: Schema,
     upcast: (older: Newest) => z.input<Schema>,
-    options: StepOptions = {},
+    options: VersionOptions = {},
   ): SchemaVersions<z.output<Schema>> {
     const adds = options.adds ?? addedFields(this.#step(this.newest).schema, schema);
     // Sound: a step's upcast only ever receives what the step before it parsed.
@@ -92,7 +92,7 @@ export class SchemaVersions<Newest> {
    */
   lift(version: number, older: unknown): unknown {
     const { schema, upcast } = this.#step(version + 1);
-    const parsed = parseNow(schema, upcast ? checkSync(upcast(older)) : older);
+    const parsed = parseNow(schema, upcast ? assertNotPromise(upcast(older)) : older);
     if (parsed.success) return parsed.data;
     const what = `version ${version + 1} that was made of version ${version}`;
     throw new UpcastError(`${what} ${this.describe(version + 1, parsed.error)}`);
@@ -100,7 +100,7 @@ export class SchemaVersions<Newest> {
 
   /** What the schema of a version has against a value, for the log. */
   describe(version: number, error: z.ZodError): string {
-    return `does not match its schema: ${describeOwn(this.#step(version).schema, error)}`;
+    return `does not match its schema: ${describeUndescribedFields(this.#step(version).schema, error)}`;
   }
 
   #step(version: number): Step {
@@ -124,7 +124,7 @@ function addedFields(older: z.ZodType, newer: z.ZodType): readonly string[] {
  * @throws Error where the schema would have to wait
  */
 function parseNow(schema: z.ZodType, value: unknown) {
-  const parsed = checkSync(schema._zod.run({ value, issues: [] }, { async: true }));
+  const parsed = assertNotPromise(schema._zod.run({ value, issues: [] }, { async: true }));
   // What is wrong is said by the schema's own words, which are dear and seldom needed.
   return parsed.issues.length > 0
     ? schema.safeParse(value)

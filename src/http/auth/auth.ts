@@ -5,10 +5,10 @@ import plugin from 'fastify-plugin';
 import type { AuthConfig } from '../../config/config.ts';
 import { RequestProblem } from '../../domain/errors.ts';
 import { createIssuerKeys, issuerAlgorithms } from './issuer-keys.ts';
-import { rememberTokens, type Verified } from './verified-tokens.ts';
+import { cacheVerifiedTokens, type VerifiedToken } from './verified-tokens.ts';
 import { identifierSchema } from '../../domain/identifier.ts';
 import { readClaim, readClaims } from './token-claims.ts';
-import { TokenRefusal, toTokenFault } from './token-error.ts';
+import { TokenError, toTokenProblem } from './token-error.ts';
 
 export type Scope = 'sync:push' | 'sync:pull';
 
@@ -37,7 +37,7 @@ const clockToleranceMs = 30_000;
 
 const tokenType = /^(application\/)?(at\+)?jwt$/i;
 
-interface VerifiedToken {
+interface DecodedToken {
   readonly input: string;
   readonly header: { readonly typ?: unknown; readonly crit?: unknown; readonly b64?: unknown };
   readonly payload: { readonly [name: string]: unknown };
@@ -50,12 +50,12 @@ export const auth = plugin<{ config: AuthConfig }>(
     app.decorateRequest('actor');
     const verify = (request: FastifyRequest) => verifyToken(request, config);
     // Of published keys one may be withdrawn: it is asked for each time.
-    const identify = config.mode === 'secret' ? rememberTokens(verify) : verify;
+    const identify = config.mode === 'secret' ? cacheVerifiedTokens(verify) : verify;
     app.addHook('onRequest', async (request) => {
       const { scope } = request.routeOptions.config;
       if (scope === undefined) return;
       const { actor } = await identify(request).catch((error) => {
-        if (error instanceof TokenRefusal) request.logFields.tokenFault = error.fault;
+        if (error instanceof TokenError) request.logFields.tokenFault = error.fault;
         throw error;
       });
       if (!actor.scopes.includes(scope)) {
@@ -70,16 +70,16 @@ export const auth = plugin<{ config: AuthConfig }>(
 async function verifyToken(
   request: FastifyRequest,
   config: AuthConfig,
-): Promise<Verified & { readonly actor: Actor }> {
-  const verified = await request.jwtVerify<VerifiedToken>().catch((error) => {
+): Promise<VerifiedToken & { readonly actor: Actor }> {
+  const verified = await request.jwtVerify<DecodedToken>().catch((error) => {
     throw toProblem(error);
   });
-  checkWhole(verified);
+  assertWellFormed(verified);
   const { payload } = verified;
   const read = readClaims(payload, config.claims, config.defaultScopes);
-  if (!read.ok) throw new TokenRefusal(`claim ${read.fault}`);
+  if (!read.ok) throw new TokenError(`claim ${read.fault}`);
   const { subject, device: deviceId, scopes, exp, iat = 0, nbf = 0 } = read.claims;
-  if (iat * 1000 > Date.now() + clockToleranceMs) throw new TokenRefusal('not yet valid');
+  if (iat * 1000 > Date.now() + clockToleranceMs) throw new TokenError('not yet valid');
   const tenantId = readTenant(payload, config.claims.tenant);
   return {
     actor: { tenantId, subject, deviceId, scopes },
@@ -89,28 +89,28 @@ async function verifyToken(
 }
 
 /** What of a token its signature does not tell. */
-function checkWhole({ input, header }: VerifiedToken): void {
+function assertWellFormed({ input, header }: DecodedToken): void {
   // Bytes that are no UTF-8 would all read as U+FFFD, and two tenants as one.
   if (!input.split('.').every((part) => isUtf8(Buffer.from(part, 'base64url')))) {
-    throw new TokenRefusal('malformed');
+    throw new TokenError('malformed');
   }
   const { typ, crit, b64 } = header;
   // A token made for another purpose, such as a logout, says so.
   if (typ !== undefined && !(typeof typ === 'string' && tokenType.test(typ))) {
-    throw new TokenRefusal('type');
+    throw new TokenError('type');
   }
   // What must be understood is not: the service knows no extension, an unencoded payload least.
   if (crit !== undefined || (b64 !== undefined && b64 !== true)) {
-    throw new TokenRefusal('extension');
+    throw new TokenError('extension');
   }
 }
 
-function readTenant(payload: VerifiedToken['payload'], claim: string): string {
+function readTenant(payload: DecodedToken['payload'], claim: string): string {
   const found = readClaim(payload, claim);
   const tenant = identifierSchema.safeParse(found);
   if (tenant.success) return tenant.data;
   const fault = found === undefined || found === null ? 'tenant missing' : 'tenant malformed';
-  throw new TokenRefusal(fault, 'TENANT_REQUIRED');
+  throw new TokenError(fault, 'TENANT_REQUIRED');
 }
 
 const missing = new Set(['FST_JWT_NO_AUTHORIZATION_IN_HEADER', 'FST_JWT_BAD_REQUEST']);
@@ -119,7 +119,7 @@ const missing = new Set(['FST_JWT_NO_AUTHORIZATION_IN_HEADER', 'FST_JWT_BAD_REQU
 function toProblem(error: Error & { code?: string }): RequestProblem {
   if (error instanceof RequestProblem) return error;
   if (missing.has(error.code ?? '')) return new RequestProblem('AUTH_REQUIRED');
-  return new TokenRefusal(toTokenFault(error));
+  return new TokenError(toTokenProblem(error));
 }
 
 function jwtOptions(config: AuthConfig, app: FastifyInstance): FastifyJWTOptions {

@@ -19,7 +19,7 @@ export type SignerConfig =
       'mode' | 'secret' | 'claims' | 'issuer' | 'audience'
     >;
 
-export const everyScope = 'sync:push sync:pull';
+export const allScopes = 'sync:push sync:pull';
 
 /**
  * Signs a token that this service accepts: for development, tests and hand-made calls.

@@ -8,7 +8,7 @@ import {
   jwksCache,
 } from 'jose';
 import { RequestProblem } from '../../domain/errors.ts';
-import { TokenRefusal } from './token-error.ts';
+import { TokenError } from './token-error.ts';
 
 export const issuerAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
@@ -62,13 +62,13 @@ export function createIssuerKeys(jwksUrl: string, onFailed: (error: unknown) => 
   }
 
   async function find(kid: unknown, alg: unknown): Promise<string> {
-    if (!isAccepted(alg)) throw new TokenRefusal('algorithm');
-    if (typeof kid !== 'string') throw new TokenRefusal('unknown kid');
+    if (!isAccepted(alg)) throw new TokenError('algorithm');
+    if (typeof kid !== 'string') throw new TokenError('unknown kid');
     try {
       await refresh();
       return toPem(await keyOf({ kid, alg }));
     } catch (error) {
-      if (saysNoSuchKey(error)) throw new TokenRefusal('unknown kid');
+      if (saysNoSuchKey(error)) throw new TokenError('unknown kid');
       const detail = 'The token issuer did not answer.';
       throw new RequestProblem('UNAVAILABLE', detail, { retryAfter: 5 }, error);
     }

@@ -1,7 +1,7 @@
 import { type ProblemCode, RequestProblem } from '../../domain/errors.ts';
 
 /** What is wrong with a token, for the log: the answer is the same for all of them. */
-export type TokenFault =
+export type TokenProblem =
   | 'malformed'
   | 'type'
   | 'extension'
@@ -17,16 +17,16 @@ export type TokenFault =
   | 'tenant malformed';
 
 /** A token that is refused. Who is refused hears the code and no more: the reason helps who forges. */
-export class TokenRefusal extends RequestProblem {
-  readonly fault: TokenFault;
+export class TokenError extends RequestProblem {
+  readonly fault: TokenProblem;
 
-  constructor(fault: TokenFault, code: ProblemCode = 'TOKEN_INVALID') {
+  constructor(fault: TokenProblem, code: ProblemCode = 'TOKEN_INVALID') {
     super(code);
     this.fault = fault;
   }
 }
 
-const faultOfCode = new Map<string, TokenFault>([
+const faultOfCode = new Map<string, TokenProblem>([
   ['FST_JWT_AUTHORIZATION_TOKEN_EXPIRED', 'expired'],
   ['FAST_JWT_INACTIVE', 'not yet valid'],
   ['FAST_JWT_INVALID_ALGORITHM', 'algorithm'],
@@ -34,7 +34,7 @@ const faultOfCode = new Map<string, TokenFault>([
   ['FAST_JWT_INVALID_CRIT_HEADER', 'extension'],
 ]);
 
-const faultOfClaim = new Map<string | undefined, TokenFault>([
+const faultOfClaim = new Map<string | undefined, TokenProblem>([
   ['iss', 'issuer'],
   ['aud', 'audience'],
   ['exp', 'claim exp'],
@@ -42,13 +42,13 @@ const faultOfClaim = new Map<string | undefined, TokenFault>([
 ]);
 
 /** What the verifier says of a token, which has one code for several faults. */
-export function toTokenFault({
+export function toTokenProblem({
   code = '',
   message,
 }: {
   code?: string;
   message: string;
-}): TokenFault {
+}): TokenProblem {
   const [, claim] = /\b(?:The|of) (\w+) claim\b/.exec(message) ?? [];
   const fault = faultOfCode.get(code) ?? faultOfClaim.get(claim);
   if (fault !== undefined) return fault;

@@ -1,7 +1,7 @@
 import { LruMap } from 'toad-cache';
 
 /** When a token is good: milliseconds since 1970, by this clock. */
-export interface Verified {
+export interface VerifiedToken {
   readonly from: number;
   readonly until: number;
 }
@@ -17,7 +17,7 @@ const maxTokens = 5_000;
  * Verifies a token once for all the requests that bring it. Its time is looked at each time; all else
  * that makes it good is in its own bytes and in a secret that stays the same as long as the process does.
  */
-export function rememberTokens<Request extends Bearer, Token extends Verified>(
+export function cacheVerifiedTokens<Request extends Bearer, Token extends VerifiedToken>(
   verify: (request: Request) => Promise<Token>,
 ): (request: Request) => Promise<Token> {
   const known = new LruMap<Token>(maxTokens);

@@ -1,4 +1,4 @@
-import { overloaded, tenantBusy } from '../../scheduling/refusals.ts';
+import { overloadedError, tenantBusyError } from '../../scheduling/refusals.ts';
 
 export interface AnswerBudgetOptions {
   /** Bytes of answers that are handed to sockets, and not taken yet, from which on no more is begun. */
@@ -17,7 +17,7 @@ export interface AnswerBudget {
   /** Whether the next request would be refused, whoever sends it. */
   isFull(): boolean;
   /** Bytes that may still be handed to the tenant: what has been committed has to be answered. */
-  roomFor(tenantId: string): number;
+  remainingBytes(tenantId: string): number;
   /** @returns what gives them back, once they are taken or nobody takes them any more */
   hold(tenantId: string | undefined, bytes: number): () => void;
 }
@@ -41,12 +41,12 @@ export function createAnswerBudget(options: AnswerBudgetOptions): AnswerBudget {
   return {
     admit(tenantId) {
       if ((ofTenants.get(tenantId) ?? 0) >= maxTenantBytes) {
-        throw tenantId === undefined ? overloaded() : tenantBusy();
+        throw tenantId === undefined ? overloadedError() : tenantBusyError();
       }
-      if (total >= maxBytes) throw overloaded();
+      if (total >= maxBytes) throw overloadedError();
     },
     isFull: () => total >= maxBytes,
-    roomFor: (tenantId) =>
+    remainingBytes: (tenantId) =>
       Math.max(Math.min(maxTenantBytes - (ofTenants.get(tenantId) ?? 0), maxBytes - total), 0),
     hold(tenantId, bytes) {
       change(tenantId, bytes);

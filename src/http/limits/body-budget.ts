@@ -1,4 +1,4 @@
-import { overloaded, tenantBusy } from '../../scheduling/refusals.ts';
+import { overloadedError, tenantBusyError } from '../../scheduling/refusals.ts';
 
 export interface BodyBudgetOptions {
   /** Bytes of bodies, decompressed, that all requests under way may hold. */
@@ -43,9 +43,9 @@ export function createBodyBudget({ maxBytes, maxTenantBytes }: BodyBudgetOptions
       return {
         take(bytes) {
           // Answered already, as after a timeout: nobody would give back what comes now.
-          if (!isOpen) throw overloaded();
-          if ((ofTenants.get(tenantId) ?? 0) + bytes > maxTenantBytes) throw tenantBusy();
-          if (total + bytes > maxBytes) throw overloaded();
+          if (!isOpen) throw overloadedError();
+          if ((ofTenants.get(tenantId) ?? 0) + bytes > maxTenantBytes) throw tenantBusyError();
+          if (total + bytes > maxBytes) throw overloadedError();
           held += bytes;
           change(tenantId, bytes);
         },

@@ -17,7 +17,7 @@ const freshMs = 10_000;
 export function watchLiveHeap(): LiveHeap {
   let [live, measuredAt] = [0, Number.NEGATIVE_INFINITY];
   const observer = new PerformanceObserver((list) => {
-    if (!list.getEntries().some(isOfWholeHeap)) return;
+    if (!list.getEntries().some(isMajorGc)) return;
     live = process.memoryUsage().heapUsed;
     measuredAt = performance.now();
   });
@@ -28,7 +28,7 @@ export function watchLiveHeap(): LiveHeap {
   };
 }
 
-function isOfWholeHeap(entry: PerformanceEntry): boolean {
+function isMajorGc(entry: PerformanceEntry): boolean {
   // Entries of this type have it, which the types of all entries do not say.
   const { detail } = entry as PerformanceEntry & { readonly detail: { readonly kind: number } };
   return detail.kind === constants.NODE_PERFORMANCE_GC_MAJOR;

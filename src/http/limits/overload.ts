@@ -3,8 +3,8 @@ import plugin from 'fastify-plugin';
 import type { AnswerBudget } from './answer-budget.ts';
 import type { BodyBudget, BodyShare } from './body-budget.ts';
 import { watchLiveHeap } from './live-heap.ts';
-import { watchLoopDelay } from './loop-delay.ts';
-import { overloaded, tenantBusy } from '../../scheduling/refusals.ts';
+import { watchEventLoopDelay } from './event-loop-delay.ts';
+import { overloadedError, tenantBusyError } from '../../scheduling/refusals.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -39,7 +39,7 @@ export const overload = plugin<OverloadOptions>(
   async (app, options) => {
     const { maxEventLoopDelayMs, maxHeapBytes, maxBodyBytes, bodies, answers, isBusy, isFull } =
       options;
-    const delay = watchLoopDelay();
+    const delay = watchEventLoopDelay();
     const heap = watchLiveHeap();
     app.addHook('onClose', async () => {
       delay.close();
@@ -59,7 +59,7 @@ export const overload = plugin<OverloadOptions>(
 
     app.decorateRequest('bodyShare');
     app.addHook('onRequest', async (request) => {
-      if (mustRefuse(request)) throw overloaded();
+      if (mustRefuse(request)) throw overloadedError();
     });
     app.addHook('preParsing', async (request, reply) => {
       const { probe, scope } = request.routeOptions.config;
@@ -67,7 +67,7 @@ export const overload = plugin<OverloadOptions>(
       if (scope !== 'sync:push') return;
       const { tenantId } = request.actor;
       // To read what is refused then would take longer than all the rest, from everybody else's time.
-      if (isBusy(tenantId)) throw tenantBusy();
+      if (isBusy(tenantId)) throw tenantBusyError();
       const share = bodies.open(tenantId);
       request.bodyShare = share;
       reply.raw.once('close', () => share.release());

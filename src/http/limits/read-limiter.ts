@@ -1,8 +1,8 @@
 import type { Writable } from 'node:stream';
-import { overloaded, tenantBusy } from '../../scheduling/refusals.ts';
-import { Turns } from '../../scheduling/fair-queue.ts';
+import { overloadedError, tenantBusyError } from '../../scheduling/refusals.ts';
+import { FairQueue } from '../../scheduling/fair-queue.ts';
 
-export interface ReadGateOptions {
+export interface ReadLimiterOptions {
   /** Reads under way at once; each has at most one connection. */
   readonly lanes: number;
   /** Reads of one tenant that may wait; one more is refused. */
@@ -22,7 +22,7 @@ export interface Reader {
   readonly answer: Pick<Writable, 'destroyed' | 'writableEnded' | 'once' | 'off'>;
 }
 
-export interface ReadGate {
+export interface ReadLimiter {
   /**
    * Waits for a lane and reads.
    *
@@ -30,9 +30,9 @@ export interface ReadGate {
    */
   run<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
   /** The same, whatever waits: for a further read of a request that was let in before. */
-  goOn<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
+  runNextRead<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
   /** The same, whatever is on its way too: for what tells of something that was done. */
-  finish<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
+  runAdmitted<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
   /**
    * For what one read can ask for many. While one is under way, later readers wait, and when it ends
    * all that wait go together into the next, up to its bounds: it takes one lane, and nobody waits
@@ -41,7 +41,7 @@ export interface ReadGate {
    * @param read answers in the order asked; where it fails, it fails for all of them
    * @returns as `run`, for one of them
    */
-  together<Asked, Found>(
+  coalesce<Asked, Found>(
     read: (asked: readonly Asked[]) => Promise<readonly Found[]>,
   ): (reader: Reader, asked: Asked) => Promise<Found>;
   /** Whether the next read would be refused, whoever asks. */
@@ -51,7 +51,7 @@ export interface ReadGate {
 type Start = () => void;
 
 /** One of many that a read answers together. */
-interface Gathered<Asked, Found> {
+interface CoalescedRead<Asked, Found> {
   readonly asked: Asked;
   readonly resolve: (found: Found) => void;
   readonly reject: (error: unknown) => void;
@@ -65,10 +65,10 @@ const maxTogether = 200;
  * queue knows no tenants, and no end. Tenants take turns. A read that answers many goes before them, and
  * not twice in a row while somebody waits for the same lane.
  */
-export function createReadGate(options: ReadGateOptions): ReadGate {
-  const waiting = new Turns<Start>();
+export function createReadLimiter(options: ReadLimiterOptions): ReadLimiter {
+  const waiting = new FairQueue<Start>();
   /** All that waits, for a lane or for the next read together: both have the same bounds. */
-  const queues: Pick<Turns<unknown>, 'size' | 'sizeOf'>[] = [waiting];
+  const queues: Pick<FairQueue<unknown>, 'size' | 'sizeOf'>[] = [waiting];
   const groups: Start[] = [];
   let busyLanes = 0;
   const sum = (sizeOf: (queue: (typeof queues)[number]) => number) =>
@@ -76,8 +76,8 @@ export function createReadGate(options: ReadGateOptions): ReadGate {
   const isFull = () => sum(({ size }) => size) >= options.maxQueuedReads;
 
   function admit(tenantId: string): void {
-    if (sum((queue) => queue.sizeOf(tenantId)) >= options.maxTenantReads) throw tenantBusy();
-    if (isFull()) throw overloaded();
+    if (sum((queue) => queue.sizeOf(tenantId)) >= options.maxTenantReads) throw tenantBusyError();
+    if (isFull()) throw overloadedError();
   }
 
   /** @param wait for the lane that is left next, where none is free */
@@ -103,7 +103,7 @@ export function createReadGate(options: ReadGateOptions): ReadGate {
 
   async function finish<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result> {
     // It left while something else was read for it: nobody would tell its place in the queue.
-    if (reader.answer.destroyed) throw overloaded();
+    if (reader.answer.destroyed) throw overloadedError();
     await takeLane(() => waitForTurn(reader));
     try {
       return await read();
@@ -124,10 +124,10 @@ export function createReadGate(options: ReadGateOptions): ReadGate {
       if (busyLanes >= options.lanes) admit(reader.tenantId);
       return goOn(reader, read);
     },
-    goOn,
-    finish,
-    together<Asked, Found>(read: (asked: readonly Asked[]) => Promise<readonly Found[]>) {
-      const gathering = new Turns<Gathered<Asked, Found>>();
+    runNextRead: goOn,
+    runAdmitted: finish,
+    coalesce<Asked, Found>(read: (asked: readonly Asked[]) => Promise<readonly Found[]>) {
+      const gathering = new FairQueue<CoalescedRead<Asked, Found>>();
       queues.push(gathering);
       let isUnderWay = false;
 
@@ -135,7 +135,7 @@ export function createReadGate(options: ReadGateOptions): ReadGate {
         isUnderWay = true;
         await takeLane(waitForGroup);
         let room = maxTogether;
-        const group = gathering.takeRounds(
+        const group = gathering.takeRoundRobin(
           () => true,
           () => room-- > 0,
           options.maxGroupTenants,
@@ -160,7 +160,7 @@ export function createReadGate(options: ReadGateOptions): ReadGate {
 
 /** Never throws: whoever asked is told. */
 async function readFor<Asked, Found>(
-  group: readonly Gathered<Asked, Found>[],
+  group: readonly CoalescedRead<Asked, Found>[],
   read: (asked: readonly Asked[]) => Promise<readonly Found[]>,
 ): Promise<void> {
   try {
@@ -173,7 +173,7 @@ async function readFor<Asked, Found>(
 
 /** @returns what ends the watch for a reader who leaves, and gives up its place by that */
 function enter<Item>(
-  queue: Turns<Item>,
+  queue: FairQueue<Item>,
   { tenantId, answer }: Reader,
   item: Item,
   reject: (error: unknown) => void,
@@ -181,7 +181,7 @@ function enter<Item>(
   const leave = () => {
     if (!queue.remove(tenantId, item)) return;
     // Ends a request whose client has left. One that was answered meanwhile, as by a timeout, has ended.
-    if (!answer.writableEnded) reject(overloaded());
+    if (!answer.writableEnded) reject(overloadedError());
   };
   queue.add(tenantId, item);
   answer.once('close', leave);

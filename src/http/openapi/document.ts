@@ -8,10 +8,10 @@ import { historyPaths } from '../routes/history/openapi.ts';
 import { pullPaths } from '../routes/changes/openapi.ts';
 import { pushPaths } from '../routes/push/openapi.ts';
 import { headerComponents } from './responses.ts';
-import { type Json, schemasOf } from './schemas.ts';
+import { type JsonSchema, schemasOf } from './schemas.ts';
 
 /** The OpenAPI 3.1 document: schemas from src/protocol and the kinds, codes from src/domain/errors.ts. */
-export function buildDocument(kinds: KindRegistry, examples: Examples): Json {
+export function buildDocument(kinds: KindRegistry, examples: Examples): JsonSchema {
   const dialects = dialectsFor((name) => kinds.find(name) !== undefined);
   return {
     openapi: '3.1.0',

@@ -1,4 +1,4 @@
-import { type CoreFailureEntry, eventFailures, requestProblems } from '../../domain/errors.ts';
+import { type BuiltInFailureEntry, eventFailures, requestProblems } from '../../domain/errors.ts';
 import type { KindRegistry } from '../../domain/kinds/registry.ts';
 
 /** docs/errors.md: the closed table for people. */
@@ -46,7 +46,7 @@ ${problems.join('\n')}
 `;
 }
 
-function failureRows(table: { readonly [code: string]: CoreFailureEntry }): string {
+function failureRows(table: { readonly [code: string]: BuiltInFailureEntry }): string {
   const rows = Object.entries(table).map(([code, entry]) =>
     row([`\`${code}\``, retryableOf(entry), entry.cause, entry.remedy]),
   );
@@ -57,7 +57,7 @@ function failureRows(table: { readonly [code: string]: CoreFailureEntry }): stri
   return [...header, ...rows].join('\n');
 }
 
-function retryableOf({ retryable, fault }: CoreFailureEntry): string {
+function retryableOf({ retryable, fault }: BuiltInFailureEntry): string {
   if (fault === 'server') return 'once the server is mended';
   return retryable ? 'yes' : 'no';
 }

@@ -35,7 +35,7 @@ const bareArray = 'a bare array';
 const toBareArray = 'to a bare array';
 
 /** What a service with these kinds shows: the recorded examples of its kinds, and else some of its own. */
-export function chooseExamples(kinds: KindRegistry): Examples {
+export function selectExamples(kinds: KindRegistry): Examples {
   const recorded = readExamples();
   const hasAll = (body: unknown) => kindsNamed(body).every((name) => kinds.find(name));
   const hasNotes = hasAll(recorded.pushBody[phone]);

@@ -2,11 +2,11 @@ import { stringify } from 'yaml';
 import type { KindRegistry } from '../../domain/kinds/registry.ts';
 import { buildDocument } from './document.ts';
 import { errorPage } from './error-page.ts';
-import { chooseExamples } from './examples.ts';
+import { selectExamples } from './examples.ts';
 
 /** Every file that is printed from the code, by its path from the project's root. */
 export function renderFiles(kinds: KindRegistry): ReadonlyMap<string, string> {
-  const document = buildDocument(kinds, chooseExamples(kinds));
+  const document = buildDocument(kinds, selectExamples(kinds));
   // Long texts stay on one line each, so that a changed word is a changed line.
   const yaml = stringify(document, { lineWidth: 0, aliasDuplicateObjects: false });
   const notice =

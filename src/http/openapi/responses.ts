@@ -1,6 +1,6 @@
 import { type ProblemCode, requestProblems } from '../../domain/errors.ts';
 import type { Examples } from './examples.ts';
-import { type Json, ref } from './schemas.ts';
+import { type JsonSchema, ref } from './schemas.ts';
 
 /** What every call with a token may answer. */
 export const everyProblem = [
@@ -33,7 +33,7 @@ export const bodyProblems = [
 ] as const satisfies readonly ProblemCode[];
 
 /** One response per status, which names every code it can carry. */
-export function problems(examples: Examples, codes: readonly ProblemCode[]): Json {
+export function problems(examples: Examples, codes: readonly ProblemCode[]): JsonSchema {
   const byStatus = Map.groupBy(codes, (code) => requestProblems[code].status);
   return Object.fromEntries(
     [...byStatus].map(([status, ofStatus]) => [
@@ -55,7 +55,7 @@ export function problems(examples: Examples, codes: readonly ProblemCode[]): Jso
 }
 
 /** What a refusal says beside its body. */
-function headersOf(status: number): Json {
+function headersOf(status: number): JsonSchema {
   const header = (description: string, type = 'string') => ({
     description,
     required: true,
@@ -83,7 +83,7 @@ export const rateLimitHeaders = Object.fromEntries(
   Object.keys(rateLimits).map((name) => [name, { $ref: `#/components/headers/${name}` }]),
 );
 
-export function headerComponents(): Json {
+export function headerComponents(): JsonSchema {
   return Object.fromEntries(
     Object.entries(rateLimits).map(([name, description]) => [
       name,
@@ -92,7 +92,7 @@ export function headerComponents(): Json {
   );
 }
 
-function withExamples(all: Examples['problems'], codes: readonly ProblemCode[]): Json {
+function withExamples(all: Examples['problems'], codes: readonly ProblemCode[]): JsonSchema {
   const shown = codes.flatMap((code) => (all[code] ? [[code, { value: all[code] }] as const] : []));
   return shown.length > 0 ? { examples: Object.fromEntries(shown) } : {};
 }
@@ -100,13 +100,13 @@ function withExamples(all: Examples['problems'], codes: readonly ProblemCode[]):
 export function answer(
   description: string,
   schema: string,
-  examples?: Json,
+  examples?: JsonSchema,
   headers = rateLimitHeaders,
-): Json {
+): JsonSchema {
   const content = { schema: ref(schema), ...(examples && { examples: examplesOf(examples) }) };
   return { description, headers, content: { 'application/json': content } };
 }
 
-export function examplesOf(examples: Json): Json {
+export function examplesOf(examples: JsonSchema): JsonSchema {
   return Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]));
 }

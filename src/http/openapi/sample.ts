@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type Json, toJsonSchema } from './schemas.ts';
+import { type JsonSchema, toJsonSchema } from './schemas.ts';
 
 /** What a text may have to look like, beside the name of its field. */
 const texts = [
@@ -30,14 +30,14 @@ export function sampleOf(schema: z.ZodType): unknown {
 interface Choice {
   /** Whether fields that may be left out are there. */
   readonly optional: boolean;
-  readonly definitions?: Json;
+  readonly definitions?: JsonSchema;
   readonly depth?: number;
 }
 
-function make(schema: Json, name: string, choice: Choice): unknown {
+function make(schema: JsonSchema, name: string, choice: Choice): unknown {
   const depth = (choice.depth ?? 0) + 1;
   if (depth > maxDepth) return undefined;
-  const definitions = choice.definitions ?? (schema.$defs as Json | undefined) ?? {};
+  const definitions = choice.definitions ?? (schema.$defs as JsonSchema | undefined) ?? {};
   const within = { ...choice, definitions, depth };
   const { examples, enum: values, anyOf, oneOf, allOf, $ref } = schema;
   if (Array.isArray(examples)) return examples[0];
@@ -45,26 +45,28 @@ function make(schema: Json, name: string, choice: Choice): unknown {
   if (Array.isArray(values)) return values[0];
   if (typeof $ref === 'string') {
     const target = $ref === '#' ? undefined : definitions[$ref.split('/').at(-1) ?? ''];
-    return target && make(target as Json, name, within);
+    return target && make(target as JsonSchema, name, within);
   }
   const ways = anyOf ?? oneOf;
   if (Array.isArray(ways)) {
-    return ways.map((way: Json) => make(way, name, within)).find((value) => value !== undefined);
+    return ways
+      .map((way: JsonSchema) => make(way, name, within))
+      .find((value) => value !== undefined);
   }
   if (Array.isArray(allOf)) {
-    return Object.assign({}, ...allOf.map((part: Json) => make(part, name, within)));
+    return Object.assign({}, ...allOf.map((part: JsonSchema) => make(part, name, within)));
   }
   return makeOfType(schema, name, within);
 }
 
-function makeOfType(schema: Json, name: string, choice: Choice): unknown {
+function makeOfType(schema: JsonSchema, name: string, choice: Choice): unknown {
   switch (schema.type) {
     case 'object':
       return makeObject(schema, choice);
     case 'array': {
       const { prefixItems, items, minItems = 1 } = schema;
       if (Array.isArray(prefixItems)) return prefixItems.map((item) => make(item, name, choice));
-      const item = make((items ?? {}) as Json, name.replace(/s$/, ''), choice);
+      const item = make((items ?? {}) as JsonSchema, name.replace(/s$/, ''), choice);
       return Array.from({ length: Math.max(1, Number(minItems)) }, () => item);
     }
     case 'string':
@@ -81,12 +83,12 @@ function makeOfType(schema: Json, name: string, choice: Choice): unknown {
   }
 }
 
-function makeObject({ properties = {}, required = [] }: Json, choice: Choice): unknown {
+function makeObject({ properties = {}, required = [] }: JsonSchema, choice: Choice): unknown {
   const made: [string, unknown][] = [];
-  for (const [name, property] of Object.entries(properties as Json)) {
+  for (const [name, property] of Object.entries(properties as JsonSchema)) {
     const isRequired = (required as string[]).includes(name);
     if (!isRequired && !choice.optional) continue;
-    const value = make(property as Json, name, choice);
+    const value = make(property as JsonSchema, name, choice);
     if (value !== undefined) made.push([name, value]);
     else if (isRequired) return undefined;
   }
@@ -94,7 +96,7 @@ function makeObject({ properties = {}, required = [] }: Json, choice: Choice): u
 }
 
 /** `bookId` is "book-1", `title` is "title". */
-function makeText(schema: Json, name: string): string | undefined {
+function makeText(schema: JsonSchema, name: string): string | undefined {
   const { minLength = 0, maxLength = Infinity, pattern = '', format } = schema;
   const shape = new RegExp(String(pattern), 'u');
   const own = name.replace(/(?<=.)Id$/, '-1');
@@ -106,7 +108,7 @@ function makeText(schema: Json, name: string): string | undefined {
   );
 }
 
-function makeNumber(schema: Json): number {
+function makeNumber(schema: JsonSchema): number {
   const { minimum, exclusiveMinimum, maximum, exclusiveMaximum, multipleOf } = schema;
   const step = Number(multipleOf ?? 1);
   const low = Math.max(Number(minimum ?? -Infinity), Number(exclusiveMinimum ?? -Infinity) + step);

@@ -16,11 +16,11 @@ import { failureCodeSchema, pushAnswerSchema, pushEnvelopeSchema } from '../../p
 import { receiptsAnswerSchema } from '../../protocol/receipt.ts';
 import { recordSchema } from '../../protocol/record.ts';
 
-export type Json = Record<string, unknown>;
+export type JsonSchema = Record<string, unknown>;
 
-export function queryParameters(schema: z.ZodObject): Json[] {
+export function queryParameters(schema: z.ZodObject): JsonSchema[] {
   const { properties = {}, required = [] } = toJsonSchema(schema, 'input');
-  return Object.entries(properties as Record<string, Json>).map(
+  return Object.entries(properties as Record<string, JsonSchema>).map(
     ([name, { description, ...property }]) => ({
       name,
       in: 'query',
@@ -31,15 +31,18 @@ export function queryParameters(schema: z.ZodObject): Json[] {
   );
 }
 
-export function pathParameter(name: string, description: string): Json {
+export function pathParameter(name: string, description: string): JsonSchema {
   return { name, in: 'path', required: true, description, schema: { type: 'string' } };
 }
 
-export function schemasOf(kinds: KindRegistry, dialects: readonly Dialect[]): Json {
-  const events = ['Event', ...dialects.flatMap(({ described }) => described.event ?? [])].map(ref);
+export function schemasOf(kinds: KindRegistry, dialects: readonly Dialect[]): JsonSchema {
+  const events = [
+    'Event',
+    ...dialects.flatMap(({ description: described }) => described.event ?? []),
+  ].map(ref);
   const record = toJsonSchema(recordSchema, 'output');
   const pushRequest = toJsonSchema(pushEnvelopeSchema, 'input');
-  Object.assign(pushRequest.properties as Json, {
+  Object.assign(pushRequest.properties as JsonSchema, {
     events: {
       type: 'array',
       minItems: 1,
@@ -63,7 +66,7 @@ export function schemasOf(kinds: KindRegistry, dialects: readonly Dialect[]): Js
       description: 'Why an event failed: a code of Landfall, or of the kind itself',
       enum: Object.keys({ ...eventFailures, ...kinds.failures }),
     },
-    PushAnswer: dialects.some(({ described }) => described.event)
+    PushAnswer: dialects.some(({ description: described }) => described.event)
       ? pushAnswer
       : without(pushAnswer, 'clientRequestId'),
     PullAnswer: toJsonSchema(pullAnswerSchema, 'output'),
@@ -89,7 +92,7 @@ export function schemasOf(kinds: KindRegistry, dialects: readonly Dialect[]): Js
 }
 
 /** A dialect's event has the payloads of the kinds too. */
-function ownSchemas({ described }: Dialect, kinds: KindRegistry): Json {
+function ownSchemas({ description: described }: Dialect, kinds: KindRegistry): JsonSchema {
   return Object.fromEntries(
     Object.entries(described.schemas).map(([name, { schema, io }]) => [
       name,
@@ -99,19 +102,19 @@ function ownSchemas({ described }: Dialect, kinds: KindRegistry): Json {
 }
 
 /** The only schema, or any one of several. */
-export function oneOrAny(schemas: readonly Json[]): Json {
+export function oneOrAny(schemas: readonly JsonSchema[]): JsonSchema {
   const [first = {}, ...others] = schemas;
   return others.length === 0 ? first : { anyOf: schemas };
 }
 
 /** The schema without a member that no answer has here, however deep it stands. */
-function without(schema: Json, member: string): Json {
+function without(schema: JsonSchema, member: string): JsonSchema {
   const text = JSON.stringify(schema, (name, value) => (name === member ? undefined : value));
   return JSON.parse(text);
 }
 
 /** Ties each kind to the schema of its payload, so that a generated client cannot mix them. */
-function payloadRule(kinds: KindRegistry): Json {
+function payloadRule(kinds: KindRegistry): JsonSchema {
   return {
     allOf: kinds.kinds.flatMap((kind) =>
       Array.from({ length: kind.newestVersion }, (_, index) => {
@@ -139,7 +142,7 @@ function payloadName(kind: string, version: number): string {
   return `${name}.v${version}`;
 }
 
-export function ref(name: string): Json {
+export function ref(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
@@ -150,7 +153,7 @@ const shared = new Map<unknown, string>([
   [failureCodeSchema, 'FailureCode'],
 ]);
 
-export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): Json {
+export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSchema {
   const { $schema: _dialect, ...json } = z.toJSONSchema(schema, {
     io,
     target: 'draft-2020-12',

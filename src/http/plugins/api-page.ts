@@ -5,8 +5,8 @@ import { negotiate } from '@fastify/accept-negotiator';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import { stringify } from 'yaml';
-import { keepFile, type KeptFile, type Source } from '../openapi/kept-file.ts';
-import { namesTag } from '../../protocol/entity-tag.ts';
+import { cacheFile, type CachedFile, type FileSource } from '../openapi/cached-file.ts';
+import { matchesEntityTag } from '../../protocol/entity-tag.ts';
 
 /** Of Swagger UI: what the page below loads. */
 const files: readonly (readonly [name: string, type: string])[] = [
@@ -35,7 +35,7 @@ const contentSecurityPolicy = [
 export const apiPage = plugin<{ document: () => object }>(
   async (app, { document }) => {
     const folder = dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui'));
-    const pages: Record<string, Source> = {
+    const pages: Record<string, FileSource> = {
       '/docs': html('docs/'),
       '/docs/': html(''),
       '/docs/json': {
@@ -55,7 +55,7 @@ export const apiPage = plugin<{ document: () => object }>(
       };
     }
     for (const [url, source] of Object.entries(pages)) {
-      const file = keepFile(source);
+      const file = cacheFile(source);
       app.get(url, { compress: false }, (request, reply) => sendFile(file, request, reply));
     }
   },
@@ -63,7 +63,7 @@ export const apiPage = plugin<{ document: () => object }>(
 );
 
 async function sendFile(
-  file: KeptFile,
+  file: CachedFile,
   { headers }: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -72,14 +72,14 @@ async function sendFile(
   // Weak: it is the same for what is compressed and what is not.
   reply.header('etag', `W/${etag}`).header('cache-control', 'no-cache');
   reply.header('vary', 'accept-encoding');
-  if (namesTag(headers['if-none-match'], etag)) return reply.code(304).send();
+  if (matchesEntityTag(headers['if-none-match'], etag)) return reply.code(304).send();
   const encoding = negotiate(headers['accept-encoding'] ?? '', file.encodings);
   if (encoding !== null) reply.header('content-encoding', encoding);
   return reply.type(file.type).send(await file.body(encoding));
 }
 
 /** By relative addresses: a proxy may have it under a path of its own. */
-const html = (base: string): Source => ({
+const html = (base: string): FileSource => ({
   type: 'text/html; charset=utf-8',
   read: () => `<!DOCTYPE html>
 <html lang="en">

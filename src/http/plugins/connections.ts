@@ -3,7 +3,7 @@ import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { type ProblemCode, RequestProblem, requestProblems } from '../../domain/errors.ts';
-import { overloaded } from '../../scheduling/refusals.ts';
+import { overloadedError } from '../../scheduling/refusals.ts';
 import { watchSlowReaders } from '../limits/slow-readers.ts';
 import { toProblem } from '../../protocol/problem.ts';
 
@@ -66,7 +66,7 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
     exchanges.push(exchange);
     response.once('close', () => exchanges.splice(exchanges.indexOf(exchange), 1));
     // Before Node's own, which closes the connection.
-    response.prependOnceListener('finish', () => {
+    response.prependOnceListener('runAdmitted', () => {
       if (!request.complete) request.socket.destroySoon = () => hangOn(request);
     });
   }
@@ -112,7 +112,7 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
         }
         if (excess.has(raw)) {
           reply.header('connection', 'close');
-          throw overloaded();
+          throw overloadedError();
         }
       });
       const onCut = () => logger.info({ event: 'connection.cut' }, 'a client hardly reads');

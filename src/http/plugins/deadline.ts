@@ -18,7 +18,7 @@ export const deadline = plugin<{ handlerMs: number }>(
         const code = isPush ? 'COMMIT_UNKNOWN' : 'UNAVAILABLE';
         const detail = `There is no answer after ${handlerMs / 1000} seconds.`;
         // What the handler still returns is nobody's any more, and the framework would log its URL.
-        reply.raw.once('finish', () => void reply.hijack());
+        reply.raw.once('runAdmitted', () => void reply.hijack());
         reply.send(new RequestProblem(code, detail, { retryAfter: retryAfterSeconds }));
       };
       const timer = setTimeout(answerInTime, handlerMs);

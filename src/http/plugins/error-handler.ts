@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
-import { isForLackOfRoom } from '../../scheduling/refusals.ts';
+import { isCapacityProblem } from '../../scheduling/refusals.ts';
 import { type ProblemCode, RequestProblem, requestProblems } from '../../domain/errors.ts';
 import { toProblem } from '../../protocol/problem.ts';
 
@@ -93,7 +93,7 @@ function answer(problem: RequestProblem, request: FastifyRequest, reply: Fastify
   const { status } = requestProblems[problem.code];
   const { retryAfter, allow } = problem.members;
   request.logFields.code = problem.code;
-  if (status >= 500 && !isForLackOfRoom(problem.code)) {
+  if (status >= 500 && !isCapacityProblem(problem.code)) {
     const err = problem.cause ?? problem;
     request.log.error({ event: 'request.failed', code: problem.code, err }, 'request failed');
   }

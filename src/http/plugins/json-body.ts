@@ -3,7 +3,7 @@ import compress from '@fastify/compress';
 import type { FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import { RequestProblem } from '../../domain/errors.ts';
-import { codingOf, decode } from '../../protocol/content-encoding.ts';
+import { readContentEncoding, decompress } from '../../protocol/content-encoding.ts';
 import { type ParsedBody, parseJsonBody } from '../../protocol/json-body.ts';
 
 declare module 'fastify' {
@@ -43,7 +43,7 @@ const maxFraming = 10;
 /** @throws RequestProblem UNSUPPORTED_ENCODING, BODY_TOO_LARGE, INVALID_BODY, TENANT_BUSY or OVERLOADED */
 async function readBody(request: FastifyRequest, payload: IncomingMessage): Promise<Buffer> {
   const { bodyLimit: maxBytes } = request.routeOptions;
-  const coding = codingOf(request.headers['content-encoding']);
+  const coding = readContentEncoding(request.headers['content-encoding']);
   const tooLarge = () => new RequestProblem('BODY_TOO_LARGE', undefined, { maxBytes });
   const announced = Number(request.headers['content-length']);
   if (announced > maxBytes) throw tooLarge();
@@ -62,7 +62,7 @@ async function readBody(request: FastifyRequest, payload: IncomingMessage): Prom
 
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of coding === undefined ? received() : decode(received(), coding)) {
+  for await (const chunk of coding === undefined ? received() : decompress(received(), coding)) {
     bytes += chunk.length;
     if (bytes > maxBytes) throw tooLarge();
     request.bodyShare?.take(chunk.length);

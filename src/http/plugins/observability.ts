@@ -1,17 +1,17 @@
 import type { KeyObject } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
-import { isForLackOfRoom } from '../../scheduling/refusals.ts';
+import { isCapacityProblem } from '../../scheduling/refusals.ts';
 import type { Dialect } from '../../protocol/dialect.ts';
 import type { ProblemCode } from '../../domain/errors.ts';
 import { createTenantHash, type TenantHash } from '../../observability/tenant-hash.ts';
-import type { TokenFault } from '../auth/token-error.ts';
+import type { TokenProblem } from '../auth/token-error.ts';
 
 /** What a route adds to its request's log line. Counts and times, never what was sent. */
 export interface LogFields {
   code?: ProblemCode;
   /** Why a token was refused, which its sender is not told. */
-  tokenFault?: TokenFault;
+  tokenFault?: TokenProblem;
   /** With RATE_LIMITED: which one was reached. */
   limit?: 'address' | 'tenant' | 'subject';
   /** Of a push, where it is not the plain one. */
@@ -53,7 +53,7 @@ export const observability = plugin<{ logHashKey: KeyObject }>(
 );
 
 function levelOf({ routeOptions, logFields }: FastifyRequest, reply: FastifyReply) {
-  if (isForLackOfRoom(logFields.code)) return 'warn';
+  if (isCapacityProblem(logFields.code)) return 'warn';
   const isProbe = routeOptions.config.scope === undefined;
   return isProbe && reply.statusCode < 500 ? 'debug' : 'info';
 }

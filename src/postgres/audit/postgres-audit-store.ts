@@ -3,11 +3,11 @@ import type { PrismaClient } from '../../generated/client.ts';
 import type { AuditStore } from '../../audit/audit-store.ts';
 import { findConflict, listConflicts } from './read-conflicts.ts';
 import { findReceipts, readHistory } from './read-history.ts';
-import { toStorageError } from '../client/errors.ts';
-import { readAs, type TenantPrisma } from './prisma.ts';
-import { toPrismaStorageError } from './prisma-errors.ts';
-import { forTenants, inOneTrip } from '../client/transaction.sql.ts';
-import { upsertReplays } from './upsert-resends.sql.ts';
+import { toStoreError } from '../client/errors.ts';
+import { readInTenantScope, type TenantPrisma } from './prisma.ts';
+import { toPrismaStoreError } from './prisma-errors.ts';
+import { tenantScope, runInOneRoundTrip } from '../client/transaction.sql.ts';
+import { upsertResends } from './upsert-resends.sql.ts';
 
 export function createAuditStore(pool: Pool, prisma: PrismaClient): AuditStore {
   async function reading<Result>(
@@ -15,9 +15,9 @@ export function createAuditStore(pool: Pool, prisma: PrismaClient): AuditStore {
     read: (tenant: TenantPrisma) => Promise<Result>,
   ): Promise<Result> {
     try {
-      return await readAs(prisma, tenantId, read);
+      return await readInTenantScope(prisma, tenantId, read);
     } catch (error) {
-      throw toPrismaStorageError(error);
+      throw toPrismaStoreError(error);
     }
   }
 
@@ -28,12 +28,12 @@ export function createAuditStore(pool: Pool, prisma: PrismaClient): AuditStore {
     readHistory: (query) => reading(query.tenantId, (tenant) => readHistory(tenant, query)),
     findReceipts: (tenantId, keys) =>
       reading(tenantId, (tenant) => findReceipts(tenant, tenantId, keys)),
-    async addReplays(counts) {
+    async addResends(counts) {
       const tenants = [...new Set(counts.map(({ tenantId }) => tenantId))];
       try {
-        await inOneTrip(pool, forTenants(tenants), (trip) => upsertReplays(trip, counts));
+        await runInOneRoundTrip(pool, tenantScope(tenants), (trip) => upsertResends(trip, counts));
       } catch (error) {
-        throw toStorageError(error);
+        throw toStoreError(error);
       }
     },
   };

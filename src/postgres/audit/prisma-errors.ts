@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Prisma } from '../../generated/client.ts';
-import { isServerSide, toStorageError, unavailable } from '../client/errors.ts';
+import { isServerError, toStoreError, unavailable } from '../client/errors.ts';
 
 /** What Prisma's adapter keeps of the error that pg gave it: the SQLSTATE, or only a kind of its own. */
 const causeSchema = z.object({ originalCode: z.string().optional(), kind: z.string().optional() });
@@ -26,7 +26,7 @@ const serverSideKinds = new Set([
 ]);
 
 /** As `toStorageError`, for errors that came by way of Prisma. */
-export function toPrismaStorageError(error: unknown): unknown {
+export function toPrismaStoreError(error: unknown): unknown {
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
     // P1: Prisma could not reach the database, or not get in. P2028: its transaction took too long.
     if (error.code.startsWith('P1') || error.code === 'P2028') return unavailable(error);
@@ -34,9 +34,9 @@ export function toPrismaStorageError(error: unknown): unknown {
     return isMendable(meta.data?.driverAdapterError.cause) ? unavailable(error) : error;
   }
   const ofAdapter = adapterErrorSchema.safeParse(error);
-  return isMendable(ofAdapter.data?.cause) ? unavailable(error) : toStorageError(error);
+  return isMendable(ofAdapter.data?.cause) ? unavailable(error) : toStoreError(error);
 }
 
 function isMendable({ originalCode = '', kind = '' }: z.infer<typeof causeSchema> = {}): boolean {
-  return isServerSide(originalCode) || serverSideKinds.has(kind);
+  return isServerError(originalCode) || serverSideKinds.has(kind);
 }

@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { Pool } from 'pg';
 import { PrismaClient } from '../../generated/client.ts';
-import { forSearch, settingsOf, settingsText } from '../client/transaction.sql.ts';
+import { searchScope, settingsOf, settingsText } from '../client/transaction.sql.ts';
 
 /** The tables that are read by way of Prisma. */
 export type TenantPrisma = Pick<
@@ -25,13 +25,13 @@ export function createPrisma(pool: Pool): PrismaClient {
  *
  * @param read only reads: see docs/adr/0003 for how Prisma commits
  */
-export function readAs<Result>(
+export function readInTenantScope<Result>(
   prisma: PrismaClient,
   tenantId: string,
   read: (tenant: TenantPrisma) => Promise<Result>,
 ): Promise<Result> {
   return prisma.$transaction(async (transaction) => {
-    await transaction.$queryRawUnsafe(settingsText, ...settingsOf(forSearch(tenantId)));
+    await transaction.$queryRawUnsafe(settingsText, ...settingsOf(searchScope(tenantId)));
     return read(transaction);
   });
 }

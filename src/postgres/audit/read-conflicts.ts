@@ -7,7 +7,7 @@ import {
   findEvents,
   measureEvents,
   toResolution,
-  toStoredRecord,
+  recordFromPrismaRow,
 } from './rows.ts';
 import type { TenantPrisma } from './prisma.ts';
 import { type MeasuredRecord, measureRecordsText } from '../feed/measure-records.sql.ts';
@@ -108,7 +108,7 @@ async function findRecords(
   if (wanted.size === 0) return new Map();
   const either = [...wanted.values()].map(({ entityType, entityId }) => ({ entityType, entityId }));
   const rows = await prisma.record.findMany({ where: { tenantId, OR: either } });
-  return new Map(rows.map((row) => [entityKey(row), toStoredRecord(row)]));
+  return new Map(rows.map((row) => [entityKey(row), recordFromPrismaRow(row)]));
 }
 
 /** How long the data of the records is, by their entity. */

@@ -1,6 +1,6 @@
 import type {
   HistoryQuery,
-  LoggedReceipt,
+  LoggedEventHeader,
   Page,
   StoredHistoryEntry,
   StoredLink,
@@ -11,7 +11,7 @@ import {
   findEventReceipts,
   findEvents,
   measureEvents,
-  toLoggedReceipt,
+  eventHeaderFromPrismaRow,
   toMicros,
   toNumber,
   toResolution,
@@ -45,7 +45,7 @@ export async function readHistory(
     ({ version }) => otherBytes + (payloads.get(version) ?? 0),
   );
   const versions = places.map(({ version }) => version);
-  const [events, replays, links] = await Promise.all([
+  const [events, resends, links] = await Promise.all([
     findEvents(prisma, tenantId, versions),
     findReplays(prisma, tenantId, versions),
     findLinks(prisma, tenantId, versions),
@@ -58,7 +58,7 @@ export async function readHistory(
       event,
       recordBefore: toNumber(place.recordBefore),
       recordAfter: toNumber(place.recordAfter),
-      replays: replays.get(version) ?? { count: 0, lastAt: null },
+      resends: resends.get(version) ?? { count: 0, lastAt: null },
       resolves: links.resolves.get(version) ?? null,
       resolvedBy: links.resolvedBy.get(version) ?? null,
     };
@@ -129,7 +129,7 @@ async function findLinks(prisma: TenantPrisma, tenantId: string, versions: reado
   return { resolves, resolvedBy };
 }
 
-function linkTo({ identityKey, version }: LoggedReceipt, resolution: StoredLink['resolution']) {
+function linkTo({ identityKey, version }: LoggedEventHeader, resolution: StoredLink['resolution']) {
   return { identityKey, version, resolution };
 }
 
@@ -152,7 +152,7 @@ export async function findReceipts(
   return new Map(
     rows.map((row) => {
       const resolution = resolutionOf.get(row.version) ?? null;
-      return [row.identityKey, { event: toLoggedReceipt(row), resolution }] as const;
+      return [row.identityKey, { event: eventHeaderFromPrismaRow(row), resolution }] as const;
     }),
   );
 }

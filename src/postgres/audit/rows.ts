@@ -1,15 +1,15 @@
 import type { Event, Record as RecordRow } from '../../generated/client.ts';
 import { resolutionSchema, storedOutcomeSchema } from '../../domain/stored-event.ts';
 import type { StoredRecord } from '../../domain/record.ts';
-import type { LoggedEvent, LoggedReceipt, Page } from '../../audit/audit-store.ts';
+import type { LoggedEvent, LoggedEventHeader, Page } from '../../audit/audit-store.ts';
 import type { TenantPrisma } from './prisma.ts';
 import { type MeasuredEvent, measureEventsText } from './measure-events.sql.ts';
 
-export function toLoggedEvent(row: Event): LoggedEvent {
-  return { ...toLoggedReceipt(row), payload: row.payload };
+export function eventFromPrismaRow(row: Event): LoggedEvent {
+  return { ...eventHeaderFromPrismaRow(row), payload: row.payload };
 }
 
-export function toLoggedReceipt(row: Omit<Event, 'payload'>): LoggedReceipt {
+export function eventHeaderFromPrismaRow(row: Omit<Event, 'payload'>): LoggedEventHeader {
   return {
     version: Number(row.version),
     identityKey: row.identityKey,
@@ -33,7 +33,7 @@ export function toLoggedReceipt(row: Omit<Event, 'payload'>): LoggedReceipt {
   };
 }
 
-export function toStoredRecord(row: RecordRow): StoredRecord {
+export function recordFromPrismaRow(row: RecordRow): StoredRecord {
   return {
     entityType: row.entityType,
     entityId: row.entityId,
@@ -70,7 +70,7 @@ export async function findEvents(
   const wanted = distinct(versions);
   if (wanted.length === 0) return new Map();
   const rows = await prisma.event.findMany({ where: { tenantId, version: { in: wanted } } });
-  return new Map(rows.map((row) => [Number(row.version), toLoggedEvent(row)]));
+  return new Map(rows.map((row) => [Number(row.version), eventFromPrismaRow(row)]));
 }
 
 /** The same without their payloads. */
@@ -78,14 +78,14 @@ export async function findEventReceipts(
   prisma: TenantPrisma,
   tenantId: string,
   versions: Versions,
-): Promise<ReadonlyMap<number, LoggedReceipt>> {
+): Promise<ReadonlyMap<number, LoggedEventHeader>> {
   const wanted = distinct(versions);
   if (wanted.length === 0) return new Map();
   const rows = await prisma.event.findMany({
     where: { tenantId, version: { in: wanted } },
     omit: { payload: true },
   });
-  return new Map(rows.map((row) => [Number(row.version), toLoggedReceipt(row)]));
+  return new Map(rows.map((row) => [Number(row.version), eventHeaderFromPrismaRow(row)]));
 }
 
 function distinct(versions: Versions): bigint[] {

@@ -1,9 +1,9 @@
-import type { ReplayCount } from '../../audit/audit-store.ts';
-import type { Sender } from '../client/pipeline.ts';
+import type { ResendCount } from '../../audit/audit-store.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import { int8, text, timestamptz } from '../client/binary-array.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
-const counted = defineRowSet<ReplayCount>({
+const counted = defineRowSet<ResendCount>({
   tenant_id: column(text, ({ tenantId }) => tenantId),
   version: column(int8, ({ version }) => version),
   count: column(int8, ({ count }) => count),
@@ -37,12 +37,15 @@ ON CONFLICT (tenant_id, version) DO UPDATE SET
  * Adds to the counts. Each event at most once. They are sent in the order of their keys, so that two processes
  * that count the same events wait for each other instead of deadlocking.
  */
-export async function upsertReplays(sender: Sender, counts: readonly ReplayCount[]): Promise<void> {
+export async function upsertResends(
+  sender: StatementSender,
+  counts: readonly ResendCount[],
+): Promise<void> {
   const values = counted.values(counts.toSorted(byKey));
   await sender.query({ name: 'upsert-replays', text: upsertText, values });
 }
 
-function byKey(one: ReplayCount, other: ReplayCount): number {
+function byKey(one: ResendCount, other: ResendCount): number {
   if (one.tenantId === other.tenantId) return one.version - other.version;
   return one.tenantId < other.tenantId ? -1 : 1;
 }

@@ -34,15 +34,15 @@ export function maxAttempts(error: unknown): number {
  * UNAVAILABLE for what a retry can mend: the server's own trouble and every error of the
  * connection, which pg reports as a plain Error. Anything else is a fault of ours and stays.
  */
-export function toStorageError(error: unknown): unknown {
+export function toStoreError(error: unknown): unknown {
   if (error instanceof RequestProblem) return error;
   const isMendable =
-    error instanceof pg.DatabaseError ? isServerSide(error.code ?? '') : isConnectionError(error);
+    error instanceof pg.DatabaseError ? isServerError(error.code ?? '') : isConnectionError(error);
   return isMendable ? unavailable(error) : error;
 }
 
 /** Whether an SQLSTATE speaks of the server, and not of what was sent. */
-export function isServerSide(sqlState: string): boolean {
+export function isServerError(sqlState: string): boolean {
   return transient.has(sqlState) || serverSide.has(sqlState.slice(0, 2));
 }
 

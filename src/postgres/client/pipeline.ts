@@ -8,14 +8,14 @@ import pg, {
 } from 'pg';
 
 /** What a statement is sent through: a connection, or a trip that is being put together. */
-export interface Sender {
+export interface StatementSender {
   query<Row extends QueryResultRow = QueryResultRow>(
     config: QueryConfig | QueryArrayConfig,
   ): Promise<QueryResult<Row>>;
 }
 
 /** A statement that the server did not come to: one before it in its trip failed, or none was sent. */
-export class NotReached extends Error {
+export class StatementSkippedError extends Error {
   override readonly name = 'NotReached';
 
   constructor(cause: Error) {
@@ -31,9 +31,9 @@ export class NotReached extends Error {
  * @throws what the first that failed was answered with. `send` meets those behind it as NotReached; where
  *   the session ended, all that were not answered as that
  */
-export async function inTrip<Result>(
+export async function runPipelined<Result>(
   client: ClientBase,
-  send: (trip: Sender) => Promise<Result>,
+  send: (trip: StatementSender) => Promise<Result>,
 ): Promise<Result> {
   const statements: Statement[] = [];
   let hasLeft = false;
@@ -44,17 +44,17 @@ export async function inTrip<Result>(
     });
   const sent = send({ query });
   hasLeft = true;
-  if (statements.length > 0) client.query(new Trip(statements));
+  if (statements.length > 0) client.query(new Pipeline(statements));
   // Whoever waits for several of them may hear of those behind the one that failed first.
   return sent.catch((error) => {
-    throw error instanceof NotReached ? error.cause : error;
+    throw error instanceof StatementSkippedError ? error.cause : error;
   });
 }
 
 const unnamed = new WeakSet<ClientBase>();
 
 /** From now on each statement is sent whole, and lives no longer than its trip. */
-export function takeNamesOff(client: ClientBase): void {
+export function disablePreparedStatements(client: ClientBase): void {
   unnamed.add(client);
   const query: (...args: unknown[]) => unknown = client.query.bind(client);
   Object.assign(client, {
@@ -111,7 +111,7 @@ function createStatement(
  * To pg one query, as it is answered once; each message goes to the statement whose turn it is. pg refuses
  * queries that are not its own on connections that pipeline, so it is one of them.
  */
-class Trip extends pg.Query {
+class Pipeline extends pg.Query {
   readonly #statements: readonly Statement[];
   #isSent = false;
   #answered = 0;
@@ -168,7 +168,7 @@ class Trip extends pg.Query {
     // The end of a session may come from a pooler, which lost the server's answers: then nothing is known.
     const isOfStatement = error instanceof pg.DatabaseError && !endsSession(error);
     for (const { query, reject } of rest) {
-      reject(this.#isSent && !isOfStatement ? error : new NotReached(error));
+      reject(this.#isSent && !isOfStatement ? error : new StatementSkippedError(error));
       // It was sent, and never parsed.
       if (query.name !== undefined) delete connection.submittedNamedStatements[query.name];
     }

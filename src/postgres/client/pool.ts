@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { takeNamesOff } from './pipeline.ts';
+import { disablePreparedStatements } from './pipeline.ts';
 
 export interface PoolOptions {
   readonly connectionString: string;
@@ -43,7 +43,7 @@ export function createPool(options: PoolOptions): pg.Pool {
   // While a connection is in use its errors reach whoever waits for a statement; unheard, the event
   // that comes beside them would end the process.
   pool.on('connect', (client) => client.on('error', () => {}));
-  if (options.preparedStatements === false) pool.on('connect', takeNamesOff);
+  if (options.preparedStatements === false) pool.on('connect', disablePreparedStatements);
   return pool;
 }
 

@@ -1,8 +1,8 @@
 import type { ClientBase, Pool } from 'pg';
-import { inTrip, type Sender } from './pipeline.ts';
+import { runPipelined, type StatementSender } from './pipeline.ts';
 
 /** As whom a transaction works, and for whom. */
-export interface Scope {
+export interface TransactionScope {
   /** Of the migrations. The service's role is bound by row level security, the operator's is not. */
   readonly role: 'landfall_service' | 'landfall_operator';
   readonly tenants: readonly string[];
@@ -14,17 +14,21 @@ export interface Scope {
 }
 
 /** For the tenants' own work: no row of another tenant is seen or written. */
-export function forTenants(tenants: readonly string[]): Scope {
+export function tenantScope(tenants: readonly string[]): TransactionScope {
   return { role: 'landfall_service', tenants, plan: 'generic' };
 }
 
 /** For what is looked up of a tenant by conditions that it may or may not have. */
-export function forSearch(tenantId: string): Scope {
+export function searchScope(tenantId: string): TransactionScope {
   return { role: 'landfall_service', tenants: [tenantId], plan: 'custom' };
 }
 
 /** For what tidies the database. */
-export const forOperator: Scope = { role: 'landfall_operator', tenants: [], plan: 'custom' };
+export const operatorScope: TransactionScope = {
+  role: 'landfall_operator',
+  tenants: [],
+  plan: 'custom',
+};
 
 /**
  * All that a transaction needs, and gone with it: nothing is left to the session, which behind a
@@ -59,12 +63,12 @@ export function settingsOf({
   role,
   tenants,
   plan,
-}: Scope): [string, readonly string[], string, string] {
+}: TransactionScope): [string, readonly string[], string, string] {
   return [role, tenants, plan === 'custom' ? 'on' : 'off', `force_${plan}_plan`];
 }
 
 /** What is sent right behind it shares its round trip. */
-export async function begin(trip: Sender, scope: Scope): Promise<void> {
+export async function begin(trip: StatementSender, scope: TransactionScope): Promise<void> {
   const values = settingsOf(scope);
   await Promise.all([
     trip.query({ name: 'begin', text: 'BEGIN' }),
@@ -76,7 +80,7 @@ export async function begin(trip: Sender, scope: Scope): Promise<void> {
 export const committedTag = 'COMMIT';
 
 /** @returns the tag that it was answered with */
-export async function commit(trip: Sender): Promise<string> {
+export async function commit(trip: StatementSender): Promise<string> {
   const { command } = await trip.query({ name: 'commit', text: 'COMMIT' });
   return command;
 }
@@ -94,15 +98,15 @@ export function rollBack(client: ClientBase): Promise<boolean> {
  *
  * @param send sends all its statements before it waits for one of them
  */
-export async function inOneTrip<Result>(
+export async function runInOneRoundTrip<Result>(
   pool: Pool,
-  scope: Scope,
-  send: (trip: Sender) => Promise<Result>,
+  scope: TransactionScope,
+  send: (trip: StatementSender) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
   let isClean = true;
   try {
-    const [, result] = await inTrip(client, (trip) =>
+    const [, result] = await runPipelined(client, (trip) =>
       Promise.all([begin(trip, scope), send(trip), commit(trip)]),
     );
     return result;
@@ -115,13 +119,13 @@ export async function inOneTrip<Result>(
 }
 
 /** Commits what `work` did, or leaves nothing of it and the connection clean. */
-export async function inTransaction<Result>(
+export async function runInTransaction<Result>(
   client: ClientBase,
-  scope: Scope,
+  scope: TransactionScope,
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    await inTrip(client, (trip) => begin(trip, scope));
+    await runPipelined(client, (trip) => begin(trip, scope));
     const result = await work();
     await client.query('COMMIT');
     return result;

@@ -1,7 +1,7 @@
 import type { FeedHead, HeadQuery } from '../../feed/feed-store.ts';
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import { int8, text } from '../client/binary-array.ts';
-import { toProof } from '../ingest/load-heads.sql.ts';
+import { toEventReference } from '../ingest/load-heads.sql.ts';
 import { micros } from '../client/micros.sql.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
@@ -44,7 +44,7 @@ interface Row {
 
 /** One for each query, in the order given; undefined where the tenant has no row. */
 export async function readHeads(
-  sender: Sender,
+  sender: StatementSender,
   queries: readonly HeadQuery[],
 ): Promise<readonly (FeedHead | undefined)[]> {
   // Devices of one tenant that have all seen the same ask the same.
@@ -67,7 +67,7 @@ function toFeedHead(row: Row): FeedHead {
   return {
     head: row.head,
     epoch: row.epoch,
-    reference: toProof(row.fingerprint, row.received_at),
+    reference: toEventReference(row.fingerprint, row.received_at),
     readAt: row.read_at,
   };
 }

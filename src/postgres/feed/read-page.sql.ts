@@ -1,9 +1,9 @@
 import type { FeedPage, FeedQuery } from '../../feed/feed-store.ts';
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import { jsonBytes } from '../client/json-bytes.sql.ts';
-import { toProof } from '../ingest/load-heads.sql.ts';
+import { toEventReference } from '../ingest/load-heads.sql.ts';
 import { micros } from '../client/micros.sql.ts';
-import { recordColumns, type RecordRow, toStoredRecord } from '../record-row.sql.ts';
+import { recordColumns, type RecordRow, recordFromRow } from '../record-row.sql.ts';
 
 /** What an answer holds of a record beside its data, about. */
 const bytesBesideData = 400;
@@ -172,7 +172,10 @@ interface About {
 type Row = [...RecordRow, about: string | null];
 
 /** Undefined where the tenant has no row yet. */
-export async function readPage(sender: Sender, query: FeedQuery): Promise<FeedPage | undefined> {
+export async function readPage(
+  sender: StatementSender,
+  query: FeedQuery,
+): Promise<FeedPage | undefined> {
   const { tenantId, after, bootstrapHead, kept, floor, limit, maxBytes, reference } = query;
   const types = query.entityTypes.length > 0 ? query.entityTypes : null;
   const values = [tenantId, after, bootstrapHead, types, limit, maxBytes, reference];
@@ -187,14 +190,14 @@ export async function readPage(sender: Sender, query: FeedQuery): Promise<FeedPa
   if (!told) return undefined;
   const about: About = JSON.parse(told);
   return {
-    records: records.map(toStoredRecord),
+    records: records.map(recordFromRow),
     hasMore: about.hasMore,
     head: about.head,
     horizon: about.horizon,
     horizons: about.horizons && new Map(Object.entries(about.horizons)),
     epoch: about.epoch,
-    reference: toProof(fromHex(about.fingerprint), about.receivedAt),
-    nextReference: toProof(fromHex(about.nextFingerprint), about.nextReceivedAt),
+    reference: toEventReference(fromHex(about.fingerprint), about.receivedAt),
+    nextReference: toEventReference(fromHex(about.nextFingerprint), about.nextReceivedAt),
     readAt: about.readAt,
   };
 }

@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 
 const text = `
 INSERT INTO tenants (id)
@@ -7,6 +7,9 @@ ORDER BY id
 ON CONFLICT (id) DO NOTHING`;
 
 /** Makes the rows of tenants that are seen for the first time. */
-export async function ensureTenants(sender: Sender, tenantIds: readonly string[]): Promise<void> {
+export async function ensureTenants(
+  sender: StatementSender,
+  tenantIds: readonly string[],
+): Promise<void> {
   await sender.query({ name: 'ensure-tenants', text, values: [tenantIds] });
 }

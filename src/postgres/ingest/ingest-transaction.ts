@@ -1,14 +1,14 @@
-import { type Pace, startPace } from '../../scheduling/work-budget.ts';
+import { type WorkBudget, startWorkBudget } from '../../scheduling/work-budget.ts';
 import pg, { type Pool, type PoolClient, type QueryConfig } from 'pg';
 import { RequestProblem } from '../../domain/errors.ts';
 import { entityKey, type EntityRef, type RecordState } from '../../domain/record.ts';
-import type { Base, KnownEvent } from '../../domain/stored-event.ts';
+import type { EventBase, KnownEvent } from '../../domain/stored-event.ts';
 import type {
-  DecideTenant,
-  OfTenant,
+  DecideTenantInSteps,
+  WithTenant,
   TenantPlan,
   TenantSnapshot,
-  Wanted,
+  BatchNeeds,
 } from '../../domain/decide/tenant-plan.ts';
 import { advanceHeads } from './advance-heads.sql.ts';
 import { ensureTenants } from './ensure-tenants.sql.ts';
@@ -21,10 +21,10 @@ import { loadKnownEvents } from './load-known-events.sql.ts';
 import { loadPurgedRecords, loadRecords } from './load-records.sql.ts';
 import { lockTenants } from './lock-tenants.sql.ts';
 import { resolveConflicts } from './resolve-conflicts.sql.ts';
-import { begin, commit, committedTag, forTenants, rollBack } from '../client/transaction.sql.ts';
+import { begin, commit, committedTag, tenantScope, rollBack } from '../client/transaction.sql.ts';
 import { upsertRecords } from './upsert-records.sql.ts';
-import { groupByTenant, type TenantGroup, wantedSets } from './tenant-group.ts';
-import { inTrip, NotReached, type Sender } from '../client/pipeline.ts';
+import { groupByTenant, type TenantGroup, collectNeeds } from './tenant-group.ts';
+import { runPipelined, StatementSkippedError, type StatementSender } from '../client/pipeline.ts';
 
 /** Milliseconds of work for a group: beyond them its batches are run one by one. */
 const groupMs = 500;
@@ -32,10 +32,10 @@ const groupMs = 500;
 const batchMs = 2_000;
 /** From the load to the write: less than PostgreSQL lets a transaction be idle. */
 const idleMs = 4_000;
-type Plannable = { readonly wanted: Wanted };
+type BatchWithNeeds = { readonly needs: BatchNeeds };
 
 /** A tenant's group with what was decided for it. */
-interface Planned<Batch, Decision> extends TenantGroup<Batch> {
+interface PlannedTenant<Batch, Decision> extends TenantGroup<Batch> {
   readonly plan: TenantPlan<Decision>;
 }
 
@@ -47,18 +47,21 @@ interface Planned<Batch, Decision> extends TenantGroup<Batch> {
  * @returns one decision per batch, in the order given
  * @throws pg errors where nothing was stored; RequestProblem COMMIT_UNKNOWN
  */
-export async function runIngest<Batch extends Plannable, Decision>(
+export async function runIngestTransaction<Batch extends BatchWithNeeds, Decision>(
   pool: Pool,
   batches: readonly Batch[],
-  decide: DecideTenant<Batch, Decision>,
+  decide: DecideTenantInSteps<Batch, Decision>,
 ): Promise<readonly Decision[]> {
   const client = await pool.connect();
   let isClean = false;
   try {
     const groups = groupByTenant(batches);
     const snapshots = await loadSnapshots(client, groups);
-    const pace = startPace({ maxWorkMs: batches.length > 1 ? groupMs : batchMs, maxMs: idleMs });
-    const planned: Planned<Batch, Decision>[] = [];
+    const pace = startWorkBudget({
+      maxWorkMs: batches.length > 1 ? groupMs : batchMs,
+      maxMs: idleMs,
+    });
+    const planned: PlannedTenant<Batch, Decision>[] = [];
     for (const group of groups) {
       const steps = decide(mustHave(snapshots, group.tenantId), group.batches);
       planned.push({ ...group, plan: await runAtPace(steps, pace) });
@@ -75,33 +78,36 @@ export async function runIngest<Batch extends Plannable, Decision>(
   }
 }
 
-async function runAtPace<Result>(steps: Generator<void, Result>, pace: Pace): Promise<Result> {
+async function runAtPace<Result>(
+  steps: Generator<void, Result>,
+  pace: WorkBudget,
+): Promise<Result> {
   for (;;) {
     const step = steps.next();
-    if (pace.isDue()) await pace.giveWay();
+    if (pace.shouldYield()) await pace.yieldToOthers();
     if (step.done) return step.value;
   }
 }
 
-async function loadSnapshots<Batch extends Plannable>(
+async function loadSnapshots<Batch extends BatchWithNeeds>(
   client: PoolClient,
   groups: readonly TenantGroup<Batch>[],
 ): Promise<ReadonlyMap<string, TenantSnapshot>> {
   const ids = groups.map(({ tenantId }) => tenantId);
-  const { keys, entities, bases } = wantedSets(groups);
-  const load = (trip: Sender) =>
+  const { keys, entities, bases } = collectNeeds(groups);
+  const load = (trip: StatementSender) =>
     Promise.all([
       lockTenants(trip, ids),
       loadHeads(trip, ids),
       loadKnownEvents(trip, keys),
       loadRecords(trip, entities),
     ]);
-  const first = async (trip: Sender) =>
-    (await Promise.all([begin(trip, forTenants(ids)), load(trip)]))[1];
-  const again = async (trip: Sender) =>
+  const first = async (trip: StatementSender) =>
+    (await Promise.all([begin(trip, tenantScope(ids)), load(trip)]))[1];
+  const again = async (trip: StatementSender) =>
     (await Promise.all([ensureTenants(trip, ids), load(trip)]))[1];
-  let loaded = await inTrip(client, first);
-  if (loaded[0] < ids.length) loaded = await inTrip(client, again);
+  let loaded = await runPipelined(client, first);
+  if (loaded[0] < ids.length) loaded = await runPipelined(client, again);
   const [, heads, known, kept] = loaded;
   const purging = new Set(heads.filter(({ horizon }) => horizon > 0).map((head) => head.tenantId));
   const purgeable = entities.filter(({ tenantId }) => purging.has(tenantId));
@@ -113,11 +119,11 @@ async function loadSnapshots<Batch extends Plannable>(
   const knownOf = Map.groupBy([...baseEvents, ...known], ({ tenantId }) => tenantId);
   const recordsOf = Map.groupBy(records, ({ tenantId }) => tenantId);
   const snapshots = heads.map(
-    ({ tenantId, head, epoch, proof, clock }): TenantSnapshot => ({
+    ({ tenantId, head, epoch, reference, clock }): TenantSnapshot => ({
       tenantId,
       head,
       epoch,
-      headProof: proof,
+      headReference: reference,
       receivedAt: clock,
       known: knownOf.get(tenantId) ?? [],
       records: recordsOf.get(tenantId) ?? [],
@@ -132,9 +138,9 @@ async function loadSnapshots<Batch extends Plannable>(
  */
 async function loadLaterBases(
   client: PoolClient,
-  bases: readonly OfTenant<Base>[],
-  records: readonly OfTenant<RecordState>[],
-): Promise<readonly OfTenant<KnownEvent>[]> {
+  bases: readonly WithTenant<EventBase>[],
+  records: readonly WithTenant<RecordState>[],
+): Promise<readonly WithTenant<KnownEvent>[]> {
   if (bases.length === 0) return [];
   const versions = new Map(records.map((record) => [tenantKey(record), record.version]));
   const later = bases.filter((base) => {
@@ -144,15 +150,15 @@ async function loadLaterBases(
   return later.length > 0 ? loadBaseEvents(client, later) : [];
 }
 
-function tenantKey(entity: OfTenant<EntityRef>): string {
+function tenantKey(entity: WithTenant<EntityRef>): string {
   return `${entity.tenantId}\n${entityKey(entity)}`;
 }
 
 /** A record that stands in the feed again after its tombstone was purged, and still has no data. */
 function markPurged(
-  kept: readonly OfTenant<RecordState>[],
-  purged: readonly OfTenant<RecordState>[],
-): readonly OfTenant<RecordState>[] {
+  kept: readonly WithTenant<RecordState>[],
+  purged: readonly WithTenant<RecordState>[],
+): readonly WithTenant<RecordState>[] {
   const keys = new Set(purged.map(tenantKey));
   return kept.map((record) =>
     record.data === null && keys.has(tenantKey(record)) ? { ...record, purged: 'shown' } : record,
@@ -161,8 +167,8 @@ function markPurged(
 
 async function writeAndCommit<Batch, Decision>(
   client: PoolClient,
-  planned: readonly Planned<Batch, Decision>[],
-  pace: Pace,
+  planned: readonly PlannedTenant<Batch, Decision>[],
+  pace: WorkBudget,
 ): Promise<void> {
   const moved = planned.filter(({ plan }) => plan.events.length > 0);
   const rowsOf = <Row>(pick: (plan: TenantPlan<Decision>) => readonly Row[]) =>
@@ -177,13 +183,13 @@ async function writeAndCommit<Batch, Decision>(
 
   const statements: QueryConfig[] = [];
   if (events.length > 0) statements.push(insertEvents(events), advanceHeads(heads));
-  if (pace.isDue()) await pace.giveWay();
+  if (pace.shouldYield()) await pace.yieldToOthers();
   if (records.length > 0) statements.push(upsertRecords(records));
   if (effects.length > 0) statements.push(insertEffects(effects));
   if (conflicts.length > 0) statements.push(insertConflicts(conflicts));
   if (resolutions.length > 0) statements.push(resolveConflicts(resolutions));
-  if (pace.isDue()) await pace.giveWay();
-  await inTrip(client, async (trip) => {
+  if (pace.shouldYield()) await pace.yieldToOthers();
+  await runPipelined(client, async (trip) => {
     // All rows are encoded by now: what could not be would leave a COMMIT of everything else.
     const writes = statements.map((statement) => trip.query(statement));
     // Whatever became of the writes, what became of it decides. Where one of them failed, the server never
@@ -191,7 +197,9 @@ async function writeAndCommit<Batch, Decision>(
     const [committed] = await Promise.allSettled([commit(trip), ...writes]);
     if (committed.status === 'rejected') {
       const error: Error = committed.reason;
-      throw error instanceof NotReached || isRefusal(error) ? error : commitUnknown(error);
+      throw error instanceof StatementSkippedError || isRefusal(error)
+        ? error
+        : commitUnknown(error);
     }
     if (committed.value !== committedTag) throw new Error(`COMMIT answered ${committed.value}`);
   });
@@ -212,7 +220,7 @@ function commitUnknown(cause: Error): RequestProblem {
 
 function decisionsInOrder<Batch, Decision>(
   batches: readonly Batch[],
-  planned: readonly Planned<Batch, Decision>[],
+  planned: readonly PlannedTenant<Batch, Decision>[],
 ): readonly Decision[] {
   const decisionOf = new Map(
     planned.flatMap((group) =>

@@ -1,10 +1,10 @@
 import type { QueryConfig } from 'pg';
-import type { EventRow } from '../../domain/stored-event.ts';
-import type { OfTenant } from '../../domain/decide/tenant-plan.ts';
+import type { StoredEvent } from '../../domain/stored-event.ts';
+import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
 import { int8, text } from '../client/binary-array.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
-const conflicts = defineRowSet<OfTenant<EventRow>>({
+const conflicts = defineRowSet<WithTenant<StoredEvent>>({
   tenant_id: column(text, (event) => event.tenantId),
   version: column(int8, (event) => event.version),
   entity_type: column(text, (event) => event.entityType),
@@ -17,6 +17,6 @@ SELECT ${conflicts.columns}
 FROM ${conflicts.unnest('conflict')}`;
 
 /** Opens a conflict for each of these events, for a person to settle. */
-export function insertConflicts(rows: readonly OfTenant<EventRow>[]): QueryConfig {
+export function insertConflicts(rows: readonly WithTenant<StoredEvent>[]): QueryConfig {
   return { name: 'insert-conflicts', text: insertText, values: conflicts.values(rows) };
 }

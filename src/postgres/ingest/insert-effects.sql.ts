@@ -1,10 +1,10 @@
 import type { QueryConfig } from 'pg';
-import type { EffectRow } from '../../domain/stored-event.ts';
-import type { OfTenant } from '../../domain/decide/tenant-plan.ts';
+import type { StoredEffect } from '../../domain/stored-event.ts';
+import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
 import { int8, text } from '../client/binary-array.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
-const effects = defineRowSet<OfTenant<EffectRow>>({
+const effects = defineRowSet<WithTenant<StoredEffect>>({
   tenant_id: column(text, (effect) => effect.tenantId),
   entity_type: column(text, (effect) => effect.entityType),
   entity_id: column(text, (effect) => effect.entityId),
@@ -19,6 +19,6 @@ SELECT ${effects.columns}
 FROM ${effects.unnest('effect')}`;
 
 /** Notes which records beside its own an event wrote. */
-export function insertEffects(rows: readonly OfTenant<EffectRow>[]): QueryConfig {
+export function insertEffects(rows: readonly WithTenant<StoredEffect>[]): QueryConfig {
   return { name: 'insert-effects', text: insertText, values: effects.values(rows) };
 }

@@ -1,10 +1,10 @@
 import type { QueryConfig } from 'pg';
-import type { EventRow } from '../../domain/stored-event.ts';
-import type { OfTenant } from '../../domain/decide/tenant-plan.ts';
+import type { StoredEvent } from '../../domain/stored-event.ts';
+import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
 import { bool, bytea, int4, int8, json, text, timestamptz } from '../client/binary-array.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
-const events = defineRowSet<OfTenant<EventRow>>({
+const events = defineRowSet<WithTenant<StoredEvent>>({
   tenant_id: column(text, (event) => event.tenantId),
   version: column(int8, (event) => event.version),
   identity_key: column(text, (event) => event.identityKey),
@@ -34,6 +34,6 @@ SELECT ${events.columns}
 FROM ${events.unnest('event')}`;
 
 /** Appends to the log. */
-export function insertEvents(rows: readonly OfTenant<EventRow>[]): QueryConfig {
+export function insertEvents(rows: readonly WithTenant<StoredEvent>[]): QueryConfig {
   return { name: 'insert-events', text: insertText, values: events.values(rows) };
 }

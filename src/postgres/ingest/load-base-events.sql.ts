@@ -1,10 +1,10 @@
-import type { Base, KnownEvent, StoredOutcome } from '../../domain/stored-event.ts';
-import type { OfTenant } from '../../domain/decide/tenant-plan.ts';
-import type { Sender } from '../client/pipeline.ts';
+import type { EventBase, KnownEvent, StoredOutcome } from '../../domain/stored-event.ts';
+import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import { int8, text } from '../client/binary-array.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
-const wanted = defineRowSet<OfTenant<Base>>({
+const wanted = defineRowSet<WithTenant<EventBase>>({
   tenant_id: column(text, ({ tenantId }) => tenantId),
   version: column(int8, ({ version }) => version),
 });
@@ -33,9 +33,9 @@ interface Row {
 
 /** The events at the versions on which edits say they were made. Those that are not stored are left out. */
 export async function loadBaseEvents(
-  sender: Sender,
-  bases: readonly OfTenant<Base>[],
-): Promise<readonly OfTenant<KnownEvent>[]> {
+  sender: StatementSender,
+  bases: readonly WithTenant<EventBase>[],
+): Promise<readonly WithTenant<KnownEvent>[]> {
   const { rows } = await sender.query<Row>({
     name: 'load-base-events',
     text: loadText,

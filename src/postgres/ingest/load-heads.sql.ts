@@ -1,5 +1,5 @@
-import type { EventProof } from '../../domain/stored-event.ts';
-import type { Sender } from '../client/pipeline.ts';
+import type { EventReference } from '../../domain/stored-event.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import { micros } from '../client/micros.sql.ts';
 
 /**
@@ -31,37 +31,37 @@ interface Row {
   readonly clock: number;
 }
 
-export interface Head {
+export interface TenantHead {
   readonly tenantId: string;
   readonly head: number;
   readonly epoch: string;
   /** Above 0 once tombstones were purged. */
   readonly horizon: number;
   /** The event at the head; undefined before the first. */
-  readonly proof: EventProof | undefined;
+  readonly reference: EventReference | undefined;
   /** The database's clock, microseconds since 1970. */
   readonly clock: number;
 }
 
 /** The database's time and where each tenant's log ends. Call it under the tenants' locks. */
 export async function loadHeads(
-  sender: Sender,
+  sender: StatementSender,
   tenantIds: readonly string[],
-): Promise<readonly Head[]> {
+): Promise<readonly TenantHead[]> {
   const { rows } = await sender.query<Row>({ name: 'load-heads', text, values: [tenantIds] });
   return rows.map((row) => ({
     tenantId: row.id,
     head: row.head,
     epoch: row.epoch,
     horizon: row.horizon,
-    proof: toProof(row.fingerprint, row.received_at),
+    reference: toEventReference(row.fingerprint, row.received_at),
     clock: row.clock,
   }));
 }
 
-export function toProof(
+export function toEventReference(
   fingerprint: Buffer | null,
   receivedAt: number | null,
-): EventProof | undefined {
+): EventReference | undefined {
   return fingerprint && receivedAt !== null ? { fingerprint, receivedAt } : undefined;
 }

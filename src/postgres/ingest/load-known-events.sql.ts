@@ -1,17 +1,17 @@
 import type { KnownEvent, StoredOutcome } from '../../domain/stored-event.ts';
-import type { OfTenant } from '../../domain/decide/tenant-plan.ts';
-import type { Sender } from '../client/pipeline.ts';
+import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import { text } from '../client/binary-array.ts';
-import { toProof } from './load-heads.sql.ts';
+import { toEventReference } from './load-heads.sql.ts';
 import { micros } from '../client/micros.sql.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
-interface Wanted {
+interface TenantKey {
   readonly tenantId: string;
   readonly identityKey: string;
 }
 
-const wanted = defineRowSet<Wanted>({
+const wanted = defineRowSet<TenantKey>({
   tenant_id: column(text, ({ tenantId }) => tenantId),
   identity_key: column(text, ({ identityKey }) => identityKey),
 });
@@ -60,9 +60,9 @@ interface Row {
 
 /** Those of the keys that are stored already, each with its tenant. */
 export async function loadKnownEvents(
-  sender: Sender,
-  keys: readonly Wanted[],
-): Promise<readonly OfTenant<KnownEvent>[]> {
+  sender: StatementSender,
+  keys: readonly TenantKey[],
+): Promise<readonly WithTenant<KnownEvent>[]> {
   const { rows } = await sender.query<Row>({
     name: 'load-known-events',
     text: loadText,
@@ -77,6 +77,6 @@ export async function loadKnownEvents(
     entityType: row.entity_type,
     entityId: row.entity_id,
     outcome: row.outcome,
-    previous: toProof(row.previous_fingerprint, row.previous_received_at),
+    previous: toEventReference(row.previous_fingerprint, row.previous_received_at),
   }));
 }

@@ -1,12 +1,12 @@
-import { startPace, TooMuchWork } from '../../scheduling/work-budget.ts';
+import { startWorkBudget, WorkLimitError } from '../../scheduling/work-budget.ts';
 import type { EntityRef, RecordState } from '../../domain/record.ts';
-import type { OfTenant } from '../../domain/decide/tenant-plan.ts';
-import type { Sender } from '../client/pipeline.ts';
+import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import { text } from '../client/binary-array.ts';
-import { recordColumns, type RecordRow, toStoredRecord } from '../record-row.sql.ts';
+import { recordColumns, type RecordRow, recordFromRow } from '../record-row.sql.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
-const wanted = defineRowSet<OfTenant<EntityRef>>({
+const wanted = defineRowSet<WithTenant<EntityRef>>({
   tenant_id: column(text, ({ tenantId }) => tenantId),
   entity_type: column(text, ({ entityType }) => entityType),
   entity_id: column(text, ({ entityId }) => entityId),
@@ -40,43 +40,44 @@ type Row = [...RecordRow, tenantId: string, clock: string, sequence: number | nu
 
 /** Those of the entities that have a record, each with its tenant. */
 export function loadRecords(
-  sender: Sender,
-  entities: readonly OfTenant<EntityRef>[],
-): Promise<readonly OfTenant<RecordState>[]> {
+  sender: StatementSender,
+  entities: readonly WithTenant<EntityRef>[],
+): Promise<readonly WithTenant<RecordState>[]> {
   return load(sender, 'load-records', keptText, entities);
 }
 
 /** What remains of those whose tombstones were purged: deleted, and without data. */
 export async function loadPurgedRecords(
-  sender: Sender,
-  entities: readonly OfTenant<EntityRef>[],
-): Promise<readonly OfTenant<RecordState>[]> {
+  sender: StatementSender,
+  entities: readonly WithTenant<EntityRef>[],
+): Promise<readonly WithTenant<RecordState>[]> {
   const records = await load(sender, 'load-purged-records', purgedText, entities);
   return records.map((record) => ({ ...record, purged: 'hidden' }));
 }
 
 async function load(
-  sender: Sender,
+  sender: StatementSender,
   name: string,
   queryText: string,
-  entities: readonly OfTenant<EntityRef>[],
-): Promise<readonly OfTenant<RecordState>[]> {
+  entities: readonly WithTenant<EntityRef>[],
+): Promise<readonly WithTenant<RecordState>[]> {
   const { rows } = await sender.query<Row>({
     name,
     text: queryText,
     values: wanted.values(entities),
     rowMode: 'array',
   });
-  const pace = startPace();
-  const records: OfTenant<RecordState>[] = [];
+  const pace = startWorkBudget();
+  const records: WithTenant<RecordState>[] = [];
   let length = 0;
   for (const row of rows) {
-    const stored = toStoredRecord(row);
+    const stored = recordFromRow(row);
     const clock = row[13];
     length += clock.length + (stored.data?.length ?? 0);
-    if (length > maxLength) throw new TooMuchWork(`more than ${maxLength} characters of records`);
+    if (length > maxLength)
+      throw new WorkLimitError(`more than ${maxLength} characters of records`);
     records.push({ ...stored, tenantId: row[12], clock: JSON.parse(clock), sequence: row[14] });
-    if (pace.isDue()) await pace.giveWay();
+    if (pace.shouldYield()) await pace.yieldToOthers();
   }
   return records;
 }

@@ -1,10 +1,10 @@
 import type { QueryConfig } from 'pg';
-import type { EventRow } from '../../domain/stored-event.ts';
-import type { OfTenant } from '../../domain/decide/tenant-plan.ts';
+import type { StoredEvent } from '../../domain/stored-event.ts';
+import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
 import { int8, text } from '../client/binary-array.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
-const resolved = defineRowSet<OfTenant<EventRow>>({
+const resolved = defineRowSet<WithTenant<StoredEvent>>({
   tenant_id: column(text, (event) => event.tenantId),
   version: column(int8, (event) => event.resolves?.version),
   resolution: column(text, (event) => event.resolves?.resolution),
@@ -25,6 +25,6 @@ WHERE conflict.tenant_id = resolved.tenant_id
   AND conflict.version = ANY($2::int8[])`;
 
 /** Closes the conflicts that these events resolve. */
-export function resolveConflicts(rows: readonly OfTenant<EventRow>[]): QueryConfig {
+export function resolveConflicts(rows: readonly WithTenant<StoredEvent>[]): QueryConfig {
   return { name: 'resolve-conflicts', text: updateText, values: resolved.values(rows) };
 }

@@ -1,10 +1,10 @@
 import type { QueryConfig } from 'pg';
-import type { OfTenant } from '../../domain/decide/tenant-plan.ts';
+import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
 import type { RecordState } from '../../domain/record.ts';
 import { bool, int4, int8, json, text, timestamptz } from '../client/binary-array.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 
-const records = defineRowSet<OfTenant<RecordState>>({
+const records = defineRowSet<WithTenant<RecordState>>({
   tenant_id: column(text, (record) => record.tenantId),
   entity_type: column(text, (record) => record.entityType),
   entity_id: column(text, (record) => record.entityId),
@@ -40,6 +40,6 @@ ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE SET
   updated_at = excluded.updated_at`;
 
 /** Replaces whole records. Each entity at most once; to be sent under their tenants' locks. */
-export function upsertRecords(rows: readonly OfTenant<RecordState>[]): QueryConfig {
+export function upsertRecords(rows: readonly WithTenant<RecordState>[]): QueryConfig {
   return { name: 'upsert-records', text: upsertText, values: records.values(rows) };
 }

@@ -1,9 +1,9 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 
 const text = 'SELECT secret FROM instance';
 
 /** What the first migration made, once for the database. */
-export async function readInstanceSecret(sender: Sender): Promise<Buffer> {
+export async function readInstanceSecret(sender: StatementSender): Promise<Buffer> {
   const { rows } = await sender.query<{ secret: Buffer }>({ name: 'read-instance-secret', text });
   const [row] = rows;
   if (!row)

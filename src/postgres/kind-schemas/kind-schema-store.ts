@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
-import { keyOf, type ShippedSchema } from '../../domain/kinds/schema-fingerprints.ts';
+import { schemaKey, type ShippedSchema } from '../../domain/kinds/schema-fingerprints.ts';
 import { lockKindSchemas } from './lock-kind-schemas.sql.ts';
 import { readKindSchemas } from './read-kind-schemas.sql.ts';
-import { forOperator, inTransaction } from '../client/transaction.sql.ts';
+import { operatorScope, runInTransaction } from '../client/transaction.sql.ts';
 import { upsertKindSchemas } from './upsert-kind-schemas.sql.ts';
 
 /** A version whose schema is another than the one that was shipped. */
@@ -29,14 +29,14 @@ export function createKindSchemaStore(pool: Pool): KindSchemaStore {
     async keep(shipped, judge) {
       const client = await pool.connect();
       try {
-        await inTransaction(client, forOperator, async () => {
+        await runInTransaction(client, operatorScope, async () => {
           await lockKindSchemas(client);
-          const seen = new Map((await readKindSchemas(client)).map((row) => [keyOf(row), row]));
+          const seen = new Map((await readKindSchemas(client)).map((row) => [schemaKey(row), row]));
           const isSame = (after: ShippedSchema) =>
-            seen.get(keyOf(after))?.fingerprint.equals(after.fingerprint) === true;
+            seen.get(schemaKey(after))?.fingerprint.equals(after.fingerprint) === true;
           const unlike = shipped.filter((after) => !isSame(after));
           const changed = unlike.flatMap((after): ChangedSchema[] => {
-            const before = seen.get(keyOf(after));
+            const before = seen.get(schemaKey(after));
             return before ? [{ before, after }] : [];
           });
           if (changed.length > 0) judge(changed);

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 
 /** Where this copy of the service has its migrations, whatever the working directory. */
 export const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url));
@@ -69,7 +69,7 @@ export async function migrationNames(directory = MIGRATIONS): Promise<string[]> 
  * that is ahead has none pending. One statement.
  */
 export async function pendingMigrations(
-  database: Sender,
+  database: StatementSender,
   names: readonly string[],
 ): Promise<string[]> {
   const rows = await readRows(database).catch((error: unknown) => {
@@ -91,7 +91,7 @@ async function readMigrations(directory: string): Promise<Migration[]> {
   );
 }
 
-async function readRows(database: Sender): Promise<Row[]> {
+async function readRows(database: StatementSender): Promise<Row[]> {
   const { rows } = await database.query<Row>({
     text: `SELECT migration_name, checksum, finished_at IS NOT NULL AS finished
        FROM _prisma_migrations WHERE rolled_back_at IS NULL ORDER BY started_at`,

@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import type { VersionRange } from './find-tombstones.sql.ts';
 
 /** A conflict's payload is one of the two sides that a person may still have to choose between. */
@@ -25,7 +25,7 @@ RETURNING (SELECT count(*) FROM dropped) AS count`;
  * @returns how many payloads there were
  */
 export async function dropPayloads(
-  sender: Sender,
+  sender: StatementSender,
   { tenantId, after, upTo }: VersionRange,
 ): Promise<number> {
   const { rows } = await sender.query<{ count: number }>({

@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 
 /**
  * Times of receipt rise with the versions, so the halves of the log are halved again: some twenty
@@ -23,7 +23,7 @@ SELECT max(low) AS version FROM search`;
 
 /** The newest version of a tenant that was received so many milliseconds ago; 0 where none was. */
 export async function findAgedVersion(
-  sender: Sender,
+  sender: StatementSender,
   tenantId: string,
   ageMs: number,
 ): Promise<number> {

@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 
 /** WITH TIES: what one event wrote is looked at together, as the next window begins after it. */
 const text = `
@@ -28,7 +28,7 @@ export interface FoundTombstones {
 
 /** Looks at the first so many records of a range. Locks nothing. */
 export async function findTombstones(
-  sender: Sender,
+  sender: StatementSender,
   { tenantId, after, upTo }: VersionRange,
   limit: number,
 ): Promise<FoundTombstones> {

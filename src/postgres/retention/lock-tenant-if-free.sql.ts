@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 
 /** Skips, so that maintenance never stands in a queue before pushes. */
 const text = `
@@ -14,7 +14,7 @@ export interface FreeTenant {
 
 /** Undefined where somebody else has the row, or where it is gone. */
 export async function lockTenantIfFree(
-  sender: Sender,
+  sender: StatementSender,
   tenantId: string,
 ): Promise<FreeTenant | undefined> {
   const { rows } = await sender.query<{ log_horizon: number }>({

@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import type { VersionRange } from './find-tombstones.sql.ts';
 
 /** The clock stays whole: without it a put that had lost before the purge would win after it. */
@@ -45,7 +45,7 @@ RETURNING (SELECT count(*) FROM purged) AS count`;
  * @returns how many there were
  */
 export async function purgeTombstones(
-  sender: Sender,
+  sender: StatementSender,
   { tenantId, after, upTo }: VersionRange,
 ): Promise<number> {
   const { rows } = await sender.query<{ count: number }>({

@@ -3,12 +3,12 @@ import { createPool } from '../client/pool.ts';
 import { dropPayloads } from './drop-payloads.sql.ts';
 import { findAgedVersion } from './find-aged-version.sql.ts';
 import { type FoundTombstones, findTombstones, type VersionRange } from './find-tombstones.sql.ts';
-import { leaveRetentionSeat } from './release-lease.sql.ts';
+import { releaseRetentionLease } from './release-lease.sql.ts';
 import { type ListedTenant, listTenants } from '../tenants/list-tenants.sql.ts';
 import { lockTenantIfFree } from './lock-tenant-if-free.sql.ts';
 import { purgeTombstones } from './purge-tombstones.sql.ts';
-import { takeRetentionSeat } from './take-lease.sql.ts';
-import { forOperator, inTransaction } from '../client/transaction.sql.ts';
+import { takeRetentionLease } from './take-lease.sql.ts';
+import { operatorScope, runInTransaction } from '../client/transaction.sql.ts';
 
 export interface RetentionStore {
   /**
@@ -57,7 +57,7 @@ export function createRetentionStore(connectionString: string): RetentionStore {
       };
       try {
         client = await pool.connect();
-        if (await takeRetentionSeat(client)) return toSession(client, close);
+        if (await takeRetentionLease(client)) return toSession(client, close);
       } catch (error) {
         await close();
         throw error;
@@ -69,7 +69,8 @@ export function createRetentionStore(connectionString: string): RetentionStore {
 }
 
 function toSession(client: PoolClient, close: () => Promise<void>): RetentionSession {
-  const operate = <Result>(work: () => Promise<Result>) => inTransaction(client, forOperator, work);
+  const operate = <Result>(work: () => Promise<Result>) =>
+    runInTransaction(client, operatorScope, work);
   return {
     tenants: (after, limit) => operate(() => listTenants(client, after, limit)),
     agedVersion: (tenantId, ageMs) => operate(() => findAgedVersion(client, tenantId, ageMs)),
@@ -91,7 +92,7 @@ function toSession(client: PoolClient, close: () => Promise<void>): RetentionSes
       }),
     async end() {
       // Where it fails, the end of the connection frees the seat.
-      await leaveRetentionSeat(client).catch(() => {});
+      await releaseRetentionLease(client).catch(() => {});
       await close();
     },
   };

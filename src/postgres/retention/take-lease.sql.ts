@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 
 const text = 'SELECT pg_try_advisory_lock($1) AS taken';
 
@@ -6,7 +6,7 @@ const text = 'SELECT pg_try_advisory_lock($1) AS taken';
 export const retentionLock = 72_707_370;
 
 /** False where another session has it. It is the session's: at the latest it ends with it. */
-export async function takeRetentionSeat(sender: Sender): Promise<boolean> {
+export async function takeRetentionLease(sender: StatementSender): Promise<boolean> {
   const { rows } = await sender.query<{ taken: boolean }>({
     name: 'take-retention-seat',
     text,

@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import type { TenantTable } from './tenant-tables.ts';
 
 const text = (table: TenantTable) => `
@@ -7,7 +7,7 @@ FROM (SELECT FROM ${table} WHERE tenant_id = $1 LIMIT $2) AS counted`;
 
 /** A tenant's rows of one table. Counts no further than `limit`. */
 export async function countTenantRows(
-  sender: Sender,
+  sender: StatementSender,
   table: TenantTable,
   tenantId: string,
   limit: number,

@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 import type { TenantTable } from './tenant-tables.ts';
 
 /** A row that a push moves meanwhile has another ctid, and is found the next time. */
@@ -13,7 +13,7 @@ export interface TenantBatch {
 
 /** @returns how many rows went: fewer than `batchRows` where it was the rest */
 export async function deleteTenantRows(
-  sender: Sender,
+  sender: StatementSender,
   table: TenantTable,
   { tenantId, batchRows }: TenantBatch,
 ): Promise<number> {

@@ -1,4 +1,4 @@
-import type { Sender } from '../client/pipeline.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 
 const text = `
 SELECT id, epoch
@@ -14,7 +14,7 @@ export interface ListedTenant {
 
 /** The next tenants that have a log, in the order of their ids. */
 export async function listTenants(
-  sender: Sender,
+  sender: StatementSender,
   after: string,
   limit: number,
 ): Promise<readonly ListedTenant[]> {

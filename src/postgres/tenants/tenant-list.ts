@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { listTenants } from './list-tenants.sql.ts';
-import { forOperator, inOneTrip } from '../client/transaction.sql.ts';
+import { operatorScope, runInOneRoundTrip } from '../client/transaction.sql.ts';
 
 export interface TenantList {
   /** Ids of the next tenants that have a log, in their order; '' begins. */
@@ -10,7 +10,9 @@ export interface TenantList {
 export function createTenantList(pool: Pool): TenantList {
   return {
     async list(after, limit) {
-      const tenants = await inOneTrip(pool, forOperator, (trip) => listTenants(trip, after, limit));
+      const tenants = await runInOneRoundTrip(pool, operatorScope, (trip) =>
+        listTenants(trip, after, limit),
+      );
       return tenants.map(({ id }) => id);
     },
   };

@@ -8,8 +8,8 @@ import { hasTenant } from './has-tenant.sql.ts';
 import { lockTenants } from '../ingest/lock-tenants.sql.ts';
 import { renewEpoch } from '../instance/renew-epoch.sql.ts';
 import { type TenantTable, tenantTables } from './tenant-tables.ts';
-import { forOperator, inOneTrip, inTransaction } from '../client/transaction.sql.ts';
-import type { Sender } from '../client/pipeline.ts';
+import { operatorScope, runInOneRoundTrip, runInTransaction } from '../client/transaction.sql.ts';
+import type { StatementSender } from '../client/pipeline.ts';
 
 const maxAttempts = 10;
 const pauseMs = 50;
@@ -35,8 +35,8 @@ export interface TenantRemoval {
 }
 
 export function createTenantRemoval(pool: Pool): TenantRemoval {
-  const alone = <Result>(send: (trip: Sender) => Promise<Result>) =>
-    inOneTrip(pool, forOperator, send);
+  const alone = <Result>(send: (trip: StatementSender) => Promise<Result>) =>
+    runInOneRoundTrip(pool, operatorScope, send);
   return {
     async count(tenantId, limit) {
       if (!(await alone((trip) => hasTenant(trip, tenantId)))) return undefined;
@@ -76,7 +76,7 @@ export function createTenantRemoval(pool: Pool): TenantRemoval {
 async function deleteRest(pool: Pool, batch: TenantBatch) {
   const client = await pool.connect();
   try {
-    return await inTransaction(client, forOperator, async () => {
+    return await runInTransaction(client, operatorScope, async () => {
       await lockTenants(client, [batch.tenantId]);
       const counts = new Map<TenantTable, number>();
       for (const table of tenantTables) {

@@ -4,10 +4,10 @@ import { parseEnvelope } from '../../protocol/request.ts';
 import { readIdentifier } from '../../domain/identifier.ts';
 import {
   type Dialect,
-  plainSpelling,
-  type Reading,
-  refuse,
-  renaming,
+  plainFieldMapping,
+  type AdaptedEvent,
+  refuseEvent,
+  renamePaths,
 } from '../../protocol/dialect.ts';
 import { colonyPushSchema } from './wire.ts';
 import { plain } from '../../protocol/plain-dialect.ts';
@@ -19,11 +19,11 @@ import { plain } from '../../protocol/plain-dialect.ts';
 export const colony: Dialect = {
   name: 'colony',
   kinds: ['structure.build', 'research.queue', 'unit.train'],
-  isWrittenIn: (body) => Array.isArray(body),
-  envelopeOf: (body) => parseEnvelope(pushEnvelopeSchema, { events: body }),
-  read,
-  answerOf: (answer) => answer,
-  described: {
+  matches: (body) => Array.isArray(body),
+  parseEnvelope: (body) => parseEnvelope(pushEnvelopeSchema, { events: body }),
+  adapt: read,
+  adaptAnswer: (answer) => answer,
+  description: {
     schemas: { ColonyPushRequest: { schema: colonyPushSchema, io: 'input' } },
     body: 'ColonyPushRequest',
   },
@@ -36,30 +36,30 @@ const fullNames = new Map<unknown, string>([
   ['unit', 'unit.train'],
   ['units', 'unit.train'],
 ]);
-const pathOf = renaming([['identityKey', 'payload.identityKey']]);
+const pathOf = renamePaths([['identityKey', 'payload.identityKey']]);
 
-function read(raw: unknown): Reading {
-  if (!isObject(raw)) return plain.read(raw);
+function read(raw: unknown): AdaptedEvent {
+  if (!isObject(raw)) return plain.adapt(raw);
   const { payload } = raw;
   if (Object.hasOwn(raw, 'identityKey')) {
     const inPayload = isObject(payload) ? readIdentifier(payload.identityKey) : null;
-    return refuse(inPayload ?? readIdentifier(raw.identityKey), strayKey);
+    return refuseEvent(inPayload ?? readIdentifier(raw.identityKey), strayKey);
   }
   return isObject(payload) ? lift(raw, payload) : spelled(raw);
 }
 
-function lift(raw: JsonObject, payload: JsonObject): Reading {
+function lift(raw: JsonObject, payload: JsonObject): AdaptedEvent {
   const kind = fullNames.get(raw.kind) ?? raw.kind;
   const { identityKey, kind: kindAgain, ...rest } = payload;
   // It is left out below, so it may not say anything that would be lost.
   if ((fullNames.get(kindAgain) ?? kindAgain ?? kind) !== kind) {
-    return refuse(readIdentifier(identityKey), otherKind);
+    return refuseEvent(readIdentifier(identityKey), otherKind);
   }
   return spelled({ ...raw, identityKey, kind, payload: rest });
 }
 
-function spelled(event: JsonObject): Reading {
-  return { ...plainSpelling, pathOf, ok: true, event };
+function spelled(event: JsonObject): AdaptedEvent {
+  return { ...plainFieldMapping, pathOf, ok: true, event };
 }
 
 const strayKey = {

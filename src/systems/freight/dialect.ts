@@ -2,10 +2,10 @@ import { isObject } from '../../domain/json-value.ts';
 import { readIdentifier } from '../../domain/identifier.ts';
 import {
   type Dialect,
-  plainSpelling,
-  type Reading,
-  refuse,
-  renaming,
+  plainFieldMapping,
+  type AdaptedEvent,
+  refuseEvent,
+  renamePaths,
 } from '../../protocol/dialect.ts';
 import { freightEventSchema } from './wire.ts';
 import { plain } from '../../protocol/plain-dialect.ts';
@@ -18,36 +18,36 @@ export const freight: Dialect = {
   ...plain,
   name: 'freight',
   kinds: ['shipment', 'quote', 'invoice'].flatMap((type) => [`${type}.create`, `${type}.update`]),
-  isWrittenIn(body) {
+  matches(body) {
     const events = isObject(body) ? body.events : undefined;
     return Array.isArray(events) && events.some(hasClientRequestId);
   },
-  read,
-  described: {
+  adapt: read,
+  description: {
     schemas: { FreightEvent: { schema: freightEventSchema, io: 'input' } },
     event: 'FreightEvent',
   },
 };
 
-const pathOf = renaming([['identityKey', 'clientRequestId']]);
+const pathOf = renamePaths([['identityKey', 'clientRequestId']]);
 
 function hasClientRequestId(raw: unknown): boolean {
   return isObject(raw) && Object.hasOwn(raw, 'clientRequestId');
 }
 
-function read(raw: unknown): Reading {
-  if (!isObject(raw) || !hasClientRequestId(raw)) return plain.read(raw);
+function read(raw: unknown): AdaptedEvent {
+  if (!isObject(raw) || !hasClientRequestId(raw)) return plain.adapt(raw);
   const { clientRequestId, ...rest } = raw;
-  if (clientRequestId === null) return plain.read(rest);
+  if (clientRequestId === null) return plain.adapt(rest);
   const alias = { clientRequestId: readIdentifier(clientRequestId) };
   if (rest.identityKey === undefined || rest.identityKey === null) {
     const event = { ...rest, identityKey: clientRequestId };
     return { alias, pathOf, ok: true, event };
   }
   if (rest.identityKey === clientRequestId) {
-    return { ...plainSpelling, alias, ok: true, event: rest };
+    return { ...plainFieldMapping, alias, ok: true, event: rest };
   }
-  return { ...refuse(readIdentifier(rest.identityKey), twoKeys), alias };
+  return { ...refuseEvent(readIdentifier(rest.identityKey), twoKeys), alias };
 }
 
 const twoKeys = {

@@ -1,8 +1,8 @@
 import type { EventFailure } from '../../domain/errors.ts';
-import { describeFirst } from '../../domain/schema-issue.ts';
+import { describeFirstIssue } from '../../domain/schema-issue.ts';
 import { findEventFault, isObject } from '../../domain/json-value.ts';
 import type { PushAnswer } from '../../protocol/push.ts';
-import type { Unprinted } from '../../protocol/print-push-answer.ts';
+import type { UnprintedAnswer } from '../../protocol/print-push-answer.ts';
 import { parseEnvelope } from '../../protocol/request.ts';
 import {
   salesEnvelopeSchema,
@@ -13,10 +13,10 @@ import {
 import { readIdentifier } from '../../domain/identifier.ts';
 import {
   type Dialect,
-  plainSpelling,
-  type Reading,
-  refuse,
-  renaming,
+  plainFieldMapping,
+  type AdaptedEvent,
+  refuseEvent,
+  renamePaths,
 } from '../../protocol/dialect.ts';
 
 /**
@@ -29,15 +29,15 @@ export const sales: Dialect = {
     ...['ticket.opened', 'ticket.item-added', 'ticket.closed'],
     ...['sale.recorded', 'sale.voided'],
   ],
-  isWrittenIn: () => false,
-  envelopeOf(body) {
+  matches: () => false,
+  parseEnvelope(body) {
     const envelope = Array.isArray(body) ? { events: body } : body;
     const asked = { atomic: false, conflicts: 'keep' } as const;
     return { ...parseEnvelope(salesEnvelopeSchema, envelope), ...asked };
   },
-  read,
-  answerOf: toSalesAnswer,
-  described: {
+  adapt: read,
+  adaptAnswer: toSalesAnswer,
+  description: {
     schemas: {
       SalesPushRequest: { schema: salesPushSchema, io: 'input' },
       SalesPushAnswer: { schema: salesPushAnswerSchema, io: 'output' },
@@ -55,7 +55,7 @@ export const sales: Dialect = {
   },
 };
 
-const pathOf = renaming([
+const pathOf = renamePaths([
   ['identityKey', 'id'],
   ['sequence', 'seq'],
   ['occurredAt', 'at'],
@@ -64,14 +64,14 @@ const pathOf = renaming([
 ]);
 
 /** Little of it is spelled as in the protocol, so it is checked here, by names the client knows. */
-function read(raw: unknown): Reading {
+function read(raw: unknown): AdaptedEvent {
   const fail = (failure: EventFailure) =>
-    refuse(isObject(raw) ? readIdentifier(raw.id) : null, failure);
+    refuseEvent(isObject(raw) ? readIdentifier(raw.id) : null, failure);
   const fault = findEventFault(raw);
   if (fault) return fail(fault);
   const parsed = salesEventSchema.safeParse(raw);
   if (!parsed.success) {
-    const issue = describeFirst(parsed.error);
+    const issue = describeFirstIssue(parsed.error);
     return fail({ code: issue.path === 'at' ? 'INVALID_TIMESTAMP' : 'INVALID_EVENT', ...issue });
   }
   const { id, seq, at, type, aggregate, payload, ...rest } = parsed.data;
@@ -87,7 +87,7 @@ function read(raw: unknown): Reading {
     sequence: seq,
     payload: isObject(payload) ? { ...payload, ticketId } : payload,
   };
-  return { ...plainSpelling, pathOf, ok: true, event };
+  return { ...plainFieldMapping, pathOf, ok: true, event };
 }
 
 const otherTicket = {
@@ -96,7 +96,13 @@ const otherTicket = {
   path: 'payload.ticketId',
 } as const;
 
-function toSalesAnswer({ success, processed, failed, results, ...rest }: Unprinted<PushAnswer>) {
+function toSalesAnswer({
+  success,
+  processed,
+  failed,
+  results,
+  ...rest
+}: UnprintedAnswer<PushAnswer>) {
   return {
     success,
     processed,

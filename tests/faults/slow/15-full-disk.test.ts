@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Device } from '../../checker/device.ts';
 import { put } from '../../model/events.ts';
-import { processMark } from '../../../dev/embedded-postgres/processes.ts';
+import { processStartMark } from '../../../dev/embedded-postgres/processes.ts';
 import { makeDataDir, removeDataDir } from '../../setup/postgres.ts';
 import { type PostgresProcess, startPostgres } from '../../setup/postgres-process.ts';
 import { createSmallDisk, type SmallDisk } from '../../setup/small-disk.ts';
@@ -67,7 +67,7 @@ function keepRunning(postgres: PostgresProcess): void {
   const watch = { ended: false };
   const watching = (async () => {
     while (!watch.ended) {
-      if (processMark(postgres.pid()) === undefined) await postgres.start().catch(() => {});
+      if (processStartMark(postgres.pid()) === undefined) await postgres.start().catch(() => {});
       await sleep(100);
     }
   })();

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Batch, createBatch } from '../../../src/domain/decide/batch.ts';
 import {
-  type Committed,
-  createGroupCommit,
-  type GroupCommitOptions,
+  type CommittedBatch,
+  createCommitQueue,
+  type CommitQueueOptions,
 } from '../../../src/ingest/commit-queue.ts';
 
 /** A transaction under way, which the test ends by hand. */
@@ -41,16 +41,16 @@ export async function endTurns(count = 2): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await setImmediate();
 }
 
-export type Settled = PromiseSettledResult<Committed<string>>;
+export type Settled = PromiseSettledResult<CommittedBatch<string>>;
 
 /** Group commit over transactions that end when the test says so. */
-export function driveCommits(options: Partial<GroupCommitOptions<string>> = {}) {
+export function driveCommits(options: Partial<CommitQueueOptions<string>> = {}) {
   const open: Group[] = [];
   const started: (readonly string[])[] = [];
   const isolated: { batches: number; error: unknown }[] = [];
   const results = new Map<string, Settled>();
 
-  const groupCommit = createGroupCommit<string>({
+  const groupCommit = createCommitQueue<string>({
     lanes: 1,
     maxGroupEvents: 500,
     maxGroupBytes: 1_000_000,

@@ -2,10 +2,10 @@ import type { Fields, Write } from '../../../src/domain/kinds/intent.ts';
 import type { JsonValue } from '../../../src/domain/json-value.ts';
 import type { Stamp } from '../../../src/domain/record.ts';
 import {
-  type Contended,
+  type RecordContent,
   canPatch,
-  type Settled,
-  settle,
+  type SettledWrite,
+  settleWrite,
 } from '../../../src/domain/decide/last-write-wins.ts';
 import { RecordData } from '../../../src/domain/decide/record-data.ts';
 import { fc } from './property.ts';
@@ -31,41 +31,42 @@ export const patch = (stamp: Stamp, fields: Fields): Sent => ({
 export const remove = (stamp: Stamp): Sent => ({ write: { policy: 'remove' }, stamp });
 
 /** As the service does it: a patch before the first put fails, and its client sends it again. */
-export function arrive(sent: readonly Sent[]): Contended | undefined {
-  let record: Contended | undefined;
+export function arrive(sent: readonly Sent[]): RecordContent | undefined {
+  let record: RecordContent | undefined;
   const waiting: Sent[] = [];
   for (const { write, stamp } of sent) {
     if (write.policy === 'patch' && !canPatch(record)) {
       waiting.push({ write, stamp });
       continue;
     }
-    record = stored(settle(record, write, stamp).record);
+    record = stored(settleWrite(record, write, stamp).record);
   }
   if (canPatch(record)) {
-    for (const { write, stamp } of waiting) record = stored(settle(record, write, stamp).record);
+    for (const { write, stamp } of waiting)
+      record = stored(settleWrite(record, write, stamp).record);
   }
   return record;
 }
 
 /** What is left of a record whose tombstone was purged; any other stays as it is. */
-export function purged(record: Contended | undefined): Contended | undefined {
+export function purged(record: RecordContent | undefined): RecordContent | undefined {
   return record?.deleted ? stored({ ...record, data: null }) : record;
 }
 
 /** What becomes of the last of them. */
-export function settleLast(...sent: readonly Sent[]): Settled {
+export function settleLast(...sent: readonly Sent[]): SettledWrite {
   const last = sent.at(-1);
   if (!last) throw new Error('nothing was sent');
-  return settle(arrive(sent.slice(0, -1)), last.write, last.stamp);
+  return settleWrite(arrive(sent.slice(0, -1)), last.write, last.stamp);
 }
 
 /** A record between two batches is JSON in the database. */
-export function stored(record: Contended): Contended {
+export function stored(record: RecordContent): RecordContent {
   const data = record.data && RecordData.ofText(record.data.text);
   return { ...record, data, clock: JSON.parse(JSON.stringify(record.clock)) };
 }
 
-export function seen(record: Contended | undefined): Seen | undefined {
+export function seen(record: RecordContent | undefined): Seen | undefined {
   if (!record) return undefined;
   return { deleted: record.deleted, data: record.data && JSON.parse(record.data.text) };
 }

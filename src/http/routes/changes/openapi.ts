@@ -7,9 +7,9 @@ import {
   queryProblems,
   rateLimitHeaders,
 } from '../../openapi/responses.ts';
-import { type Json, queryParameters } from '../../openapi/schemas.ts';
+import { type JsonSchema, queryParameters } from '../../openapi/schemas.ts';
 
-export function pullPaths(examples: Examples): Json {
+export function pullPaths(examples: Examples): JsonSchema {
   return { '/api/sync/changes': { get: pullOperation(examples) } };
 }
 
@@ -17,7 +17,7 @@ const entityTag = {
   ETag: { description: 'The checkpoint, quoted', required: true, schema: { type: 'string' } },
 };
 
-function pullOperation(examples: Examples): Json {
+function pullOperation(examples: Examples): JsonSchema {
   return {
     operationId: 'pullChanges',
     tags: ['Sync'],

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsync } from 'fastify';
-import type { Reader, ReadGate } from '../../limits/read-limiter.ts';
-import { showRecords } from '../../../domain/kinds/record-lifter.ts';
+import type { Reader, ReadLimiter } from '../../limits/read-limiter.ts';
+import { liftForReader } from '../../../domain/kinds/record-lifter.ts';
 import type { KindRegistry } from '../../../domain/kinds/registry.ts';
 import type { CheckpointCodec } from '../../../protocol/checkpoint.ts';
-import { namesTag } from '../../../protocol/entity-tag.ts';
+import { matchesEntityTag } from '../../../protocol/entity-tag.ts';
 import { printPullAnswer, pullQuerySchema } from '../../../protocol/pull.ts';
 import { parseQuery } from '../../../protocol/request.ts';
 import type { FeedPage, FeedStore, HeadQuery } from '../../../feed/feed-store.ts';
@@ -18,7 +18,7 @@ import {
 
 export interface PullDeps {
   readonly feed: FeedStore;
-  readonly reads: Pick<ReadGate, 'run' | 'goOn' | 'together'>;
+  readonly reads: Pick<ReadLimiter, 'run' | 'runNextRead' | 'coalesce'>;
   readonly checkpoints: CheckpointCodec;
   readonly limits: { readonly maxAnswerBytes: number };
   readonly kinds: Pick<KindRegistry, 'records'>;
@@ -27,7 +27,7 @@ export interface PullDeps {
 /** `GET /api/sync/changes`: what changed since a checkpoint, page by page. */
 export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
   const { feed, reads, checkpoints, limits, kinds } = deps;
-  const readHead = reads.together((queries: readonly HeadQuery[]) => feed.readHeads(queries));
+  const readHead = reads.coalesce((queries: readonly HeadQuery[]) => feed.readHeads(queries));
 
   /** Most pulls find nothing, and one statement tells all of them so who ask meanwhile. */
   async function readPage(feedRequest: FeedRequest, reader: Reader): Promise<FeedPage> {
@@ -35,7 +35,7 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
     const headQuery = toHeadQuery(feedRequest);
     if (!headQuery) return reads.run(reader, read);
     const found = await readHead(reader, headQuery);
-    return toEmptyPage(feedRequest, found) ?? reads.goOn(reader, read);
+    return toEmptyPage(feedRequest, found) ?? reads.runNextRead(reader, read);
   }
 
   app.get('/api/sync/changes', { config: { scope: 'sync:pull' } }, async (request, reply) => {
@@ -44,7 +44,7 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
     const feedRequest = toFeedRequest(query, tenantId, limits.maxAnswerBytes, checkpoints);
     const reader = { tenantId, answer: reply.raw };
     const found = await readPage(feedRequest, reader);
-    const show = showRecords(kinds.records, (fault) => {
+    const show = liftForReader(kinds.records, (fault) => {
       request.log.error({ event: 'record.not-lifted', fault }, 'a record is shown as it is stored');
     });
     const page = toPullPage(
@@ -56,7 +56,7 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
 
     const etag = `"${page.checkpoint}"`;
     reply.header('etag', etag).header('cache-control', 'private, no-cache');
-    if (namesTag(request.headers['if-none-match'], etag)) return reply.code(304).send();
+    if (matchesEntityTag(request.headers['if-none-match'], etag)) return reply.code(304).send();
     return reply.type('application/json; charset=utf-8').send(printPullAnswer(page));
   });
 };

@@ -8,9 +8,9 @@ import {
   problems,
   queryProblems,
 } from '../../openapi/responses.ts';
-import { type Json, pathParameter, queryParameters, ref } from '../../openapi/schemas.ts';
+import { type JsonSchema, pathParameter, queryParameters, ref } from '../../openapi/schemas.ts';
 
-export function conflictPaths(examples: Examples): Json {
+export function conflictPaths(examples: Examples): JsonSchema {
   return {
     '/api/sync/conflicts': { get: listOperation(examples) },
     '/api/sync/conflicts/{identityKey}': { get: readOperation(examples) },
@@ -20,7 +20,7 @@ export function conflictPaths(examples: Examples): Json {
 
 const identityKey = pathParameter('identityKey', 'Of the event that met the conflict');
 
-function listOperation(examples: Examples): Json {
+function listOperation(examples: Examples): JsonSchema {
   return {
     operationId: 'listConflicts',
     tags: ['Conflicts'],
@@ -35,7 +35,7 @@ function listOperation(examples: Examples): Json {
   };
 }
 
-function readOperation(examples: Examples): Json {
+function readOperation(examples: Examples): JsonSchema {
   return {
     operationId: 'readConflict',
     tags: ['Conflicts'],
@@ -49,7 +49,7 @@ function readOperation(examples: Examples): Json {
   };
 }
 
-function resolveOperation(examples: Examples): Json {
+function resolveOperation(examples: Examples): JsonSchema {
   return {
     operationId: 'resolveConflict',
     tags: ['Conflicts'],

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
-import type { Reader, ReadGate } from '../../limits/read-limiter.ts';
+import type { Reader, ReadLimiter } from '../../limits/read-limiter.ts';
 import { RequestProblem } from '../../../domain/errors.ts';
-import { showRecords } from '../../../domain/kinds/record-lifter.ts';
+import { liftForReader } from '../../../domain/kinds/record-lifter.ts';
 import type { KindRegistry } from '../../../domain/kinds/registry.ts';
 import {
   conflictsQuerySchema,
@@ -12,18 +12,18 @@ import {
 import { printList } from '../../../protocol/print-list.ts';
 import { parseEnvelope, parseQuery } from '../../../protocol/request.ts';
 import { identifierSchema } from '../../../domain/identifier.ts';
-import type { GroupCommit } from '../../../ingest/commit-queue.ts';
-import { toFaultFields } from '../../../observability/kind-faults.ts';
+import type { CommitQueue } from '../../../ingest/commit-queue.ts';
+import { toKindErrorFields } from '../../../observability/kind-errors.ts';
 import type { BatchDecision } from '../../../domain/decide/outcome.ts';
 import type { AuditStore, StoredConflict } from '../../../audit/audit-store.ts';
-import { checkAccepted, toResolutionBatch } from '../../../audit/resolution-batch.ts';
+import { assertResolved, toResolutionBatch } from '../../../audit/resolution-batch.ts';
 import { createConflictView } from '../../../audit/conflict-view.ts';
 
 export interface ConflictDeps {
   readonly kinds: KindRegistry;
   readonly audit: Pick<AuditStore, 'listConflicts' | 'findConflict'>;
-  readonly reads: Pick<ReadGate, 'run' | 'finish'>;
-  readonly groupCommit: GroupCommit<BatchDecision>;
+  readonly reads: Pick<ReadLimiter, 'run' | 'runAdmitted'>;
+  readonly groupCommit: CommitQueue<BatchDecision>;
   readonly limits: { readonly maxEventBytes: number; readonly maxAnswerBytes: number };
 }
 
@@ -67,10 +67,10 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
         if (!batch) return;
         const { decision, queueWaitMs, transactionMs } = await groupCommit.submit(batch);
         Object.assign(request.logFields, { queueWaitMs, transactionMs });
-        checkAccepted(decision);
+        assertResolved(decision);
       });
       reply.header('cache-control', 'no-store');
-      const settled = await reads.finish(reader, () => mustFind(request, audit));
+      const settled = await reads.runAdmitted(reader, () => mustFind(request, audit));
       const conflict = viewFor(request, kinds)(settled);
       return mayRead(request) ? conflict : settlementSchema.parse(conflict);
     },
@@ -94,7 +94,7 @@ async function mustFind(
 }
 
 function viewFor({ log }: FastifyRequest, kinds: KindRegistry) {
-  const show = showRecords(kinds.records, (fault) => {
+  const show = liftForReader(kinds.records, (fault) => {
     log.error({ event: 'record.not-lifted', fault }, 'a record is shown as it is stored');
   });
   return createConflictView(kinds, show);
@@ -111,7 +111,7 @@ async function logFaults(
   } catch (error) {
     if (error instanceof RequestProblem && error.members.failure === 'KIND_FAILED') {
       const fault = { kind, kindVersion, identityKey, fault: error.cause };
-      request.log.error(toFaultFields([fault]), 'kinds failed on events');
+      request.log.error(toKindErrorFields([fault]), 'kinds failed on events');
     }
     throw error;
   }

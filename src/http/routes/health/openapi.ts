@@ -1,12 +1,12 @@
 import { answer } from '../../openapi/responses.ts';
-import type { Json } from '../../openapi/schemas.ts';
+import type { JsonSchema } from '../../openapi/schemas.ts';
 
 /** What whoever runs the service calls. */
-export function healthPaths(): Json {
+export function healthPaths(): JsonSchema {
   return { '/livez': { get: livenessOperation() }, '/readyz': { get: readinessOperation() } };
 }
 
-function livenessOperation(): Json {
+function livenessOperation(): JsonSchema {
   return {
     operationId: 'livez',
     tags: ['Health'],
@@ -16,7 +16,7 @@ function livenessOperation(): Json {
   };
 }
 
-function readinessOperation(): Json {
+function readinessOperation(): JsonSchema {
   return {
     operationId: 'readyz',
     tags: ['Health'],

@@ -2,16 +2,16 @@ import { historyQuerySchema } from '../../../protocol/history.ts';
 import { receiptsQuerySchema } from '../../../protocol/receipt.ts';
 import type { Examples } from '../../openapi/examples.ts';
 import { answer, everyProblem, problems, queryProblems } from '../../openapi/responses.ts';
-import { type Json, pathParameter, queryParameters } from '../../openapi/schemas.ts';
+import { type JsonSchema, pathParameter, queryParameters } from '../../openapi/schemas.ts';
 
-export function historyPaths(examples: Examples): Json {
+export function historyPaths(examples: Examples): JsonSchema {
   return {
     '/api/sync/entities/{type}/{id}/events': { get: historyOperation(examples) },
     '/api/sync/receipts': { get: receiptsOperation(examples) },
   };
 }
 
-function historyOperation(examples: Examples): Json {
+function historyOperation(examples: Examples): JsonSchema {
   return {
     operationId: 'readHistory',
     tags: ['History'],
@@ -31,7 +31,7 @@ function historyOperation(examples: Examples): Json {
   };
 }
 
-function receiptsOperation(examples: Examples): Json {
+function receiptsOperation(examples: Examples): JsonSchema {
   return {
     operationId: 'readReceipts',
     tags: ['History'],

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync } from 'fastify';
-import type { ReadGate } from '../../limits/read-limiter.ts';
+import type { ReadLimiter } from '../../limits/read-limiter.ts';
 import { RequestProblem } from '../../../domain/errors.ts';
 import { historyQuerySchema } from '../../../protocol/history.ts';
 import { printList } from '../../../protocol/print-list.ts';
@@ -11,7 +11,7 @@ import { toHistoryEntry, toReceipt } from '../../../audit/history-view.ts';
 
 export interface HistoryDeps {
   readonly audit: Pick<AuditStore, 'readHistory' | 'findReceipts'>;
-  readonly reads: Pick<ReadGate, 'run'>;
+  readonly reads: Pick<ReadLimiter, 'run'>;
   readonly limits: { readonly maxAnswerBytes: number };
 }
 

@@ -11,14 +11,14 @@ import {
   problems,
   queryProblems,
 } from '../../openapi/responses.ts';
-import { type Json, oneOrAny, queryParameters, ref } from '../../openapi/schemas.ts';
+import { type JsonSchema, oneOrAny, queryParameters, ref } from '../../openapi/schemas.ts';
 
 export function pushPaths(
   kinds: KindRegistry,
   dialects: readonly Dialect[],
   examples: Examples,
-): Json {
-  const routes = dialects.flatMap(({ described }) => described.route ?? []);
+): JsonSchema {
+  const routes = dialects.flatMap(({ description: described }) => described.route ?? []);
   return {
     '/api/sync/events': { post: pushOperation(kinds, dialects, examples) },
     ...Object.fromEntries(
@@ -31,8 +31,11 @@ function pushOperation(
   kinds: KindRegistry,
   dialects: readonly Dialect[],
   examples: Examples,
-): Json {
-  const bodies = ['PushRequest', ...dialects.flatMap(({ described }) => described.body ?? [])];
+): JsonSchema {
+  const bodies = [
+    'PushRequest',
+    ...dialects.flatMap(({ description: described }) => described.body ?? []),
+  ];
   return {
     operationId: 'pushEvents',
     tags: ['Sync'],
@@ -59,7 +62,7 @@ function pushOperation(
   };
 }
 
-function dialectOperation(route: DialectRoute, examples: Examples): Json {
+function dialectOperation(route: DialectRoute, examples: Examples): JsonSchema {
   const { operationId, summary, description } = route;
   return {
     operationId,

@@ -1,7 +1,11 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { AnswerBudget } from '../../limits/answer-budget.ts';
 import { dialectOf, dialectsFor } from '../../../systems/dialects.ts';
-import { type Dialect, type Reading, refuseDuplicate } from '../../../protocol/dialect.ts';
+import {
+  type Dialect,
+  type AdaptedEvent,
+  refuseDuplicateMember,
+} from '../../../protocol/dialect.ts';
 import { RequestProblem } from '../../../domain/errors.ts';
 import type { KindRegistry } from '../../../domain/kinds/registry.ts';
 import type { CheckpointCodec } from '../../../protocol/checkpoint.ts';
@@ -10,18 +14,22 @@ import { printPushAnswer } from '../../../protocol/print-push-answer.ts';
 import { parseQuery } from '../../../protocol/request.ts';
 import { countOutcomes, toPushAnswer } from '../../../protocol/push-results.ts';
 import { createBatch } from '../../../domain/decide/batch.ts';
-import { type DecodeResult, decodeEvent, type Sender } from '../../../domain/decide/decode.ts';
-import type { FailingKinds } from '../../../ingest/failing-kinds.ts';
-import type { GroupCommit } from '../../../ingest/commit-queue.ts';
-import { type KindFault, toFaultFields } from '../../../observability/kind-faults.ts';
+import {
+  type DecodeResult,
+  decodeEvent,
+  type EventSender,
+} from '../../../domain/decide/decode-event.ts';
+import type { KindFailureBackoff } from '../../../ingest/kind-failure-backoff.ts';
+import type { CommitQueue } from '../../../ingest/commit-queue.ts';
+import { type KindError, toKindErrorFields } from '../../../observability/kind-errors.ts';
 import type { BatchDecision } from '../../../domain/decide/outcome.ts';
 
 export interface PushDeps {
   readonly kinds: KindRegistry;
-  readonly groupCommit: GroupCommit<BatchDecision>;
-  readonly failingKinds: FailingKinds;
+  readonly groupCommit: CommitQueue<BatchDecision>;
+  readonly failingKinds: KindFailureBackoff;
   readonly checkpoints: CheckpointCodec;
-  readonly answers: Pick<AnswerBudget, 'roomFor'>;
+  readonly answers: Pick<AnswerBudget, 'remainingBytes'>;
   readonly limits: {
     readonly maxBatchEvents: number;
     readonly maxEventBytes: number;
@@ -37,7 +45,7 @@ export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
     push(request, reply, dialectOf(request.body, dialects), deps),
   );
   for (const dialect of dialects) {
-    const path = dialect.described.route?.path;
+    const path = dialect.description.route?.path;
     if (path === undefined) continue;
     app.post(path, options, (request, reply) => push(request, reply, dialect, deps));
   }
@@ -51,7 +59,7 @@ async function push(
 ) {
   if (dialect.name !== 'plain') request.logFields.dialect = dialect.name;
   const { include = [] } = parseQuery(pushQuerySchema, request.query);
-  const envelope = dialect.envelopeOf(request.body);
+  const envelope = dialect.parseEnvelope(request.body);
   checkSize(envelope.events.length, deps.limits.maxBatchEvents);
   const readings = envelope.events.map((raw, index) =>
     readEvent(dialect, raw, request.duplicateMembers.get(index)),
@@ -72,14 +80,14 @@ async function push(
   const counts = countOutcomes(outcomes);
   Object.assign(request.logFields, { ...counts, queueWaitMs, transactionMs });
   const [first, ...others] = faultsOf(outcomes, readings, deps.kinds);
-  if (first) request.log.error(toFaultFields([first, ...others]), 'kinds failed on events');
+  if (first) request.log.error(toKindErrorFields([first, ...others]), 'kinds failed on events');
   const answer = toPushAnswer({ ...decision, outcomes }, tenantId, deps.checkpoints, {
     includeResults: include.length > 0,
     mayRead: request.actor.scopes.includes('sync:pull'),
     spellings: readings,
   });
-  const maxBytes = Math.min(deps.limits.maxAnswerBytes, deps.answers.roomFor(tenantId));
-  const told = dialect.answerOf({
+  const maxBytes = Math.min(deps.limits.maxAnswerBytes, deps.answers.remainingBytes(tenantId));
+  const told = dialect.adaptAnswer({
     ...answer,
     ...(isSentAtIgnored(request.body, envelope) && { sentAtIgnored: true }),
   });
@@ -88,16 +96,16 @@ async function push(
 }
 
 /** @param duplicate the member that stands twice in the event */
-function readEvent(dialect: Dialect, raw: unknown, duplicate: string | undefined): Reading {
-  const reading = dialect.read(raw);
-  return duplicate === undefined ? reading : refuseDuplicate(reading, duplicate);
+function readEvent(dialect: Dialect, raw: unknown, duplicate: string | undefined): AdaptedEvent {
+  const reading = dialect.adapt(raw);
+  return duplicate === undefined ? reading : refuseDuplicateMember(reading, duplicate);
 }
 
 function faultsOf(
   outcomes: BatchDecision['outcomes'],
-  readings: readonly Reading[],
+  readings: readonly AdaptedEvent[],
   kinds: KindRegistry,
-): readonly KindFault[] {
+): readonly KindError[] {
   return outcomes.flatMap(({ fault, identityKey }, index) => {
     const reading = readings[index];
     if (fault === undefined || !reading?.ok) return [];
@@ -108,8 +116,8 @@ function faultsOf(
 }
 
 function decodeReading(
-  reading: Reading,
-  sender: Sender,
+  reading: AdaptedEvent,
+  sender: EventSender,
   { kinds, limits }: PushDeps,
 ): DecodeResult {
   if (reading.ok) return decodeEvent(reading.event, kinds, { ...limits, sender });

@@ -2,10 +2,14 @@ import { createRegistry } from '../../../../src/domain/kinds/registry.ts';
 import type { Fields } from '../../../../src/domain/kinds/intent.ts';
 import { bundledKinds } from '../../../../src/systems/bundled.ts';
 import { entityKey, type EntityRef, type RecordState } from '../../../../src/domain/record.ts';
-import type { EventProof, EventRow, KnownEvent } from '../../../../src/domain/stored-event.ts';
+import type {
+  EventReference,
+  StoredEvent,
+  KnownEvent,
+} from '../../../../src/domain/stored-event.ts';
 import { createBatch } from '../../../../src/domain/decide/batch.ts';
-import { decideTenant } from '../../../../src/domain/decide/decide-batch.ts';
-import { decodeEvent } from '../../../../src/domain/decide/decode.ts';
+import { decideBatches } from '../../../../src/domain/decide/decide-batch.ts';
+import { decodeEvent } from '../../../../src/domain/decide/decode-event.ts';
 import type { EventOutcome } from '../../../../src/domain/decide/outcome.ts';
 
 const registry = createRegistry(bundledKinds);
@@ -28,7 +32,7 @@ export class MemoryTenant {
   now = Date.UTC(2026, 10, 21, 12);
   /** Likewise. */
   device = 'd';
-  readonly log: EventRow[] = [];
+  readonly log: StoredEvent[] = [];
   readonly #known = new Map<string, KnownEvent>();
   readonly #records = new Map<string, RecordState>();
 
@@ -45,14 +49,14 @@ export class MemoryTenant {
       tenantId: 't',
       head: log.length,
       epoch: 'e',
-      headProof: log.at(-1),
+      headReference: log.at(-1),
       receivedAt: this.now * 1000,
       known: [...this.#known.values()],
       records: [...this.#records.values()],
     };
-    const plan = decideTenant(snapshot, batches, decideRules);
+    const plan = decideBatches(snapshot, batches, decideRules);
     for (const event of plan.events) {
-      const previous: EventProof | undefined = log.at(-1);
+      const previous: EventReference | undefined = log.at(-1);
       this.#known.set(event.identityKey, { ...event, previous });
       log.push(event);
     }
