@@ -3,7 +3,7 @@ import { drain } from '../tests/outbox/drain.ts';
 import { noteKinds } from '../tests/outbox/notes.ts';
 import { createOutbox, type Outbox } from '../tests/outbox/outbox.ts';
 import type { Edit } from '../tests/outbox/queue.ts';
-import { startTcpProxy, type TcpProxy } from '../tests/setup/tcp-proxy.ts';
+import { startTcpProxy, type TcpProxy } from '../tests/testkit/tcp-proxy.ts';
 import type { Stage } from './stage.ts';
 
 /** A person's device: an outbox in a file, behind a network of its own. */

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { stopOrphan } from '../dev/embedded-postgres/embedded-postgres.ts';
-import { startService } from '../tests/setup/service.ts';
+import { startService } from '../tests/testkit/service.ts';
 
 /** Where the demo plays: a service, and a folder for everything that goes away afterwards. */
 export interface Stage {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TcpProxy } from '../tests/setup/tcp-proxy.ts';
-import { withClient } from '../tests/setup/template.ts';
+import type { TcpProxy } from '../tests/testkit/tcp-proxy.ts';
+import { withClient } from '../tests/testkit/template.ts';
 import type { Node } from './node.ts';
 import type { Random } from './random.ts';
 import { soothe, type Stage } from './stage.ts';

@@ -1,7 +1,7 @@
-import { check } from '../tests/checker/check.ts';
-import type { Findings } from '../tests/checker/report.ts';
-import { readStored, type StoredEvent } from '../tests/checker/stored.ts';
-import { textOf } from '../tests/model/bundled/write.ts';
+import { check } from '../tests/testkit/checker/check.ts';
+import type { Findings } from '../tests/testkit/checker/report.ts';
+import { readStored, type StoredEvent } from '../tests/testkit/checker/stored.ts';
+import { textOf } from '../tests/testkit/oracle/bundled/write.ts';
 import type { Settlement } from './settlements.ts';
 import type { Stage } from './stage.ts';
 import type { Tenant } from './town.ts';

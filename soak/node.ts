@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Service, startService, type TokenClaims } from '../tests/setup/service.ts';
-import { startTcpProxy, type TcpProxy } from '../tests/setup/tcp-proxy.ts';
+import { type Service, startService, type TokenClaims } from '../tests/testkit/service.ts';
+import { startTcpProxy, type TcpProxy } from '../tests/testkit/tcp-proxy.ts';
 
 /** A service process, with the network before it and the network behind it. */
 export interface Node {

@@ -1,4 +1,4 @@
-import type { PushRequest } from '../tests/checker/history.ts';
+import type { PushRequest } from '../tests/testkit/checker/history.ts';
 import type { Verdict } from './judge.ts';
 import type { Tenant } from './town.ts';
 

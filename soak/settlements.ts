@@ -1,7 +1,7 @@
 import type { Conflict, ConflictsAnswer } from '../src/protocol/conflict.ts';
-import type { Send } from '../tests/checker/send.ts';
-import type { Payload } from '../tests/model/bundled/meanings.ts';
-import type { Fields } from '../tests/model/last-write-wins.ts';
+import type { Send } from '../tests/testkit/checker/send.ts';
+import type { Payload } from '../tests/testkit/oracle/bundled/meanings.ts';
+import type { Fields } from '../tests/testkit/oracle/last-write-wins.ts';
 import type { Random } from './random.ts';
 
 /** How somebody tried to settle a conflict. */

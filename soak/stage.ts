@@ -1,8 +1,8 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type PostgresProcess, startPostgres } from '../tests/setup/postgres-process.ts';
-import type { TcpProxy } from '../tests/setup/tcp-proxy.ts';
+import { type PostgresProcess, startPostgres } from '../tests/testkit/postgres-process.ts';
+import type { TcpProxy } from '../tests/testkit/tcp-proxy.ts';
 import { type Node, openNode } from './node.ts';
 
 /** What the soak plays on: PostgreSQL, and two services on one database, each between two proxies. */

@@ -1,4 +1,4 @@
-import { createHistory, type History } from '../tests/checker/history.ts';
+import { createHistory, type History } from '../tests/testkit/checker/history.ts';
 import type { Stage } from './stage.ts';
 import type { Settlement } from './settlements.ts';
 import { createUser, type User } from './user.ts';

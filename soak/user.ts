@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createDevice, type Device } from '../tests/checker/device.ts';
-import type { History, PushRequest } from '../tests/checker/history.ts';
-import { sendByHttp } from '../tests/checker/send.ts';
-import type { SentEvent } from '../tests/model/events.ts';
+import { createDevice, type Device } from '../tests/testkit/checker/device.ts';
+import type { History, PushRequest } from '../tests/testkit/checker/history.ts';
+import { sendByHttp } from '../tests/testkit/checker/send.ts';
+import type { SentEvent } from '../tests/testkit/oracle/events.ts';
 import { createAuthor } from './edits/create-author.ts';
 import { createDeeds } from './edits/deeds.ts';
 import type { Node } from './node.ts';

@@ -3,14 +3,14 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { put } from '../../tests/model/events.ts';
+import { put } from '../../tests/testkit/oracle/events.ts';
 import {
   conflictsOnLargeRecord,
   conflictsOnWideRecord,
   type HeavyRequest,
-} from '../../tests/model/heavy-requests.ts';
-import { removeDataDir } from '../../tests/setup/postgres.ts';
-import { type Service, startService } from '../../tests/setup/service.ts';
+} from '../../tests/testkit/oracle/heavy-requests.ts';
+import { removeDataDir } from '../../tests/testkit/postgres.ts';
+import { type Service, startService } from '../../tests/testkit/service.ts';
 
 /**
  * What one small request costs a service with a heap of 256 MB, and its neighbours: how long the answer is

@@ -1,4 +1,4 @@
-import type { SentEvent } from '../../tests/model/events.ts';
+import type { SentEvent } from '../../tests/testkit/oracle/events.ts';
 import type { Random } from '../random.ts';
 
 /** A record as a device knows it. */

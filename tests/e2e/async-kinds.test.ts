@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pushAnswerSchema } from '../../src/protocol/push.ts';
-import { nextKey, put } from '../model/events.ts';
-import { saidOf } from '../model/tenant.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { type Service, startService } from '../setup/service.ts';
+import { nextKey, put } from '../testkit/oracle/events.ts';
+import { saidOf } from '../testkit/oracle/tenant.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { type Service, startService } from '../testkit/service.ts';
 
 /** Plain JavaScript, so that nothing tells its author that none of this may wait. */
 const source = `

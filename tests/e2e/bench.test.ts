@@ -2,7 +2,7 @@ import { expect, inject, test } from 'vitest';
 import type { Finding } from '../../bench/findings.ts';
 import { scenarios } from '../../bench/scenarios/list.ts';
 import { tables } from '../../bench/statements/variants.ts';
-import { npmRun } from '../setup/command.ts';
+import { npmRun } from '../testkit/command.ts';
 
 /** A dozen services are started; a bound for what hangs. */
 const limitMs = 420_000;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTenant } from '../model/tenant.ts';
-import { put } from '../model/events.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { npmRun } from '../setup/command.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { npmRun } from '../testkit/command.ts';
 
 /** Nothing listens there: what is refused has asked no database. */
 const env = { DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none', JWT_SECRET: '' };

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { drain } from '../outbox/drain.ts';
 import { RefusedError, SignInError, UnavailableError } from '../outbox/request.ts';
-import type { TcpProxy } from '../setup/tcp-proxy.ts';
+import type { TcpProxy } from '../testkit/tcp-proxy.ts';
 import {
   attempts,
   codes,

@@ -6,10 +6,10 @@ import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { Server } from '../outbox/client.ts';
 import { noteKinds } from '../outbox/notes.ts';
 import { createOutbox, type Outbox, type OutboxOptions } from '../outbox/outbox.ts';
-import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { type Service, startService } from '../setup/service.ts';
-import { withClient } from '../setup/template.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { type Service, startService } from '../testkit/service.ts';
+import { withClient } from '../testkit/template.ts';
 import { type Answering, startGateway } from './gateway.ts';
 
 interface LogEntry {

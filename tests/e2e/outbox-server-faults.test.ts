@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { drain } from '../outbox/drain.ts';
 import { noteKinds } from '../outbox/notes.ts';
 import type { Data, LocalKinds } from '../outbox/view.ts';
-import type { Service } from '../setup/service.ts';
+import type { Service } from '../testkit/service.ts';
 import type { Answering } from './gateway.ts';
 import {
   attempts,

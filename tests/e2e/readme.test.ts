@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadKinds } from '../../src/service/load-kinds.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { readmeBlocks } from '../setup/readme.ts';
-import { type Service, startService } from '../setup/service.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { readmeBlocks } from '../testkit/readme.ts';
+import { type Service, startService } from '../testkit/service.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const separator = '\n=== end of a block ===\n';

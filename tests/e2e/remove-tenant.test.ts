@@ -3,11 +3,11 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
 import { createTenantRemoval } from '../../src/postgres/tenants/tenant-removal.ts';
 import { createPool } from '../../src/postgres/client/pool.ts';
-import { expectNothingLost } from '../checker/check.ts';
-import { put, remove } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { npmRun } from '../setup/command.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { npmRun } from '../testkit/command.ts';
 
 let service: TestApp;
 let tenant: Tenant;

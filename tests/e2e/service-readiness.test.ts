@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrationNames } from '../../src/postgres/migrate/migrate.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { type Service, startService } from '../setup/service.ts';
-import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
-import { withClient } from '../setup/template.ts';
-import { put } from '../model/events.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { type Service, startService } from '../testkit/service.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
+import { withClient } from '../testkit/template.ts';
+import { put } from '../testkit/oracle/events.ts';
 
 let database: TestDatabase;
 /** Between the service and its database. */

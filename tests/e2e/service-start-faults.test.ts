@@ -5,10 +5,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { migrate } from '../../src/postgres/migrate/migrate.ts';
-import { npmRun } from '../setup/command.ts';
-import { createLogin, type TestLogin } from '../setup/logins.ts';
-import { startTemporary, type TestServer } from '../setup/postgres.ts';
-import { withClient, withDatabase } from '../setup/template.ts';
+import { npmRun } from '../testkit/command.ts';
+import { createLogin, type TestLogin } from '../testkit/logins.ts';
+import { startTemporary, type TestServer } from '../testkit/postgres.ts';
+import { withClient, withDatabase } from '../testkit/template.ts';
 
 const password = 'open-sesame';
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));

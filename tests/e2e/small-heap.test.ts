@@ -2,11 +2,11 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { conflictsOnLargeRecord } from '../model/heavy-requests.ts';
-import { put } from '../model/events.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { removeDataDir } from '../setup/postgres.ts';
-import { type Service, startService } from '../setup/service.ts';
+import { conflictsOnLargeRecord } from '../testkit/oracle/heavy-requests.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { removeDataDir } from '../testkit/postgres.ts';
+import { type Service, startService } from '../testkit/service.ts';
 
 let database: TestDatabase;
 let dataDir: string;

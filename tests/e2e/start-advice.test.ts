@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { startService } from '../setup/service.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { startService } from '../testkit/service.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const nobody = 65_534;

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const waitMs = 10_000;

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { put } from '../model/events.ts';
+import { put } from '../testkit/oracle/events.ts';
 import { newDatabase, newService, newTenant } from './stage.ts';
 
 /** Leaves a transaction open that has written, and so is one that snapshots have to reckon with. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { readStored } from '../checker/stored.ts';
-import { patch, put, remove } from '../model/events.ts';
+import { readStored } from '../testkit/checker/stored.ts';
+import { patch, put, remove } from '../testkit/oracle/events.ts';
 import { entranceOf, isCommitOfPush } from './scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant } from './stage.ts';
 

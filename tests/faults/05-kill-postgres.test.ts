@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import { processStartMark } from '../../dev/embedded-postgres/processes.ts';
-import { patch, put } from '../model/events.ts';
-import { startPostgres } from '../setup/postgres-process.ts';
-import { treeOf } from '../setup/process-tree.ts';
+import { patch, put } from '../testkit/oracle/events.ts';
+import { startPostgres } from '../testkit/postgres-process.ts';
+import { treeOf } from '../testkit/process-tree.ts';
 import { newService, newTenant } from './stage.ts';
 
 /** What a push may be refused with while there is no database. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import type { Kept } from '../setup/tcp-proxy.ts';
-import { withClient } from '../setup/template.ts';
+import { put } from '../testkit/oracle/events.ts';
+import type { Kept } from '../testkit/tcp-proxy.ts';
+import { withClient } from '../testkit/template.ts';
 import { expectWholePool, pooled, terminate } from './backends.ts';
 import { nthStatement, reads, statementsOf, unavailable } from './reads.ts';
 import { entranceOf, isCommitOfPush, rehearse, scenarios, statementAt } from './scenarios.ts';

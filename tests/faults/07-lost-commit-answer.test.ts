@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { patch, put } from '../model/events.ts';
+import { patch, put } from '../testkit/oracle/events.ts';
 import { isCommitOfPush } from './scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant } from './stage.ts';
 

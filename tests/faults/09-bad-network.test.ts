@@ -1,9 +1,9 @@
 import { randomInt } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createRandom, type Random } from '../../soak/random.ts';
-import type { Device } from '../checker/device.ts';
-import { patch, put, remove } from '../model/events.ts';
-import type { TcpProxy } from '../setup/tcp-proxy.ts';
+import type { Device } from '../testkit/checker/device.ts';
+import { patch, put, remove } from '../testkit/oracle/events.ts';
+import type { TcpProxy } from '../testkit/tcp-proxy.ts';
 import { nthStatement, reads, statementsOf, unavailable } from './reads.ts';
 import { entranceOf, isCommitOfPush, rehearse, scenarios, statementAt } from './scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant } from './stage.ts';

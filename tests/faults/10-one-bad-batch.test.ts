@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { patch, put } from '../model/events.ts';
-import { withClient } from '../setup/template.ts';
+import { patch, put } from '../testkit/oracle/events.ts';
+import { withClient } from '../testkit/template.ts';
 import { isCommitOfPush } from './scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant } from './stage.ts';
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { patch, put, remove } from '../model/events.ts';
-import { withClient } from '../setup/template.ts';
+import { patch, put, remove } from '../testkit/oracle/events.ts';
+import { withClient } from '../testkit/template.ts';
 import { newDatabase, newService, newTenant } from './stage.ts';
 
 const [identicals, overlaps] = [50, 12];

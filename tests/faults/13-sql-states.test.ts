@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import { patch, put } from '../model/events.ts';
-import { forceErrors, type Place } from '../setup/forced-errors.ts';
-import type { Service } from '../setup/service.ts';
+import { patch, put } from '../testkit/oracle/events.ts';
+import { forceErrors, type Place } from '../testkit/forced-errors.ts';
+import type { Service } from '../testkit/service.ts';
 import { newDatabase, newService, newTenant, type StagedTenant } from './stage.ts';
 
 let databaseUrl: string;

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { removeDataDir } from '../setup/postgres.ts';
-import { type Service, startService } from '../setup/service.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { removeDataDir } from '../testkit/postgres.ts';
+import { type Service, startService } from '../testkit/service.ts';
 
 const crowdSize = 500;
 /** One after the other, as the last of all to come. */

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
-import { readStored } from '../checker/stored.ts';
-import { put, type SentEvent } from '../model/events.ts';
-import type { Service } from '../setup/service.ts';
+import { readStored } from '../testkit/checker/stored.ts';
+import { put, type SentEvent } from '../testkit/oracle/events.ts';
+import type { Service } from '../testkit/service.ts';
 import { chunked, lengthOf, openChunks, openRaw, rawPush, write } from './broken-request.ts';
 import { newDatabase, newProxy, newService, newTenant, type StagedTenant } from './stage.ts';
 

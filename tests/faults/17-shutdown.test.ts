@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { removeDataDir } from '../setup/postgres.ts';
-import { type Service, startService } from '../setup/service.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { removeDataDir } from '../testkit/postgres.ts';
+import { type Service, startService } from '../testkit/service.ts';
 
 const tenant = 'shop';
 const workers = 8;

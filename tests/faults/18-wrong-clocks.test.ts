@@ -1,11 +1,11 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { readStored } from '../checker/stored.ts';
-import type { Device } from '../checker/device.ts';
-import { patch, put, remove } from '../model/events.ts';
-import { fakeTime } from '../setup/faketime.ts';
-import { makeDataDir, removeDataDir } from '../setup/postgres.ts';
-import { type PostgresProcess, startPostgres } from '../setup/postgres-process.ts';
-import { withClient } from '../setup/template.ts';
+import { readStored } from '../testkit/checker/stored.ts';
+import type { Device } from '../testkit/checker/device.ts';
+import { patch, put, remove } from '../testkit/oracle/events.ts';
+import { fakeTime } from '../testkit/faketime.ts';
+import { makeDataDir, removeDataDir } from '../testkit/postgres.ts';
+import { type PostgresProcess, startPostgres } from '../testkit/postgres-process.ts';
+import { withClient } from '../testkit/template.ts';
 import { newService, newTenant } from './stage.ts';
 
 const minute = 60_000;

@@ -3,10 +3,10 @@ import { realpath, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
-import type { Device, PullOutcome } from '../checker/device.ts';
-import { readStored } from '../checker/stored.ts';
-import { patch, put, remove } from '../model/events.ts';
-import { startPostgres } from '../setup/postgres-process.ts';
+import type { Device, PullOutcome } from '../testkit/checker/device.ts';
+import { readStored } from '../testkit/checker/stored.ts';
+import { patch, put, remove } from '../testkit/oracle/events.ts';
+import { startPostgres } from '../testkit/postgres-process.ts';
 import { newService, newTenant } from './stage.ts';
 
 const run = promisify(execFile);

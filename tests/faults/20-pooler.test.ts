@@ -6,12 +6,12 @@ import {
   tenantScope,
   runInOneRoundTrip,
 } from '../../src/postgres/client/transaction.sql.ts';
-import { put } from '../model/events.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { createLogin, type TestLogin } from '../setup/logins.ts';
-import { type Pgbouncer, startPgbouncer } from '../setup/pgbouncer.ts';
-import { type Service, startService } from '../setup/service.ts';
-import { withClient } from '../setup/template.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { createLogin, type TestLogin } from '../testkit/logins.ts';
+import { type Pgbouncer, startPgbouncer } from '../testkit/pgbouncer.ts';
+import { type Service, startService } from '../testkit/service.ts';
+import { withClient } from '../testkit/template.ts';
 
 /** Fewer than the tenants that are at work at once, so that each connection serves many of them. */
 const serverConnections = 2;

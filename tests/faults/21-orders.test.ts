@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PushAnswer } from '../../src/protocol/push.ts';
-import { expectNothingLost } from '../checker/check.ts';
-import { answersOf } from '../checker/history.ts';
-import { deliver, type Plan, planArbitrary } from '../model/delivery.ts';
-import { documentKinds } from '../model/documents.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { answersOf } from '../testkit/checker/history.ts';
+import { deliver, type Plan, planArbitrary } from '../testkit/oracle/delivery.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
 import {
   acceptable,
   type Deed,
@@ -12,15 +12,15 @@ import {
   runs,
   toAccepted,
   toEvent,
-} from '../model/histories.ts';
+} from '../testkit/oracle/histories.ts';
 import {
   effectiveAtOf,
   type FinalRecord,
   finalRecords,
   type Value,
-} from '../model/last-write-wins.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { type AppPair, startAppPair } from '../setup/app-pair.ts';
+} from '../testkit/oracle/last-write-wins.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
 
 const patience = 120_000;
 

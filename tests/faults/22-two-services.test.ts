@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { createAuthor } from '../../soak/edits/create-author.ts';
 import { createDeeds } from '../../soak/edits/deeds.ts';
 import { createRandom, type Random } from '../../soak/random.ts';
-import type { Device } from '../checker/device.ts';
-import type { SentEvent } from '../model/events.ts';
-import { put } from '../model/events.ts';
-import type { Service } from '../setup/service.ts';
+import type { Device } from '../testkit/checker/device.ts';
+import type { SentEvent } from '../testkit/oracle/events.ts';
+import { put } from '../testkit/oracle/events.ts';
+import type { Service } from '../testkit/service.ts';
 import { newDatabase, newService, newTenant } from './stage.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));

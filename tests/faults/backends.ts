@@ -1,7 +1,7 @@
 import { expect, vi } from 'vitest';
-import { put } from '../model/events.ts';
-import type { Kept, TcpProxy } from '../setup/tcp-proxy.ts';
-import { withClient } from '../setup/template.ts';
+import { put } from '../testkit/oracle/events.ts';
+import type { Kept, TcpProxy } from '../testkit/tcp-proxy.ts';
+import { withClient } from '../testkit/template.ts';
 import { isCommitOfPush } from './scenarios.ts';
 import { type Entrance, newTenant } from './stage.ts';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import type { SentEvent } from '../model/events.ts';
+import type { SentEvent } from '../testkit/oracle/events.ts';
 import type { Entrance } from './stage.ts';
 
 /** A push as bytes, whole: what comes before its body, and that. */

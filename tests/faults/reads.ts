@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { put } from '../model/events.ts';
-import type { Match, TcpProxy } from '../setup/tcp-proxy.ts';
+import { put } from '../testkit/oracle/events.ts';
+import type { Match, TcpProxy } from '../testkit/tcp-proxy.ts';
 import type { Act, Answer, Stage } from './scenarios.ts';
 import { newTenant } from './stage.ts';
 

@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
-import type { Outcome } from '../checker/history.ts';
-import { readStored } from '../checker/stored.ts';
-import { nextKey, patch, put, remove, type SentEvent } from '../model/events.ts';
-import type { Service } from '../setup/service.ts';
-import type { Match, Passing, TcpProxy } from '../setup/tcp-proxy.ts';
-import { withClient } from '../setup/template.ts';
+import type { Outcome } from '../testkit/checker/history.ts';
+import { readStored } from '../testkit/checker/stored.ts';
+import { nextKey, patch, put, remove, type SentEvent } from '../testkit/oracle/events.ts';
+import type { Service } from '../testkit/service.ts';
+import type { Match, Passing, TcpProxy } from '../testkit/tcp-proxy.ts';
+import { withClient } from '../testkit/template.ts';
 import { type Entrance, newTenant, type StagedTenant } from './stage.ts';
 
 /** Something that a client asks for and that is stored in one transaction, all or nothing. */

@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { type PullAnswer, pullAnswerSchema } from '../../src/protocol/pull.ts';
-import { expectNothingLost } from '../checker/check.ts';
-import { createDevice, type Device } from '../checker/device.ts';
-import { createHistory, type History } from '../checker/history.ts';
-import { createPuller } from '../checker/puller.ts';
-import { createDatabase } from '../setup/database.ts';
-import { type Service, startService } from '../setup/service.ts';
-import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { createDevice, type Device } from '../testkit/checker/device.ts';
+import { createHistory, type History } from '../testkit/checker/history.ts';
+import { createPuller } from '../testkit/checker/puller.ts';
+import { createDatabase } from '../testkit/database.ts';
+import { type Service, startService } from '../testkit/service.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
 
 // Each of these is for one test, and is gone when that has ended.
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { constants, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { put } from '../model/events.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { listen, openConnection, type RawConnection } from '../setup/raw-connection.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { listen, openConnection, type RawConnection } from '../testkit/raw-connection.ts';
 
 /** Of all bodies eight times as much may be held, of one tenant's four times. */
 const maxBodyBytes = 10_000;

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { startApp, type TestApp, type TestRequest } from '../setup/app.ts';
-import { createHold } from '../setup/hold.ts';
-import { listen, openConnection } from '../setup/raw-connection.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { startApp, type TestApp, type TestRequest } from '../testkit/app.ts';
+import { createHold } from '../testkit/hold.ts';
+import { listen, openConnection } from '../testkit/raw-connection.ts';
 
 const pullUrl = '/api/sync/changes';
 /** Every read that a client can ask for. */

@@ -7,8 +7,8 @@ import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { put } from '../../src/domain/kinds/policies.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { type Database, openDatabase } from '../../src/postgres/database.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { withClient } from '../setup/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { withClient } from '../testkit/template.ts';
 
 const hooks = { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} };
 

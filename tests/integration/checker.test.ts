@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { check, expectNothingLost } from '../checker/check.ts';
-import { createDevice, type Device } from '../checker/device.ts';
-import { createHistory, type History } from '../checker/history.ts';
-import { type Send, sendInProcess } from '../checker/send.ts';
-import { patch, put, remove } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { check, expectNothingLost } from '../testkit/checker/check.ts';
+import { createDevice, type Device } from '../testkit/checker/device.ts';
+import { createHistory, type History } from '../testkit/checker/history.ts';
+import { type Send, sendInProcess } from '../testkit/checker/send.ts';
+import { patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 let service: TestApp;
 let tenant: Tenant;

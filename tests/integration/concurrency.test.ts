@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { expectNothingLost } from '../checker/check.ts';
-import { nextKey, patch, put, remove } from '../model/events.ts';
-import { createTenant, saidOf, type Tenant } from '../model/tenant.ts';
-import type { TestApp } from '../setup/app.ts';
-import { type AppPair, startAppPair } from '../setup/app-pair.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, saidOf, type Tenant } from '../testkit/oracle/tenant.ts';
+import type { TestApp } from '../testkit/app.ts';
+import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
 
 let pair: AppPair;
 let one: TestApp;

@@ -5,10 +5,10 @@ import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import type { Fields } from '../../src/domain/kinds/intent.ts';
 import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { decide, put } from '../../src/domain/kinds/policies.ts';
-import { auditOf } from '../model/audit.ts';
-import { nextKey, type SentEvent } from '../model/events.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { auditOf } from '../testkit/oracle/audit.ts';
+import { nextKey, type SentEvent } from '../testkit/oracle/events.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 /** Takes any id, as a schema in plain JavaScript may: the service has to look itself. */
 const looseSchema = z.strictObject({

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { auditOf } from '../model/audit.ts';
-import { storeroomKinds } from '../model/audit-kinds.ts';
-import { nextKey, patch, put } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
+import { auditOf } from '../testkit/oracle/audit.ts';
+import { storeroomKinds } from '../testkit/oracle/audit-kinds.ts';
+import { nextKey, patch, put } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
 import { allScopes } from '../../src/http/auth/issue-token.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { auditOf } from '../model/audit.ts';
-import { storeroomKinds } from '../model/audit-kinds.ts';
-import { nextKey, patch, put, remove } from '../model/events.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { auditOf } from '../testkit/oracle/audit.ts';
+import { storeroomKinds } from '../testkit/oracle/audit-kinds.ts';
+import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { noteKinds, throwingNotePut } from '../model/audit-kinds.ts';
-import { auditOf } from '../model/audit.ts';
-import { patch, put, remove } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { noteKinds, throwingNotePut } from '../testkit/oracle/audit-kinds.ts';
+import { auditOf } from '../testkit/oracle/audit.ts';
+import { patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

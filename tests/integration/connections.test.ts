@@ -3,10 +3,10 @@ import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ProblemCode } from '../../src/domain/errors.ts';
-import { put } from '../model/events.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 let service: TestApp;
 let port: number;

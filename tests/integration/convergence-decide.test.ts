@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PushAnswer } from '../../src/protocol/push.ts';
-import { expectNothingLost } from '../checker/check.ts';
-import { answersOf } from '../checker/history.ts';
-import { bankKinds, opening, transfer } from '../model/bank.ts';
-import type { SentEvent } from '../model/events.ts';
-import { runs } from '../model/histories.ts';
-import { ledgerOf, type Transfer } from '../model/ledger.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { type AppPair, startAppPair } from '../setup/app-pair.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { answersOf } from '../testkit/checker/history.ts';
+import { bankKinds, opening, transfer } from '../testkit/oracle/bank.ts';
+import type { SentEvent } from '../testkit/oracle/events.ts';
+import { runs } from '../testkit/oracle/histories.ts';
+import { ledgerOf, type Transfer } from '../testkit/oracle/ledger.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
 
 const patience = 120_000;
 const openings = new Map([

@@ -5,12 +5,12 @@ import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { put } from '../../src/domain/kinds/policies.ts';
 import type { PushAnswer } from '../../src/protocol/push.ts';
-import { expectNothingLost } from '../checker/check.ts';
-import { answersOf } from '../checker/history.ts';
-import { nextKey } from '../model/events.ts';
-import { runs } from '../model/histories.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { type AppPair, startAppPair } from '../setup/app-pair.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { answersOf } from '../testkit/checker/history.ts';
+import { nextKey } from '../testkit/oracle/events.ts';
+import { runs } from '../testkit/oracle/histories.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
 
 const patience = 120_000;
 

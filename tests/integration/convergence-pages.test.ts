@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { expectNothingLost } from '../checker/check.ts';
-import { documentKinds } from '../model/documents.ts';
-import { runs } from '../model/histories.ts';
-import { createTenant } from '../model/tenant.ts';
-import { type AppPair, startAppPair } from '../setup/app-pair.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
+import { runs } from '../testkit/oracle/histories.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
 
 let pair: AppPair;
 let services: AppPair['services'];

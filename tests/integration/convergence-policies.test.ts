@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { PushAnswer } from '../../src/protocol/push.ts';
-import { expectNothingLost } from '../checker/check.ts';
-import { deliver, type Plan, planArbitrary } from '../model/delivery.ts';
-import type { SentEvent } from '../model/events.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { deliver, type Plan, planArbitrary } from '../testkit/oracle/delivery.ts';
+import type { SentEvent } from '../testkit/oracle/events.ts';
 import {
   factKinds,
   failing,
@@ -11,11 +11,11 @@ import {
   paidEvent,
   saidEvent,
   wordArbitrary,
-} from '../model/facts.ts';
-import { type Said, tapesOf, tillsOf } from '../model/folds.ts';
-import { runs } from '../model/histories.ts';
-import { createTenant } from '../model/tenant.ts';
-import { type AppPair, startAppPair } from '../setup/app-pair.ts';
+} from '../testkit/oracle/facts.ts';
+import { type Said, tapesOf, tillsOf } from '../testkit/oracle/folds.ts';
+import { runs } from '../testkit/oracle/histories.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
 
 const patience = 120_000;
 

@@ -1,11 +1,17 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { documentKinds } from '../model/documents.ts';
-import { type Deed, deedsArbitrary, runs, toAccepted, toEvent } from '../model/histories.ts';
-import { finalState } from '../model/last-write-wins.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createCleaner } from '../setup/retention.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
+import {
+  type Deed,
+  deedsArbitrary,
+  runs,
+  toAccepted,
+  toEvent,
+} from '../testkit/oracle/histories.ts';
+import { finalState } from '../testkit/oracle/last-write-wins.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createCleaner } from '../testkit/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -6,7 +6,7 @@ import { createLogger } from '../../src/observability/logger.ts';
 import { deadline } from '../../src/http/plugins/deadline.ts';
 import { errorHandler } from '../../src/http/plugins/error-handler.ts';
 import { observability } from '../../src/http/plugins/observability.ts';
-import { refusalOf } from '../model/refusal.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
 
 const handlerMs = 100;
 let app: FastifyInstance;

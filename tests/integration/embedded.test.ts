@@ -23,11 +23,11 @@ import { PrismaClient } from '../../src/generated/client.ts';
 import { isPostmasterOf } from '../../dev/embedded-postgres/processes.ts';
 import { startEmbedded, stopOrphan } from '../../dev/embedded-postgres/embedded-postgres.ts';
 import { migrate } from '../../src/postgres/migrate/migrate.ts';
-import { removeDataDir } from '../setup/postgres.ts';
-import { withClient } from '../setup/template.ts';
+import { removeDataDir } from '../testkit/postgres.ts';
+import { withClient } from '../testkit/template.ts';
 
 const isRoot = process.getuid?.() === 0;
-const PROGRAM = fileURLToPath(new URL('../setup/embedded-process.ts', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('../testkit/embedded-process.ts', import.meta.url));
 
 let root: string;
 let dataDir: string;

@@ -1,11 +1,11 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { allScopes } from '../../src/http/auth/issue-token.ts';
-import { storeroomKinds } from '../model/audit-kinds.ts';
-import { auditOf } from '../model/audit.ts';
-import { nextKey, put } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { storeroomKinds } from '../testkit/oracle/audit-kinds.ts';
+import { auditOf } from '../testkit/oracle/audit.ts';
+import { nextKey, put } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

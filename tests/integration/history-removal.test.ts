@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPool } from '../../src/postgres/client/pool.ts';
 import { createTenantRemoval } from '../../src/postgres/tenants/tenant-removal.ts';
-import { auditOf } from '../model/audit.ts';
-import { storeroomKinds } from '../model/audit-kinds.ts';
-import { nextKey, put } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { auditOf } from '../testkit/oracle/audit.ts';
+import { storeroomKinds } from '../testkit/oracle/audit-kinds.ts';
+import { nextKey, put } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { auditOf } from '../model/audit.ts';
-import { noteKinds } from '../model/audit-kinds.ts';
-import { patch, put, remove } from '../model/events.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { auditOf } from '../testkit/oracle/audit.ts';
+import { noteKinds } from '../testkit/oracle/audit-kinds.ts';
+import { patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
 
 let database: TestDatabase;
 let proxy: TcpProxy;

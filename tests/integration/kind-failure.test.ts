@@ -5,7 +5,7 @@ import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { put } from '../../src/domain/kinds/policies.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 const brittlePut = defineKind({
   name: 'brittle.put',

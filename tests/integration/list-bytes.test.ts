@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { type Audit, auditOf } from '../model/audit.ts';
-import { documentKinds } from '../model/documents.ts';
-import { nextKey } from '../model/events.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { type Audit, auditOf } from '../testkit/oracle/audit.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
+import { nextKey } from '../testkit/oracle/events.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 const maxAnswerBytes = 40_000;
 let service: TestApp;

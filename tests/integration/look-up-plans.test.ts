@@ -4,20 +4,20 @@ import {
   type TransactionScope,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
-import { put, remove } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { auditOf } from '../model/audit.ts';
-import { noteKinds } from '../model/audit-kinds.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { fillTenant } from '../setup/fill-tenant.ts';
-import { createCleaner, letDaysPass } from '../setup/retention.ts';
+import { put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { auditOf } from '../testkit/oracle/audit.ts';
+import { noteKinds } from '../testkit/oracle/audit-kinds.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { fillTenant } from '../testkit/fill-tenant.ts';
+import { createCleaner, letDaysPass } from '../testkit/retention.ts';
 import {
   nodesOf,
   type PlanNode,
   sentStatements,
   type Statement,
-} from '../setup/sent-statements.ts';
-import { withClient } from '../setup/template.ts';
+} from '../testkit/sent-statements.ts';
+import { withClient } from '../testkit/template.ts';
 
 /** Rows of the tenant in each table, which no statement may read as a whole. */
 const rowsOfTenant = 3_000;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { micros } from '../../src/postgres/client/micros.sql.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { withClient } from '../setup/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { withClient } from '../testkit/template.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
 const earliest = Date.UTC(1900, 0, 1) * 1000;

@@ -9,8 +9,8 @@ import {
   migrationNames,
   pendingMigrations,
 } from '../../src/postgres/migrate/migrate.ts';
-import { createDatabase, createEmptyDatabase, type TestDatabase } from '../setup/database.ts';
-import { withClient } from '../setup/template.ts';
+import { createDatabase, createEmptyDatabase, type TestDatabase } from '../testkit/database.ts';
+import { withClient } from '../testkit/template.ts';
 
 const INIT = '20261121120000_init';
 const NEXT = '29990101000000_next';

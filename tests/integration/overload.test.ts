@@ -1,11 +1,11 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { put } from '../model/events.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createHold } from '../setup/hold.ts';
-import { listen, openConnection } from '../setup/raw-connection.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createHold } from '../testkit/hold.ts';
+import { listen, openConnection } from '../testkit/raw-connection.ts';
 
 let service: TestApp;
 afterEach(() => service.close());

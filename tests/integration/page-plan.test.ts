@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPool } from '../../src/postgres/client/pool.ts';
 import { text } from '../../src/postgres/feed/read-page.sql.ts';
 import { tenantScope, runInOneRoundTrip } from '../../src/postgres/client/transaction.sql.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 /** A tenant beside neighbours that hold far more than it does. */
 const recordsOfTenant = 5_000;

@@ -6,8 +6,8 @@ import {
   StatementSkippedError,
   type StatementSender,
 } from '../../src/postgres/client/pipeline.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
 
 let database: TestDatabase;
 let proxy: TcpProxy;

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { documentKinds } from '../model/documents.ts';
-import { nextKey, put } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
+import { nextKey, put } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 const maxAnswerBytes = 21_000;
 let service: TestApp;

@@ -7,12 +7,12 @@ import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { decide } from '../../src/domain/kinds/policies.ts';
 import type { PullAnswer } from '../../src/protocol/pull.ts';
-import { entityKeyOf } from '../checker/puller.ts';
-import { nextKey } from '../model/events.ts';
-import { runs } from '../model/histories.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createCleaner } from '../setup/retention.ts';
+import { entityKeyOf } from '../testkit/checker/puller.ts';
+import { nextKey } from '../testkit/oracle/events.ts';
+import { runs } from '../testkit/oracle/histories.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createCleaner } from '../testkit/retention.ts';
 
 const types = ['a', 'b', 'c'] as const;
 const writeSchema = z.strictObject({

@@ -5,10 +5,10 @@ import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { decide } from '../../src/domain/kinds/policies.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { nextKey, put } from '../model/events.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { nextKey, put } from '../testkit/oracle/events.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 /** Writes shelves, which no kind is named after. */
 const bookShelved = defineKind({

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { documentKinds } from '../model/documents.ts';
-import { nextKey, put, remove } from '../model/events.ts';
-import { expired, judgePull } from '../model/judge-pull.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createCleaner } from '../setup/retention.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
+import { nextKey, put, remove } from '../testkit/oracle/events.ts';
+import { expired, judgePull } from '../testkit/oracle/judge-pull.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createCleaner } from '../testkit/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {

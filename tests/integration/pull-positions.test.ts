@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put, remove } from '../model/events.ts';
-import { expired, judgePull } from '../model/judge-pull.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createCleaner, letDaysPass } from '../setup/retention.ts';
+import { put, remove } from '../testkit/oracle/events.ts';
+import { expired, judgePull } from '../testkit/oracle/judge-pull.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createCleaner, letDaysPass } from '../testkit/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { expectNothingLost } from '../checker/check.ts';
-import { documentKinds } from '../model/documents.ts';
-import { nextKey, patch, put, remove } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
+import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { expectNothingLost } from '../checker/check.ts';
-import type { Device } from '../checker/device.ts';
-import { answersOf } from '../checker/history.ts';
-import { nextKey, put, remove, type SentEvent } from '../model/events.ts';
-import { createTenant } from '../model/tenant.ts';
-import type { TestApp } from '../setup/app.ts';
-import { type AppPair, startAppPair } from '../setup/app-pair.ts';
-import { createCleaner, horizonsOf, tombstonesOf } from '../setup/retention.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import type { Device } from '../testkit/checker/device.ts';
+import { answersOf } from '../testkit/checker/history.ts';
+import { nextKey, put, remove, type SentEvent } from '../testkit/oracle/events.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import type { TestApp } from '../testkit/app.ts';
+import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
+import { createCleaner, horizonsOf, tombstonesOf } from '../testkit/retention.ts';
 
 let pair: AppPair;
 let services: readonly [TestApp, TestApp];

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { expectNothingLost } from '../checker/check.ts';
-import { nextKey, patch, put, remove } from '../model/events.ts';
-import { createTenant, saidOf, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createCleaner, horizonsOf, letDaysPass } from '../setup/retention.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, saidOf, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createCleaner, horizonsOf, letDaysPass } from '../testkit/retention.ts';
 
 const yearMs = 365 * 86_400_000;
 

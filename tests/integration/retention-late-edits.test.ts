@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { documentKinds } from '../model/documents.ts';
-import { nextKey, patch, put, remove } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
+import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../setup/retention.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../testkit/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {

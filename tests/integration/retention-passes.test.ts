@@ -2,10 +2,10 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createRetentionPass } from '../../src/retention/retention-pass.ts';
 import { createRetentionStore } from '../../src/postgres/retention/retention-store.ts';
-import { put, remove } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../setup/retention.ts';
+import { put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../testkit/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {

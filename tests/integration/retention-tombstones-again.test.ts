@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { patch, put, remove } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../setup/retention.ts';
+import { patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../testkit/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -5,12 +5,12 @@ import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { decide } from '../../src/domain/kinds/policies.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { documentKinds } from '../model/documents.ts';
-import { nextKey, patch, put, remove } from '../model/events.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { expired, judgePull } from '../model/judge-pull.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../setup/retention.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
+import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { expired, judgePull } from '../testkit/oracle/judge-pull.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../testkit/retention.ts';
 
 const docRef = (entityId: string) => ({ entityType: 'doc', entityId });
 /** One event that writes a record and deletes others, which all get its version. */

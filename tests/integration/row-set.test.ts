@@ -10,8 +10,8 @@ import {
   timestamptz,
 } from '../../src/postgres/client/binary-array.ts';
 import { column, defineRowSet } from '../../src/postgres/client/row-set.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { withClient } from '../setup/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { withClient } from '../testkit/template.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, inject, test } from 'vitest';
 import { MIGRATIONS } from '../../src/postgres/migrate/migrate.ts';
-import { diffSchema } from '../setup/schema-diff.ts';
+import { diffSchema } from '../testkit/schema-diff.ts';
 
 const schema = await readFile(new URL('../../prisma/schema.prisma', import.meta.url), 'utf8');
 

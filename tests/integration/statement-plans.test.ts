@@ -18,22 +18,22 @@ import {
   type TransactionScope,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { createTenantRemoval } from '../../src/postgres/tenants/tenant-removal.ts';
-import { auditOf } from '../model/audit.ts';
-import { noteKinds } from '../model/audit-kinds.ts';
-import { nextKey, put, remove } from '../model/events.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { fillTenant } from '../setup/fill-tenant.ts';
-import { createCleaner } from '../setup/retention.ts';
+import { auditOf } from '../testkit/oracle/audit.ts';
+import { noteKinds } from '../testkit/oracle/audit-kinds.ts';
+import { nextKey, put, remove } from '../testkit/oracle/events.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { fillTenant } from '../testkit/fill-tenant.ts';
+import { createCleaner } from '../testkit/retention.ts';
 import {
   nodesOf,
   type PlanNode,
   sentStatements,
   type Statement,
-} from '../setup/sent-statements.ts';
-import { withClient } from '../setup/template.ts';
-import { textsOf } from '../setup/module-texts.ts';
+} from '../testkit/sent-statements.ts';
+import { withClient } from '../testkit/template.ts';
+import { textsOf } from '../testkit/module-texts.ts';
 
 const tables = [...tenantTables, 'tenants'];
 /** Of each of two tenants, in each table: what no statement may read as a whole. */

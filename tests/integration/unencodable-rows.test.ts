@@ -4,8 +4,8 @@ import { createPool } from '../../src/postgres/client/pool.ts';
 import { createIngestStore } from '../../src/postgres/ingest/postgres-ingest-store.ts';
 import type { StoredEvent } from '../../src/domain/stored-event.ts';
 import type { RecordState } from '../../src/domain/record.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { withClient } from '../setup/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { withClient } from '../testkit/template.ts';
 
 let database: TestDatabase;
 let pool: pg.Pool;

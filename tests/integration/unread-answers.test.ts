@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { listen, openConnection } from '../setup/raw-connection.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { listen, openConnection } from '../testkit/raw-connection.ts';
 
 let service: TestApp;
 let port: number;

@@ -1,9 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 import { forge, hmac, inAnHour } from './forgeries.ts';
 
 /** What anybody may call. A route that is not here needs a token with a scope. */

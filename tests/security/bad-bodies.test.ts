@@ -1,8 +1,8 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { exchange } from '../setup/raw-http.ts';
-import { startWire, type Wire } from '../setup/wire.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { exchange } from '../testkit/raw-http.ts';
+import { startWire, type Wire } from '../testkit/wire.ts';
 import { good, pushOf, refusedEverywhere } from './refused.ts';
 
 const maxBytes = 4096;

@@ -1,9 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startWire, type Wire } from '../setup/wire.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startWire, type Wire } from '../testkit/wire.ts';
 
 let wire: Wire;
 let other: Wire;

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startWire, type Wire } from '../setup/wire.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startWire, type Wire } from '../testkit/wire.ts';
 import { bodyPaths, good, pushOf, refused, refusedEverywhere } from './refused.ts';
 
 const maxEvents = 5;

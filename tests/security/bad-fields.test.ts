@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { documentKinds } from '../model/documents.ts';
-import { put } from '../model/events.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startWire, type Wire } from '../setup/wire.ts';
+import { documentKinds } from '../testkit/oracle/documents.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startWire, type Wire } from '../testkit/wire.ts';
 import { pushOf } from './refused.ts';
 import { failureOf, final, note, ofKind, pushTexts, statusOf, untilMended } from './sent-events.ts';
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startWire, type Wire, type WireRequest } from '../setup/wire.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startWire, type Wire, type WireRequest } from '../testkit/wire.ts';
 import { pushOf, refused } from './refused.ts';
 
 let wire: Wire;

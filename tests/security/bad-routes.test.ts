@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { refusalOf } from '../model/refusal.ts';
-import { startWire, type Wire, type WireRequest } from '../setup/wire.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { startWire, type Wire, type WireRequest } from '../testkit/wire.ts';
 import { pushOf } from './refused.ts';
 
 let wire: Wire;

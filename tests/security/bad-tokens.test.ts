@@ -1,9 +1,9 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { expectDocumented } from '../setup/documented.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { expectDocumented } from '../testkit/documented.ts';
 import {
   anHourAgo,
   badContents,

@@ -5,10 +5,10 @@ import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { watchMemory } from '../../bench/systems/memory.ts';
 import { pullAnswerSchema } from '../../src/protocol/pull.ts';
-import { put } from '../model/events.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { exchange } from '../setup/raw-http.ts';
-import { type Service, startService } from '../setup/service.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { exchange } from '../testkit/raw-http.ts';
+import { type Service, startService } from '../testkit/service.ts';
 
 /** What the service may grow by while it refuses gigabytes: eight bodies, their buffers, garbage. */
 const maxGrowthMb = 250;

@@ -4,9 +4,9 @@ import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../src/domain/kinds/payload-versions.ts';
 import { append, put as putPolicy } from '../../src/domain/kinds/policies.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { put } from '../model/events.ts';
-import { startApp, type TestApp, type TestRequest } from '../setup/app.ts';
-import { listen, openConnection } from '../setup/raw-connection.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { startApp, type TestApp, type TestRequest } from '../testkit/app.ts';
+import { listen, openConnection } from '../testkit/raw-connection.ts';
 
 /** What no line may hold, in whatever place a client writes it. */
 const marked = 'MARKED';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { refusalOf } from '../model/refusal.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 const listed = 'https://app.example';
 const push = '/api/sync/events';

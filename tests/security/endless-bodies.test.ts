@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startApp, type TestApp } from '../setup/app.ts';
-import { listen, openConnection, type RawConnection } from '../setup/raw-connection.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
+import { listen, openConnection, type RawConnection } from '../testkit/raw-connection.ts';
 
 const maxBytes = 4096;
 

@@ -1,8 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { exchange } from '../setup/raw-http.ts';
-import { startWire, type Wire } from '../setup/wire.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { exchange } from '../testkit/raw-http.ts';
+import { startWire, type Wire } from '../testkit/wire.ts';
 
 /*
  * Bytes on a socket that are no HTTP, or two readings of it. Each test sends, behind or within what

@@ -3,13 +3,13 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pushAnswerSchema } from '../../src/protocol/push.ts';
 import { salesPushAnswerSchema } from '../../src/systems/sales/wire.ts';
-import { expectNothingLost } from '../checker/check.ts';
-import { createDevice } from '../checker/device.ts';
-import { createHistory } from '../checker/history.ts';
-import { put } from '../model/events.ts';
-import { leaks } from '../model/refusal.ts';
-import { createTenant, type Tenant } from '../model/tenant.ts';
-import { startWire, type Wire } from '../setup/wire.ts';
+import { expectNothingLost } from '../testkit/checker/check.ts';
+import { createDevice } from '../testkit/checker/device.ts';
+import { createHistory } from '../testkit/checker/history.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { leaks } from '../testkit/oracle/refusal.ts';
+import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { startWire, type Wire } from '../testkit/wire.ts';
 import { type FuzzedRequest, requests, validPushes } from './fuzzed-requests.ts';
 
 /*

@@ -1,6 +1,6 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { openapi, type Operation, type Schema } from '../setup/documented.ts';
+import { openapi, type Operation, type Schema } from '../testkit/documented.ts';
 import { corrupted, hostileTexts, mutated } from './mutations.ts';
 import { arbitraryOf, names } from './schema-arbitraries.ts';
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { TestApp } from '../setup/app.ts';
+import type { TestApp } from '../testkit/app.ts';
 import { forge, goodClaims, type Signer } from './forgeries.ts';
 import { createKey, type Issuer, pullWith, startIssuer, startTrusting } from './issuer.ts';
 

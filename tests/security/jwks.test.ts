@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { TestApp } from '../setup/app.ts';
+import type { TestApp } from '../testkit/app.ts';
 import {
   createKey,
   type Issuer,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 import { forge, goodClaims, hmac } from './forgeries.ts';
 import { pullWith } from './issuer.ts';
 

@@ -2,9 +2,9 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { createDatabase } from '../setup/database.ts';
-import { startService } from '../setup/service.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { createDatabase } from '../testkit/database.ts';
+import { startService } from '../testkit/service.ts';
 
 /** Node's permission model: it may read files and use the network; newer ones ask for the latter. */
 const permissions = ['--permission', '--allow-fs-read=*', '--allow-net'].filter(

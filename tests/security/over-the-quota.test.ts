@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../model/events.ts';
-import { refusalOf } from '../model/refusal.ts';
-import { startWire, type Wire, type WireRequest } from '../setup/wire.ts';
+import { put } from '../testkit/oracle/events.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { startWire, type Wire, type WireRequest } from '../testkit/wire.ts';
 import { pushOf } from './refused.ts';
 
 const allowed = 3;

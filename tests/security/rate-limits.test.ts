@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { refusalOf } from '../model/refusal.ts';
-import { startApp, type Sender, type TestApp } from '../setup/app.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import { startApp, type Sender, type TestApp } from '../testkit/app.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
 
 const pull = '/api/sync/changes';
 let database: TestDatabase;

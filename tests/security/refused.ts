@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import type { Problem } from '../../src/protocol/problem.ts';
-import { refusalOf } from '../model/refusal.ts';
-import type { TestAnswer } from '../setup/app.ts';
-import type { Wire, WireRequest } from '../setup/wire.ts';
+import { refusalOf } from '../testkit/oracle/refusal.ts';
+import type { TestAnswer } from '../testkit/app.ts';
+import type { Wire, WireRequest } from '../testkit/wire.ts';
 
 /** What a refusal says that a client acts on: all of it but its words. */
 export type Refusal = Omit<Problem, 'type' | 'title' | 'detail' | 'retryable'>;

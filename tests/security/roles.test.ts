@@ -3,13 +3,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { migrate } from '../../src/postgres/migrate/migrate.ts';
 import { createRetentionPass } from '../../src/retention/retention-pass.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
-import { put, remove } from '../model/events.ts';
-import { createTenant } from '../model/tenant.ts';
-import { startApp } from '../setup/app.ts';
-import { createLogin, type TestLogin } from '../setup/logins.ts';
-import { startTemporary, type TestServer } from '../setup/postgres.ts';
-import { letDaysPass } from '../setup/retention.ts';
-import { withClient, withDatabase } from '../setup/template.ts';
+import { put, remove } from '../testkit/oracle/events.ts';
+import { createTenant } from '../testkit/oracle/tenant.ts';
+import { startApp } from '../testkit/app.ts';
+import { createLogin, type TestLogin } from '../testkit/logins.ts';
+import { startTemporary, type TestServer } from '../testkit/postgres.ts';
+import { letDaysPass } from '../testkit/retention.ts';
+import { withClient, withDatabase } from '../testkit/template.ts';
 
 const roles = ['landfall_service', 'landfall_operator'];
 const hooks = { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} };

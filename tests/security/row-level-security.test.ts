@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { withClient } from '../setup/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { withClient } from '../testkit/template.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { openapi, type Schema } from '../setup/documented.ts';
+import { openapi, type Schema } from '../testkit/documented.ts';
 import { hostileTexts } from './mutations.ts';
 
 /** Any value that a schema of openapi.yaml describes, by the schema alone. */

@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
-import { type Service, startService } from '../setup/service.ts';
-import { startTcpProxy, type TcpProxy } from '../setup/tcp-proxy.ts';
-import { withClient } from '../setup/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { type Service, startService } from '../testkit/service.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
+import { withClient } from '../testkit/template.ts';
 import { forge, hmac, inAnHour } from './forgeries.ts';
 
 /** A text that stands nowhere by chance. */

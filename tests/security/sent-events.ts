@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import { type PushAnswer, pushAnswerSchema } from '../../src/protocol/push.ts';
-import { createTenant, expectShape, type Tenant } from '../model/tenant.ts';
-import type { Wire } from '../setup/wire.ts';
+import { createTenant, expectShape, type Tenant } from '../testkit/oracle/tenant.ts';
+import type { Wire } from '../testkit/wire.ts';
 import { pushOf } from './refused.ts';
 
 /** Pushes events as JSON text, so that they may hold what JSON.stringify would not write. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { put, remove } from '../model/events.ts';
-import { npmRun } from '../setup/command.ts';
-import { createEmptyDatabase, type TestDatabase } from '../setup/database.ts';
-import { createLogin, type TestLogin } from '../setup/logins.ts';
-import { type Service, startService } from '../setup/service.ts';
-import { withClient } from '../setup/template.ts';
+import { put, remove } from '../testkit/oracle/events.ts';
+import { npmRun } from '../testkit/command.ts';
+import { createEmptyDatabase, type TestDatabase } from '../testkit/database.ts';
+import { createLogin, type TestLogin } from '../testkit/logins.ts';
+import { type Service, startService } from '../testkit/service.ts';
+import { withClient } from '../testkit/template.ts';
 
 let database: TestDatabase;
 /** A member of landfall_service, and nothing else. */

@@ -8,7 +8,7 @@ import {
   type TransactionScope,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
-import { startApp, type TestApp } from '../setup/app.ts';
+import { startApp, type TestApp } from '../testkit/app.ts';
 
 const tables = [...tenantTables, 'tenants'] as const;
 

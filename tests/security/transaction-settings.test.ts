@@ -9,7 +9,7 @@ import {
   runInTransaction,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { createPrisma, readInTenantScope } from '../../src/postgres/audit/prisma.ts';
-import { createDatabase, type TestDatabase } from '../setup/database.ts';
+import { createDatabase, type TestDatabase } from '../testkit/database.ts';
 
 const settings = [
   'role',

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { put, remove } from '../model/events.ts';
-import { type Sender, startApp, type TestApp, type TestRequest } from '../setup/app.ts';
+import { put, remove } from '../testkit/oracle/events.ts';
+import { type Sender, startApp, type TestApp, type TestRequest } from '../testkit/app.ts';
 
 /** A token with `sync:push` alone takes part in writing, and is told nothing of what is stored. */
 

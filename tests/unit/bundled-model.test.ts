@@ -3,7 +3,7 @@ import type { KnownRecord } from '../../soak/edits/author.ts';
 import { createAuthor } from '../../soak/edits/create-author.ts';
 import { createDeeds } from '../../soak/edits/deeds.ts';
 import { createRandom } from '../../soak/random.ts';
-import { entityKeyOf, type Logged, replay } from '../model/bundled/replay.ts';
+import { entityKeyOf, type Logged, replay } from '../testkit/oracle/bundled/replay.ts';
 import { MemoryTenant, type Sent } from './kinds/support/memory-tenant.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));

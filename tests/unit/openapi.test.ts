@@ -11,7 +11,7 @@ import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { buildDocument } from '../../src/http/openapi/document.ts';
 import { type Examples, readExamples } from '../../src/http/openapi/examples.ts';
 import { renderFiles } from '../../src/http/openapi/render.ts';
-import { openapi, schemaErrors } from '../setup/documented.ts';
+import { openapi, schemaErrors } from '../testkit/documented.ts';
 
 const projectFile = (path: string) =>
   readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');

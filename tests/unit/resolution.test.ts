@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { fingerprintOf, toResolutionEvent } from '../../src/audit/resolution-event.ts';
-import { noteKinds, pagePut } from '../model/audit-kinds.ts';
+import { noteKinds, pagePut } from '../testkit/oracle/audit-kinds.ts';
 
 const kinds = createRegistry([...noteKinds, pagePut]);
 const note = { noteId: 'n1', title: 'A', body: '' };

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { textsOf } from '../setup/module-texts.ts';
+import { textsOf } from '../testkit/module-texts.ts';
 
 const src = new URL('../../src/', import.meta.url);
 

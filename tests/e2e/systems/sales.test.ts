@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { HistoryEntry } from '../../../src/protocol/history.ts';
-import { runs } from '../../model/histories.ts';
+import { runs } from '../../testkit/oracle/histories.ts';
 import { drain } from '../../outbox/drain.ts';
 import type { Outbox } from '../../outbox/outbox.ts';
 import { UnavailableError } from '../../outbox/request.ts';

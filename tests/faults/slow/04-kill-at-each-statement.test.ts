@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Kept } from '../../setup/tcp-proxy.ts';
+import type { Kept } from '../../testkit/tcp-proxy.ts';
 import {
   entranceOf,
   isCommitOfPush,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { put } from '../../model/events.ts';
+import { put } from '../../testkit/oracle/events.ts';
 import { expectWholePool, pooled } from '../backends.ts';
 import { isCommitOfPush } from '../scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant } from '../stage.ts';

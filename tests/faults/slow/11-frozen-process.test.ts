@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { expect, onTestFinished, test } from 'vitest';
-import { patch, put } from '../../model/events.ts';
+import { patch, put } from '../../testkit/oracle/events.ts';
 import { isCommitOfPush } from '../scenarios.ts';
 import { newDatabase, newProxy, newService, newTenant } from '../stage.ts';
 

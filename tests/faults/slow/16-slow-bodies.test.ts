@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { readStored } from '../../checker/stored.ts';
-import { put } from '../../model/events.ts';
-import type { Service } from '../../setup/service.ts';
+import { readStored } from '../../testkit/checker/stored.ts';
+import { put } from '../../testkit/oracle/events.ts';
+import type { Service } from '../../testkit/service.ts';
 import {
   chunked,
   lengthOf,

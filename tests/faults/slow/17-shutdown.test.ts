@@ -4,9 +4,9 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../../setup/database.ts';
-import { removeDataDir } from '../../setup/postgres.ts';
-import { type Service, startService } from '../../setup/service.ts';
+import { createDatabase, type TestDatabase } from '../../testkit/database.ts';
+import { removeDataDir } from '../../testkit/postgres.ts';
+import { type Service, startService } from '../../testkit/service.ts';
 
 let database: TestDatabase;
 let dataDir: string;

@@ -3,8 +3,8 @@ import { randomInt } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { npmRun } from '../../setup/command.ts';
-import { treeOf } from '../../setup/process-tree.ts';
+import { npmRun } from '../../testkit/command.ts';
+import { treeOf } from '../../testkit/process-tree.ts';
 
 const { SEED: seed = `${randomInt(2 ** 31)}`, MINUTES: minutes = '1' } = process.env;
 /** Beside the faults: starting, draining and checking; a bound for what hangs. */

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
 import { salesPushAnswerSchema } from '../../../src/systems/sales/wire.ts';
-import { runs } from '../../model/histories.ts';
-import { refusalOf } from '../../model/refusal.ts';
-import { createTenant, expectShape } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { runs } from '../../testkit/oracle/histories.ts';
+import { refusalOf } from '../../testkit/oracle/refusal.ts';
+import { createTenant, expectShape } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 import { almostEvents } from '../../unit/support/dialect-events.ts';
 import { fc } from '../../unit/support/property.ts';
 

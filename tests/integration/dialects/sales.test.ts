@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { salesPushAnswerSchema } from '../../../src/systems/sales/wire.ts';
-import { createTenant, expectShape, type Tenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { createTenant, expectShape, type Tenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -3,9 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { append } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../model/events.ts';
-import { createTenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 const lineSchema = z.strictObject({ id: z.string(), text: z.string() });
 

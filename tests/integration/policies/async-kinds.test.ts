@@ -5,11 +5,11 @@ import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { append, decide, type Policy, patch, put } from '../../../src/domain/kinds/policies.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { rehearse } from '../../../src/testing/rehearse.ts';
-import { auditOf } from '../../model/audit.ts';
-import { nextKey, put as putNote, type SentEvent } from '../../model/events.ts';
-import { createTenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
-import { listenForUnhandled } from '../../setup/unhandled.ts';
+import { auditOf } from '../../testkit/oracle/audit.ts';
+import { nextKey, put as putNote, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
+import { listenForUnhandled } from '../../testkit/unhandled.ts';
 
 const thingSchema = z.strictObject({ id: z.string(), size: z.number().default(1) });
 type Thing = z.infer<typeof thingSchema>;

@@ -6,8 +6,8 @@ import {
   reject,
   removeRecord,
 } from '../../../src/domain/kinds/decisions.ts';
-import { createTenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { createTenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 import { orderedKind, other, play, type Script, scriptKind } from './scripts.ts';
 
 const self = { entityType: 'script', entityId: 's1' };

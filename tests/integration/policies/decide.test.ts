@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bankKinds, opening, transfer } from '../../model/bank.ts';
-import { createTenant, type Tenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { bankKinds, opening, transfer } from '../../testkit/oracle/bank.ts';
+import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

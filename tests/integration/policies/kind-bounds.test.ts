@@ -7,10 +7,10 @@ import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { append, decide, patch, put } from '../../../src/domain/kinds/policies.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { rehearse } from '../../../src/testing/rehearse.ts';
-import { nextKey, put as putNote, type SentEvent } from '../../model/events.ts';
-import { createTenant, type Tenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
-import { listenForUnhandled } from '../../setup/unhandled.ts';
+import { nextKey, put as putNote, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
+import { listenForUnhandled } from '../../testkit/unhandled.ts';
 
 const reader = defineKind({
   name: 'reader.read',

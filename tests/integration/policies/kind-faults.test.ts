@@ -9,9 +9,9 @@ import {
 import type { Records, Write } from '../../../src/domain/kinds/intent.ts';
 import type { EntityRef } from '../../../src/domain/record.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { put } from '../../model/events.ts';
-import { createTenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { put } from '../../testkit/oracle/events.ts';
+import { createTenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 import { other, play, readingKind, type Script, scriptKind, writingKinds } from './scripts.ts';
 
 const unnamed = { entityType: 'script', entityId: 'unnamed' };

@@ -4,9 +4,9 @@ import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import type { Fields, RecordView } from '../../../src/domain/kinds/intent.ts';
 import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { patch, put } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../model/events.ts';
-import { createTenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 /** As plain JavaScript sees it: anything can be changed. */
 // oxlint-disable-next-line typescript/no-explicit-any

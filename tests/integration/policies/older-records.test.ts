@@ -5,9 +5,9 @@ import { defineKind, type Kind } from '../../../src/domain/kinds/define-kind.ts'
 import { entityType, recordData } from '../../../src/domain/kinds/entity-type.ts';
 import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { append, decide, patch, put, remove, strict } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../model/events.ts';
-import { createTenant, type Tenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 const id = z.strictObject({ id: z.string() });
 const entityId = (about: z.infer<typeof id>) => about.id;

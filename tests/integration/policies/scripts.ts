@@ -5,7 +5,7 @@ import type { Decision, EventContext, Fields, Records } from '../../../src/domai
 import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { append, decide, put } from '../../../src/domain/kinds/policies.ts';
 import type { EntityRef } from '../../../src/domain/record.ts';
-import { nextKey, type SentEvent } from '../../model/events.ts';
+import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
 
 /** What a kind's own code may do wrong, past its types too: it may be plain JavaScript. */
 export type Script = (records: Records, context: EventContext) => Decision;

@@ -11,9 +11,9 @@ import {
   put,
   strict,
 } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../model/events.ts';
-import { createTenant, type Tenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 const fareSchema = z.strictObject({
   id: z.string(),

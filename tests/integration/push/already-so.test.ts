@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { auditOf } from '../../model/audit.ts';
-import { documentKinds } from '../../model/documents.ts';
-import { nextKey, patch, put, remove, type SentEvent } from '../../model/events.ts';
-import { createTenant } from '../../model/tenant.ts';
+import { auditOf } from '../../testkit/oracle/audit.ts';
+import { documentKinds } from '../../testkit/oracle/documents.ts';
+import { nextKey, patch, put, remove, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant } from '../../testkit/oracle/tenant.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventFailures } from '../../../src/domain/errors.ts';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
-import { patch, put, remove } from '../../model/events.ts';
-import { createTenant, expectShape } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { patch, put, remove } from '../../testkit/oracle/events.ts';
+import { createTenant, expectShape } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { patch, put } from '../../model/events.ts';
-import { createTenant, saidOf } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { patch, put } from '../../testkit/oracle/events.ts';
+import { createTenant, saidOf } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -4,10 +4,10 @@ import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { put as putPolicy, strict } from '../../../src/domain/kinds/policies.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { auditOf } from '../../model/audit.ts';
-import { nextKey, patch, put, remove } from '../../model/events.ts';
-import { createTenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { auditOf } from '../../testkit/oracle/audit.ts';
+import { nextKey, patch, put, remove } from '../../testkit/oracle/events.ts';
+import { createTenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 const billSchema = z.strictObject({ id: z.string(), cents: z.int(), seen: z.int().default(0) });
 const bill = {

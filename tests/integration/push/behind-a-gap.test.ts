@@ -4,9 +4,9 @@ import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import type { Fields } from '../../../src/domain/kinds/intent.ts';
 import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { append } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../model/events.ts';
-import { createTenant, type Tenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 const tabSchema = z.strictObject({ id: z.string(), item: z.string() });
 const itemsSchema = z.array(z.string());

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { documentKinds } from '../../model/documents.ts';
-import { another, patch, put, remove } from '../../model/events.ts';
-import { createTenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { documentKinds } from '../../testkit/oracle/documents.ts';
+import { another, patch, put, remove } from '../../testkit/oracle/events.ts';
+import { createTenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -4,10 +4,10 @@ import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { put as putPolicy } from '../../../src/domain/kinds/policies.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { another, patch, put, remove, type SentEvent } from '../../model/events.ts';
-import { createTenant, expectShape, saidOf } from '../../model/tenant.ts';
+import { another, patch, put, remove, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant, expectShape, saidOf } from '../../testkit/oracle/tenant.ts';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 const cardSchema = z.strictObject({ id: z.string(), text: z.string() });
 const upcastable = payload(cardSchema).next(

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { patch as patchPolicy, put as putPolicy } from '../../../src/domain/kinds/policies.ts';
-import { documentKinds, e1, type Fields } from '../../model/documents.ts';
-import { nextKey, type SentEvent } from '../../model/events.ts';
-import { createTenant, type Tenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { documentKinds, e1, type Fields } from '../../testkit/oracle/documents.ts';
+import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 const cardSchema = z.strictObject({ id: z.string(), fields: z.record(z.string(), z.number()) });
 const card = {

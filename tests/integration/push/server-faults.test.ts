@@ -4,9 +4,9 @@ import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import { payload } from '../../../src/domain/kinds/payload-versions.ts';
 import { append, put } from '../../../src/domain/kinds/policies.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { nextKey, put as putNote, type SentEvent } from '../../model/events.ts';
-import { createTenant, saidOf, type Tenant } from '../../model/tenant.ts';
-import { startApp, type TestApp } from '../../setup/app.ts';
+import { nextKey, put as putNote, type SentEvent } from '../../testkit/oracle/events.ts';
+import { createTenant, saidOf, type Tenant } from '../../testkit/oracle/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app.ts';
 
 /** What fails, until the kind is mended. */
 let isMended = false;

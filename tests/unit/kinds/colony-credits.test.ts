@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { catalogue, type Category } from '../../../src/systems/colony/catalogue.ts';
-import { runs } from '../../model/histories.ts';
+import { runs } from '../../testkit/oracle/histories.ts';
 import { fc } from '../support/property.ts';
 import { codesOf, MemoryTenant, type Sent } from './support/memory-tenant.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { saleRecorded } from '../../../src/systems/sales/sale.ts';
 import { foldTicket, type TicketFact } from '../../../src/systems/sales/ticket-state.ts';
-import { runs } from '../../model/histories.ts';
+import { runs } from '../../testkit/oracle/histories.ts';
 import { fc } from '../support/property.ts';
 import { codesOf, faultOf, MemoryTenant, type Sent } from './support/memory-tenant.ts';
 

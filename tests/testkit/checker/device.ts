@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PushAnswer } from '../../src/protocol/push.ts';
-import type { SentEvent } from '../model/events.ts';
+import type { PushAnswer } from '../../../src/protocol/push.ts';
+import type { SentEvent } from '../oracle/events.ts';
 import type { History, Outcome, PushRequest } from './history.ts';
 import { createPuller, type Puller, type Table } from './puller.ts';
 import { type Address, type Send, sendByHttp } from './send.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { type Problem, problemSchema } from '../../src/protocol/problem.ts';
-import type { TestAnswer } from '../setup/app.ts';
+import { type Problem, problemSchema } from '../../../src/protocol/problem.ts';
+import type { TestAnswer } from '../app.ts';
 import { expectShape } from './tenant.ts';
 
 /** What no text of an answer may hold: stacks, SQL, file names, the names of what it is made of. */

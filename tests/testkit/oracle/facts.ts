@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { z } from 'zod';
-import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { append } from '../../src/domain/kinds/policies.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { append } from '../../../src/domain/kinds/policies.ts';
 import type { SentEvent } from './events.ts';
 import type { Paid, Said } from './folds.ts';
 

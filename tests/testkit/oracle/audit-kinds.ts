@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { accept, patchRecord, putRecord, reject } from '../../src/domain/kinds/decisions.ts';
-import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { notePatch, notePut, noteRemove } from '../../src/systems/notes/note.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { create, decide, put } from '../../src/domain/kinds/policies.ts';
+import { accept, patchRecord, putRecord, reject } from '../../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { notePatch, notePut, noteRemove } from '../../../src/systems/notes/note.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { create, decide, put } from '../../../src/domain/kinds/policies.ts';
 
 export const noteKinds = [notePut, notePatch, noteRemove];
 

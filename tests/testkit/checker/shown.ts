@@ -1,4 +1,4 @@
-import { textOf } from '../model/bundled/write.ts';
+import { textOf } from '../oracle/bundled/write.ts';
 import { entityKeyOf } from './puller.ts';
 
 /** What can be compared of a record, wherever it stands. */

@@ -1,5 +1,5 @@
-import type { EventResult } from '../../src/protocol/push.ts';
-import type { SentEvent } from '../model/events.ts';
+import type { EventResult } from '../../../src/protocol/push.ts';
+import type { SentEvent } from '../oracle/events.ts';
 import type { Device } from './device.ts';
 import type { History, PushRequest } from './history.ts';
 import type { Stored, StoredEvent } from './stored.ts';

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import type { z } from 'zod';
-import { type PullAnswer, pullAnswerSchema } from '../../src/protocol/pull.ts';
-import { type PushAnswer, pushAnswerSchema } from '../../src/protocol/push.ts';
-import type { SyncRecord } from '../../src/protocol/record.ts';
+import { type PullAnswer, pullAnswerSchema } from '../../../src/protocol/pull.ts';
+import { type PushAnswer, pushAnswerSchema } from '../../../src/protocol/push.ts';
+import type { SyncRecord } from '../../../src/protocol/record.ts';
 import { createDevice, type Device } from '../checker/device.ts';
 import { addAnswered, createHistory, type History } from '../checker/history.ts';
 import { sendInProcess } from '../checker/send.ts';
-import type { PullQuery, Sender, TestApp } from '../setup/app.ts';
+import type { PullQuery, Sender, TestApp } from '../app.ts';
 
 export interface LogEntry {
   readonly version: number;

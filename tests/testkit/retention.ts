@@ -3,7 +3,7 @@ import {
   createRetentionStore,
   type RetentionSession,
 } from '../../src/postgres/retention/retention-store.ts';
-import type { Tenant } from '../model/tenant.ts';
+import type { Tenant } from './oracle/tenant.ts';
 import type { TestApp } from './app.ts';
 
 const dayMs = 86_400_000;

@@ -1,4 +1,4 @@
-import { replay } from '../model/bundled/replay.ts';
+import { replay } from '../oracle/bundled/replay.ts';
 import { checkAnswers, checkAtomic, checkOnce, checkVersions } from './check-log.ts';
 import { checkModel, checkPullers, type Model, modelRecords } from './check-tables.ts';
 import type { Device } from './device.ts';

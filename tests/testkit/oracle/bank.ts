@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { accept, patchRecord, putRecord, reject } from '../../src/domain/kinds/decisions.ts';
-import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import type { RecordView } from '../../src/domain/kinds/intent.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { decide, put } from '../../src/domain/kinds/policies.ts';
+import { accept, patchRecord, putRecord, reject } from '../../../src/domain/kinds/decisions.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import type { RecordView } from '../../../src/domain/kinds/intent.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { decide, put } from '../../../src/domain/kinds/policies.ts';
 import { nextKey, type SentEvent } from './events.ts';
 
 const account = (entityId: string) => ({ entityType: 'account', entityId });

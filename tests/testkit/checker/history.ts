@@ -1,5 +1,5 @@
-import type { PushAnswer } from '../../src/protocol/push.ts';
-import type { SentEvent } from '../model/events.ts';
+import type { PushAnswer } from '../../../src/protocol/push.ts';
+import type { SentEvent } from '../oracle/events.ts';
 
 /**
  * What a client knows of a request: `ok`, it was decided and committed; `fail`, it was refused and

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { patch, put, remove } from '../../src/domain/kinds/policies.ts';
-import { identifierSchema } from '../../src/domain/identifier.ts';
+import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
+import { payload } from '../../../src/domain/kinds/payload-versions.ts';
+import { patch, put, remove } from '../../../src/domain/kinds/policies.ts';
+import { identifierSchema } from '../../../src/domain/identifier.ts';
 import { nextKey, type SentEvent } from './events.ts';
 
 const fieldsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.null()]));

@@ -1,6 +1,6 @@
-import { reservedKeyPrefix } from '../../src/domain/decide/decode-event.ts';
-import type { SentEvent } from '../model/events.ts';
-import { textOf } from '../model/bundled/write.ts';
+import { reservedKeyPrefix } from '../../../src/domain/decide/decode-event.ts';
+import type { SentEvent } from '../oracle/events.ts';
+import { textOf } from '../oracle/bundled/write.ts';
 import { type Evidence, promiseOf, type Story } from './evidence.ts';
 import type { Problem } from './report.ts';
 import type { StoredEvent } from './stored.ts';

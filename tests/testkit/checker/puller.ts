@@ -1,6 +1,6 @@
-import type { EntityRef } from '../../src/domain/record.ts';
-import type { PullAnswer } from '../../src/protocol/pull.ts';
-import type { SyncRecord } from '../../src/protocol/record.ts';
+import type { EntityRef } from '../../../src/domain/record.ts';
+import type { PullAnswer } from '../../../src/protocol/pull.ts';
+import type { SyncRecord } from '../../../src/protocol/record.ts';
 
 /** One text for each entity, to be read by people too. */
 export const entityKeyOf = ({ entityType, entityId }: EntityRef) => `${entityType} ${entityId}`;

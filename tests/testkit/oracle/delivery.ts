@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import type { PushAnswer } from '../../src/protocol/push.ts';
+import type { PushAnswer } from '../../../src/protocol/push.ts';
 import type { SentEvent } from './events.ts';
 
 /** How a set of events reaches the server: in which order, which of them again, in what batches. */

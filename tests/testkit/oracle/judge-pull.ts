@@ -1,4 +1,4 @@
-import type { TestApp } from '../setup/app.ts';
+import type { TestApp } from '../app.ts';
 import { refusalOf } from './refusal.ts';
 import type { Tenant } from './tenant.ts';
 

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { withClient } from '../setup/template.ts';
+import { withClient } from '../template.ts';
 
 /** A row of the log. Times are microseconds since 1970. */
 export interface StoredEvent {

@@ -1,4 +1,4 @@
-import type { Sender, TestApp } from '../setup/app.ts';
+import type { Sender, TestApp } from '../app.ts';
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST';

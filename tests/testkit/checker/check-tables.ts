@@ -1,5 +1,5 @@
-import type { Logged, ModelRecord, Replayed } from '../model/bundled/replay.ts';
-import type { SentEvent } from '../model/events.ts';
+import type { Logged, ModelRecord, Replayed } from '../oracle/bundled/replay.ts';
+import type { SentEvent } from '../oracle/events.ts';
 import type { Device } from './device.ts';
 import type { Evidence, Story } from './evidence.ts';
 import type { Problem } from './report.ts';

@@ -3,10 +3,10 @@ import {
   conflictsAnswerSchema,
   type ConflictsAnswer,
   conflictSchema,
-} from '../../src/protocol/conflict.ts';
-import { type HistoryAnswer, historyAnswerSchema } from '../../src/protocol/history.ts';
-import { type Receipt, receiptsAnswerSchema } from '../../src/protocol/receipt.ts';
-import type { TestAnswer } from '../setup/app.ts';
+} from '../../../src/protocol/conflict.ts';
+import { type HistoryAnswer, historyAnswerSchema } from '../../../src/protocol/history.ts';
+import { type Receipt, receiptsAnswerSchema } from '../../../src/protocol/receipt.ts';
+import type { TestAnswer } from '../app.ts';
 import { expectShape, type Tenant } from './tenant.ts';
 
 type Query = Readonly<Record<string, string | number>>;
