@@ -24,7 +24,7 @@ export default defineConfig({
           name: 'database',
           include: NEEDS_DATABASE.map((folder) => `tests/${folder}/**/*.test.ts`),
           exclude: [...configDefaults.exclude, SLOW],
-          globalSetup: ['tests/testkit/global-setup.ts'],
+          globalSetup: ['tests/testkit/postgres/global-setup.ts'],
         },
       },
       {
@@ -32,7 +32,7 @@ export default defineConfig({
         test: {
           name: 'slow-faults',
           include: [`${SLOW}/*.test.ts`],
-          globalSetup: ['tests/testkit/global-setup.ts'],
+          globalSetup: ['tests/testkit/postgres/global-setup.ts'],
         },
       },
     ],

@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { runCommand } from '../src/cli/command.ts';
+import { isRunning } from '../tests/testkit/processes/child-process.ts';
 import type { ScenarioResult } from './findings.ts';
 import { describeMachine } from './machine.ts';
-import { command, type Options, readOptions } from './options.ts';
+import { benchCommand, type BenchOptions, readBenchOptions } from './options.ts';
 import { printReport, type Report } from './report.ts';
-import { onStage } from './stage.ts';
+import { withBenchRun } from './bench-run.ts';
 import { openCluster } from './systems/cluster.ts';
 import { openDatabases } from './systems/databases.ts';
 import { installPeers } from './systems/peers.ts';
@@ -16,7 +17,7 @@ const folder = fileURLToPath(new URL('../.data/bench', import.meta.url));
 const stages = join(folder, `stage-${process.pid}`);
 const say = (line: string) => void process.stderr.write(`bench: ${line}\n`);
 
-async function main(options: Options): Promise<void> {
+async function main(options: BenchOptions): Promise<void> {
   await mkdir(folder, { recursive: true });
   await sweep();
   if (options.withPeers) await installPeers(say);
@@ -36,28 +37,20 @@ async function main(options: Options): Promise<void> {
 async function sweep(): Promise<void> {
   for (const name of await readdir(folder)) {
     const pid = /^stage-(\d+)$/.exec(name)?.[1];
-    if (pid !== undefined && !lives(Number(pid))) {
+    if (pid !== undefined && !isRunning(Number(pid))) {
       await rm(join(folder, name), { recursive: true, force: true });
     }
   }
 }
 
-function lives(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-async function runAll(options: Options, clusterUrl: string): Promise<Report> {
+async function runAll(options: BenchOptions, clusterUrl: string): Promise<Report> {
   const databases = await openDatabases(clusterUrl);
   const startedAt = new Date().toISOString();
   const results: ScenarioResult[] = [];
   for (const { run, name, work, unit } of options.scenarios) {
     const since = performance.now();
     try {
-      const result = await onStage({ ...options, folder: stages, databases }, run);
+      const result = await withBenchRun({ ...options, folder: stages, databases }, run);
       results.push({ name, work, ...result, unit });
       say(`${name}: ${((performance.now() - since) / 1000).toFixed(0)} s`);
     } catch (error) {
@@ -83,8 +76,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-await runCommand(command, async (values) => {
-  const options = readOptions(values, process.env);
+await runCommand(benchCommand, async (values) => {
+  const options = readBenchOptions(values, process.env);
   try {
     await main(options);
   } catch (error) {

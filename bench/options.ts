@@ -3,7 +3,7 @@ import { scenarios } from './scenarios/list.ts';
 import type { Scenario } from './scenarios/scenario.ts';
 import { type Sizes, sizes } from './sizes.ts';
 
-export interface Options {
+export interface BenchOptions {
   readonly sizes: Sizes;
   readonly scenarios: readonly Scenario[];
   readonly json: boolean;
@@ -14,7 +14,7 @@ export interface Options {
 const usage = `usage: npm run --silent bench -- [--quick] [--json] [--only NAME[,NAME]] [--without-peers] [--profile FOLDER]
 NAME: ${scenarios.map(({ name }) => name).join(', ')}`;
 
-export const command = {
+export const benchCommand = {
   usage,
   options: {
     quick: { type: 'boolean', default: false },
@@ -26,10 +26,10 @@ export const command = {
 } as const satisfies Command;
 
 /** @throws UsageError */
-export function readOptions(
-  values: Values<typeof command.options>,
+export function readBenchOptions(
+  values: Values<typeof benchCommand.options>,
   env: NodeJS.ProcessEnv,
-): Options {
+): BenchOptions {
   // The project's own smoke test.
   const smoke = env.BENCH_SIZES === 'smoke';
   return {

@@ -1,5 +1,5 @@
 import type { Sample } from './load/sample.ts';
-import type { Stage } from './stage.ts';
+import type { BenchRun } from './bench-run.ts';
 
 /** Puts one system under load for so many seconds. */
 export type Contestant = (seconds: number) => Promise<Sample>;
@@ -9,7 +9,7 @@ export type Contestant = (seconds: number) => Promise<Sample>;
  * machine does meanwhile, it does to all.
  */
 export async function alternate<Name extends string>(
-  { sizes: { rounds, warmUpSeconds, seconds }, settle }: Stage,
+  { sizes: { rounds, warmUpSeconds, seconds }, analyzeDatabases: settle }: BenchRun,
   contestants: Readonly<Record<Name, Contestant>>,
 ): Promise<Record<Name, readonly Sample[]>> {
   const names = Object.keys(contestants) as Name[];

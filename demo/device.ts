@@ -1,19 +1,21 @@
 import { join } from 'node:path';
-import { drain } from '../tests/outbox/drain.ts';
-import { noteKinds } from '../tests/outbox/notes.ts';
-import { createOutbox, type Outbox } from '../tests/outbox/outbox.ts';
-import type { Edit } from '../tests/outbox/queue.ts';
-import { startTcpProxy, type TcpProxy } from '../tests/testkit/tcp-proxy.ts';
-import type { Stage } from './stage.ts';
+import { useKinds } from '../tests/e2e/systems/local-kinds.ts';
+import { noteKinds } from '../tests/e2e/systems/notes/client.ts';
+import { type Data, type Edit, Outbox } from '../tests/outbox/outbox.ts';
+import { startTcpProxy, type TcpProxy } from '../tests/testkit/network/tcp-proxy.ts';
+import type { DemoService } from './demo-service.ts';
 
 /** A person's device: an outbox in a file, behind a network of its own. */
 export interface Device {
   readonly name: string;
   readonly outbox: Outbox;
   readonly network: TcpProxy;
-  /** Edits as if that many minutes ago. */
+  /** Queues an edit as if the user had made it that many minutes ago. */
   edit(minutesAgo: number, edit: Edit): void;
-  /** Syncs until nothing waits. @returns what the service said of the events, in words */
+  /** The notes by id, as the user sees them. */
+  notes(): ReadonlyMap<string, Data>;
+  countEvents(status: 'pending' | 'failed'): number;
+  /** Syncs until no event is pending. @returns how many events had which result, in words */
   catchUp(): Promise<string>;
   close(): Promise<void>;
 }
@@ -22,7 +24,7 @@ const minute = 60_000;
 
 /** @param fastBy minutes that the device's clock is ahead of the true time */
 export async function openDevice(
-  stage: Stage,
+  stage: DemoService,
   tenant: string,
   name: string,
   fastBy = 0,
@@ -30,12 +32,12 @@ export async function openDevice(
   const network = await startTcpProxy(`http://${stage.host}:${stage.port}`);
   const token = await stage.token(tenant, name);
   const answered = new Map<string, number>();
+  const { apply, entityOf } = useKinds(noteKinds);
   let minutesAgo = 0;
-  const outbox = createOutbox({
+  const outbox = new Outbox({
     file: join(stage.folder, `${name}.sqlite`),
     url: network.url,
     token: () => token,
-    kinds: noteKinds,
     clock: () => Date.now() + (fastBy - minutesAgo) * minute,
     fetch: countingFetch(answered),
   });
@@ -45,22 +47,24 @@ export async function openDevice(
     network,
     edit(ago, edit) {
       minutesAgo = ago;
-      outbox.enqueue(edit);
+      outbox.enqueue(...entityOf(edit), edit);
       minutesAgo = 0;
     },
+    notes: () => outbox.view('note', apply),
+    countEvents: (status) => outbox.read('queue WHERE status = ?', status).length,
     async catchUp() {
       answered.clear();
-      await drain(outbox, { clock: () => Date.now() + fastBy * minute });
+      await outbox.drain();
       return [...answered].map(([status, count]) => `${count} ${status}`).join(', ') || 'nothing';
     },
     async close() {
-      outbox.close();
+      outbox.database.close();
       await network.close();
     },
   };
 }
 
-/** Counts the events of each push by what became of them. */
+/** Counts the events of each push by their result. */
 function countingFetch(answered: Map<string, number>): typeof fetch {
   return async (input, init) => {
     const answer = await fetch(input, init);

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { runCommand } from '../src/cli/command.ts';
 import { readProcessEnvironment } from '../src/config/process-environment.ts';
-import { openStage } from './stage.ts';
+import { openDemoService } from './demo-service.ts';
 import { tellStory } from './story.ts';
 
-/** Far longer than a run takes; a demo that hangs says so. */
+/** Much longer than the demo takes. */
 const limitMs = 120_000;
 const usage = `usage: npm run demo -- [--kill]
 
@@ -16,10 +16,10 @@ async function play(withKill: boolean): Promise<void> {
   let leaving = false;
   const say = (line: string) => void (leaving || process.stdout.write(`${line}\n`));
   say('Landfall demo: two devices, one bad network.\n');
-  const opening = openStage(withKill);
+  const opening = openDemoService(withKill);
   let cleared: Promise<void> | undefined;
-  // Whatever is being started has to be there before it can be stopped.
-  const clear = () => (cleared ??= opening.then((stage) => stage.clear()));
+  // A service can be stopped only once it has started.
+  const clear = () => (cleared ??= opening.then((service) => service.close()));
   const leave = (words: string, code: number) => {
     if (leaving) return;
     say(`\n${words}`);
@@ -31,11 +31,11 @@ async function play(withKill: boolean): Promise<void> {
   process.on('SIGTERM', () => leave('Stopped.', 143));
   setTimeout(() => leave('This takes too long; something hangs.', 1), limitMs).unref();
   try {
-    const stage = await opening;
+    const service = await opening;
     const tenant = `demo-${randomBytes(4).toString('hex')}`;
-    say(`service  ${stage.about}`);
+    say(`service  ${service.description}`);
     say(`tenant   ${tenant}, new for this run`);
-    process.exitCode = (await tellStory(stage, tenant, withKill, say)) ? 0 : 1;
+    process.exitCode = (await tellStory(service, tenant, withKill, say)) ? 0 : 1;
   } finally {
     await clear();
   }

@@ -1,5 +1,5 @@
 import { type Device, openDevice } from './device.ts';
-import type { Stage } from './stage.ts';
+import type { DemoService } from './demo-service.ts';
 import { areEqual, formatTable, type Parties } from './table.ts';
 
 export type Say = (line: string) => void;
@@ -26,7 +26,7 @@ const firstNotes = [
 
 /** @param withKill the stage's own service is killed on the way. @returns whether all ended with the same notes */
 export async function tellStory(
-  stage: Stage,
+  stage: DemoService,
   tenant: string,
   withKill: boolean,
   say: Say,
@@ -37,7 +37,7 @@ export async function tellStory(
     await writeFirstNotes(laptop, phone, say);
     editOffline(laptop, phone, say);
     await comeBack(laptop, phone, say);
-    if (withKill && stage.own) await killService(stage.own, laptop, say);
+    if (withKill && stage.ownService) await killService(stage.ownService, laptop, say);
     for (const device of [laptop, phone]) await device.catchUp();
     return await compare(stage, tenant, [laptop, phone], say);
   } finally {
@@ -50,13 +50,13 @@ async function writeFirstNotes(laptop: Device, phone: Device, say: Say): Promise
   for (const note of firstNotes) laptop.edit(180, note);
   say(`   laptop   pushes: ${await laptop.catchUp()}`);
   await phone.catchUp();
-  say(`   phone    pulls:  ${phone.outbox.view('note').size} notes`);
+  say(`   phone    pulls:  ${phone.notes().size} notes`);
 }
 
 function editOffline(laptop: Device, phone: Device, say: Say): void {
   say("\n2. Both go offline and go on editing. (The phone's clock is two hours fast.)");
-  laptop.network.refuse();
-  phone.network.refuse();
+  laptop.network.refuseConnections();
+  phone.network.refuseConnections();
   const edit = (device: Device, ago: number, what: ReturnType<typeof remove>, words: string) => {
     device.edit(ago, what);
     say(`   ${device.name.padEnd(6)}   ${ago} min ago   ${words}`);
@@ -85,12 +85,12 @@ function editOffline(laptop: Device, phone: Device, say: Say): void {
 
 async function comeBack(laptop: Device, phone: Device, say: Say): Promise<void> {
   say('\n3. Back online. The phone first.');
-  phone.network.accept();
+  phone.network.acceptConnections();
   say(`   phone    pushes: ${await phone.catchUp()}`);
 
   say('\n4. The laptop follows, and its connection breaks before the answer is there.');
-  laptop.network.accept();
-  const waiting = laptop.outbox.pending().length;
+  laptop.network.acceptConnections();
+  const waiting = laptop.countEvents('pending');
   const lost = laptop.network.loseAnswerTo('POST ');
   await laptop.outbox.sync().catch((error: Error) => say(`   laptop   pushes: ${error.message}`));
   await lost;
@@ -99,7 +99,7 @@ async function comeBack(laptop: Device, phone: Device, say: Say): Promise<void> 
 }
 
 async function killService(
-  service: NonNullable<Stage['own']>,
+  service: NonNullable<DemoService['ownService']>,
   laptop: Device,
   say: Say,
 ): Promise<void> {
@@ -108,7 +108,7 @@ async function killService(
   const killed = secondPost(laptop).then(() => service.kill());
   await laptop.outbox.sync().catch((error: Error) => say(`   laptop   pushes: ${error.message}`));
   await killed;
-  const left = laptop.outbox.pending().length;
+  const left = laptop.countEvents('pending');
   say(`   service  killed (SIGKILL); ${listLength - left} notes answered, ${left} not`);
   await service.restart();
   say('   service  back on the same port and data');
@@ -116,13 +116,13 @@ async function killService(
 }
 
 async function secondPost({ network }: Device): Promise<void> {
-  await network.whenSent('POST ');
-  await network.whenSent('POST ');
+  await network.whenForwarded('POST ');
+  await network.whenForwarded('POST ');
 }
 
 /** The service's own notes are what a device pulls that was never seen before. */
 async function compare(
-  stage: Stage,
+  stage: DemoService,
   tenant: string,
   [laptop, phone]: readonly [Device, Device],
   say: Say,
@@ -131,9 +131,9 @@ async function compare(
   try {
     await fresh.catchUp();
     const parties: Parties = {
-      laptop: laptop.outbox.view('note'),
-      phone: phone.outbox.view('note'),
-      server: fresh.outbox.view('note'),
+      laptop: laptop.notes(),
+      phone: phone.notes(),
+      server: fresh.notes(),
     };
     say(
       `\n${formatTable(
@@ -141,7 +141,7 @@ async function compare(
         firstNotes.map(({ payload }) => payload.noteId),
       )}\n`,
     );
-    const failed = [laptop, phone].flatMap(({ outbox }) => outbox.failed()).length;
+    const failed = laptop.countEvents('failed') + phone.countEvents('failed');
     const equal = areEqual(parties) && failed === 0;
     say(equal ? 'All three are equal.' : `NOT equal. ${failed} edits failed.`);
     return equal;

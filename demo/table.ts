@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Data } from '../tests/outbox/view.ts';
+import type { Data } from '../tests/outbox/outbox.ts';
 
 export type Notes = ReadonlyMap<string, Data>;
 export interface Parties {

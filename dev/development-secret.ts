@@ -17,17 +17,17 @@ export function developmentSecretFile(dataDir: string): string {
 }
 
 /**
- * The secret that signs tokens where nobody set one: made once, kept in `<dataDir>/jwt-secret`,
+ * The secret that signs tokens where JWT_SECRET is not set. The first call creates it in `<dataDir>/jwt-secret`,
  * readable by its owner only.
  *
- * @throws StartFault where it cannot be kept there, others can read it, or it is too weak
+ * @throws StartError where the file cannot be used, where other users can read it, or where the secret is too weak
  */
 export function developmentSecret(dataDir: string): string {
   const path = developmentSecretFile(dataDir);
   try {
     if (!existsSync(path)) {
       mkdirSync(dataDir, { recursive: true });
-      makeSecret(path);
+      createSecret(path);
     }
     return readSecret(path);
   } catch (error) {
@@ -35,7 +35,7 @@ export function developmentSecret(dataDir: string): string {
   }
 }
 
-/** Whoever can read it, or guess it, can sign as anybody. */
+/** A person who can read or guess the secret can sign tokens of anybody. */
 function readSecret(path: string): string {
   const mode = statSync(path).mode & 0o777;
   if ((mode & 0o077) !== 0) {
@@ -50,8 +50,8 @@ function readSecret(path: string): string {
   throw new StartError(`JWT_SECRET: what ${path} holds ${fault}: ${cure}`);
 }
 
-/** Of two processes that start at once one wins, and nobody ever reads half a secret. */
-function makeSecret(path: string): void {
+/** Of two processes that start at once one creates the file. The link appears when the secret is complete. */
+function createSecret(path: string): void {
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, randomBytes(32).toString('base64url'), { mode: 0o600 });
   try {

@@ -1,64 +1,69 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runCommand } from '../src/cli/command.ts';
-import { rainFaults } from './faults.ts';
-import { judge, type Verdict } from './judge.ts';
-import { command, type Options, readOptions } from './options.ts';
-import { createRandom } from './random.ts';
+import { createRandom } from '../tests/testkit/workload/random.ts';
+import { type Deployment, openDeployment } from './deployment.ts';
+import { injectFaults } from './inject-faults.ts';
+import { readSoakOptions, soakCommand, type SoakOptions } from './options.ts';
 import { progressOf, summaryOf } from './report.ts';
-import { openStage, type Stage } from './stage.ts';
-import { settleTown, type Tenant } from './town.ts';
+import { createSoakTenants, type SoakTenant } from './tenants.ts';
+import { type VerificationResult, verifyTenants } from './verify.ts';
 
 const progressMs = 10_000;
-const say = (text: string) => void process.stdout.write(`${text}\n`);
+const print = (text: string) => void process.stdout.write(`${text}\n`);
 
-/** @returns whether all was as it has to be; also false where it was stopped before it knew */
-async function soak({ minutes, seed }: Options, stopping: AbortSignal): Promise<boolean> {
-  say(`soak: seed ${seed}, ${minutes} minutes`);
-  const stage = await openStage();
-  let keep = false;
+/** @returns whether every guarantee held; also false where the soak was stopped before it knew */
+async function soak({ minutes, seed }: SoakOptions, stopping: AbortSignal): Promise<boolean> {
+  print(`soak: seed ${seed}, ${minutes} minutes`);
+  const deployment = await openDeployment();
+  let keepFolder = false;
   try {
     const ending = AbortSignal.any([stopping, AbortSignal.timeout(minutes * 60_000)]);
-    const tenants = settleTown(stage, seed);
+    const tenants = createSoakTenants(deployment, seed);
     const faults = new Map<string, number>();
-    const telling = tellProgress(ending, () => progressOf(tenants, faults));
+    const progress = printProgress(ending, () => progressOf(tenants, faults));
     await Promise.all([
-      rainFaults(stage, createRandom(seed, 'faults'), ending, (name) => {
+      injectFaults(deployment, createRandom(seed, 'faults'), ending, (name) => {
         faults.set(name, (faults.get(name) ?? 0) + 1);
       }),
-      ...tenants.flatMap(({ users }) => users.map((user) => user.live(ending))),
+      ...tenants.flatMap(({ users }) => users.map((user) => user.run(ending))),
     ]);
-    await telling;
+    await progress;
     if (stopping.aborted) return false;
-    say('soak: the faults end, the devices drain their queues, the checker reads');
-    await stage.calm();
-    const verdict = await orStopped(stopping, drainAndJudge(stage, tenants));
-    if (!verdict) return false;
-    keep = verdict.findings.length > 0;
-    for (const finding of verdict.findings) say(`\n${finding}`);
-    say(`\n${summaryOf(tenants, faults, verdict)}\n`);
-    say(
-      keep
-        ? `soak: something is wrong, see above. Seed ${seed}; the data stays in ${stage.folder}`
-        : 'soak: nothing is lost, nothing happened twice, all see the same.',
+    print('soak: the faults end, the devices drain their queues, the checker reads');
+    await deployment.recover();
+    const result = await unlessStopped(stopping, drainAndVerify(deployment, tenants));
+    if (!result) return false;
+    keepFolder = result.details.length > 0;
+    for (const detail of result.details) print(`\n${detail}`);
+    print(`\n${summaryOf(tenants, faults, result)}\n`);
+    print(
+      keepFolder
+        ? `soak: guarantees are broken, see above. Seed ${seed}; the data stays in ${deployment.folder}`
+        : 'soak: no event is lost, none was applied twice, and all clients have the same records.',
     );
-    return !keep;
+    return !keepFolder;
   } catch (error) {
-    keep = !stopping.aborted;
-    if (keep) say(`soak: it could not end. Seed ${seed}; the data stays in ${stage.folder}`);
+    keepFolder = !stopping.aborted;
+    if (keepFolder) {
+      print(`soak: it failed. Seed ${seed}; the data stays in ${deployment.folder}`);
+    }
     throw error;
   } finally {
-    await stage.close(keep);
+    await deployment.close(keepFolder);
   }
 }
 
-async function drainAndJudge(stage: Stage, tenants: readonly Tenant[]): Promise<Verdict> {
+async function drainAndVerify(
+  deployment: Deployment,
+  tenants: readonly SoakTenant[],
+): Promise<VerificationResult> {
   const devices = tenants.flatMap(({ users }) => users.map(({ device }) => device));
   await Promise.all(devices.map((device) => device.drain()));
-  return judge(stage, tenants);
+  return verifyTenants(deployment, tenants);
 }
 
-/** Undefined where it is stopped: what is under way then fails by itself, and nobody listens. */
-async function orStopped<Result>(
+/** Undefined where the soak is stopped. The work then fails by itself, and its error is ignored. */
+async function unlessStopped<Result>(
   stopping: AbortSignal,
   work: Promise<Result>,
 ): Promise<Result | undefined> {
@@ -69,11 +74,11 @@ async function orStopped<Result>(
   return Promise.race([work, stopped]);
 }
 
-async function tellProgress(ending: AbortSignal, line: () => string): Promise<void> {
-  const since = performance.now();
+async function printProgress(ending: AbortSignal, line: () => string): Promise<void> {
+  const startedAt = performance.now();
   while (!ending.aborted) {
     await sleep(progressMs, undefined, { signal: ending }).catch(() => {});
-    say(`soak: ${((performance.now() - since) / 1000).toFixed(0)} s: ${line()}`);
+    print(`soak: ${((performance.now() - startedAt) / 1000).toFixed(0)} s: ${line()}`);
   }
 }
 
@@ -81,12 +86,12 @@ const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     if (stopping.signal.aborted) return;
-    say('soak: stopping');
+    print('soak: stopping');
     stopping.abort();
   });
 }
-await runCommand(command, async (values) => {
-  const options = readOptions(values);
+await runCommand(soakCommand, async (values) => {
+  const options = readSoakOptions(values);
   try {
     const isSound = await soak(options, stopping.signal);
     process.exitCode = stopping.signal.aborted ? 130 : isSound ? 0 : 1;
@@ -95,5 +100,5 @@ await runCommand(command, async (values) => {
     process.exitCode = 1;
   }
 });
-// What was stopped in the middle may still wait for an answer that will not come.
+// A soak that was stopped may still wait for answers that will not arrive.
 process.exit();

@@ -1,64 +1,65 @@
 import type { PushRequest } from '../tests/testkit/checker/history.ts';
-import type { Verdict } from './judge.ts';
-import type { Tenant } from './town.ts';
+import type { SoakTenant } from './tenants.ts';
+import type { VerificationResult } from './verify.ts';
 
 type Row = readonly [name: string, value: number | string];
 
-/** One line on how it goes. */
+/** One line about the pushes and faults so far. */
 export function progressOf(
-  tenants: readonly Tenant[],
+  tenants: readonly SoakTenant[],
   faults: ReadonlyMap<string, number>,
 ): string {
   const requests = requestsOf(tenants);
-  const of = (outcome: string) => requests.filter((request) => request.outcome === outcome).length;
-  const broken = [...faults.values()].reduce((sum, count) => sum + count, 0);
-  return `${requests.length} pushes (${of('ok')} ok, ${of('fail')} refused, ${of('unknown')} unknown), ${acknowledged(requests)} answers of events, ${broken} faults`;
+  const count = (outcome: PushRequest['outcome']) =>
+    requests.filter((request) => request.outcome === outcome).length;
+  const faultCount = [...faults.values()].reduce((sum, times) => sum + times, 0);
+  return `${requests.length} pushes (${count('ok')} ok, ${count('fail')} refused, ${count('unknown')} unknown), ${countProcessed(requests)} events acknowledged, ${faultCount} faults`;
 }
 
-/** What it came to, as a table in Markdown. */
+/** The result as a Markdown table. */
 export function summaryOf(
-  tenants: readonly Tenant[],
+  tenants: readonly SoakTenant[],
   faults: ReadonlyMap<string, number>,
-  { counts, gaps, problems }: Verdict,
+  { counts, gaps, violationCount }: VerificationResult,
 ): string {
   const requests = requestsOf(tenants);
-  const settlements = tenants.flatMap((tenant) => tenant.settlements);
+  const resolutions = tenants.flatMap((tenant) => tenant.resolutions);
   const users = tenants.flatMap((tenant) => tenant.users);
-  const fresh = users.flatMap(({ others }) => others).length;
-  const rows: readonly Row[] = [
+  const fresh = users.flatMap(({ freshDevices }) => freshDevices).length;
+  return table([
     ['events sent', counts.sent],
     ['acknowledged', counts.acknowledged],
     ['lost', counts.lost],
     ['twice', counts.twice],
-    ['pullers that differ', counts.differing],
-    ['versions missing or double', gaps],
-    ['problems of all kinds', problems],
-    ['devices, and others that began anew', `${users.length} + ${fresh}`],
-    ['conflicts that somebody settled', settlements.filter(({ status }) => status === 200).length],
-    ...counted('pushes: ', requests.map(wordOf)),
-    ...[...faults].sort(byName).map(([name, count]): Row => [`faults: ${name}`, count]),
-  ];
-  return table(rows);
+    ['clients that differ', counts.differing],
+    ['versions missing or repeated', gaps],
+    ['violations of all kinds', violationCount],
+    ['devices, and clients that began anew', `${users.length} + ${fresh}`],
+    ['conflicts resolved', resolutions.filter(({ status }) => status === 200).length],
+    ...countAnswers(requests),
+    ...[...faults].sort(byName).map(([name, times]): Row => [`faults: ${name}`, times]),
+  ]);
 }
 
-function requestsOf(tenants: readonly Tenant[]): readonly PushRequest[] {
+function requestsOf(tenants: readonly SoakTenant[]): readonly PushRequest[] {
   return tenants.flatMap(({ history }) => history.requests);
 }
 
-function acknowledged(requests: readonly PushRequest[]): number {
+function countProcessed(requests: readonly PushRequest[]): number {
   return requests.reduce((sum, { answer }) => sum + (answer?.processed.length ?? 0), 0);
 }
 
-function wordOf({ outcome, status, reason = '' }: PushRequest): string {
-  if (outcome === 'ok') return 'answered';
-  return status === 0 ? 'no answer' : `${status} ${reason}`;
+/** The most frequent answer first. */
+function countAnswers(requests: readonly PushRequest[]): Row[] {
+  const groups = Map.groupBy(requests, describeAnswer);
+  return [...groups]
+    .map(([answer, all]): Row => [`pushes: ${answer}`, all.length])
+    .sort(([, left], [, right]) => Number(right) - Number(left));
 }
 
-function counted(prefix: string, words: readonly string[]): Row[] {
-  const groups = Map.groupBy(words, (word) => word);
-  return [...groups]
-    .map(([word, all]): Row => [prefix + word, all.length])
-    .sort(([, left], [, right]) => Number(right) - Number(left));
+function describeAnswer({ outcome, status, reason = '' }: PushRequest): string {
+  if (outcome === 'ok') return 'answered';
+  return status === 0 ? 'no answer' : `${status} ${reason}`;
 }
 
 function table(rows: readonly Row[]): string {

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { buildApp } from './app.ts';
-import { developmentTools } from './service/development.ts';
+import { registeredDevelopmentTools } from './service/development.ts';
 import { findDatabase } from './service/find-database.ts';
 import { checkShippedSchemas } from './service/check-kind-schemas.ts';
 import { fail, runCommand } from './cli/command.ts';
@@ -20,8 +20,8 @@ const parentPollMs = 200;
 
 type Stop = () => Promise<unknown>;
 
-/** What is stopped first, in phases. */
-interface Running {
+/** The phases of the shutdown, as `stopOnSignal` runs them. */
+interface RunningService {
   announce(): void;
   drain(): Promise<unknown>;
   cut(): void;
@@ -29,12 +29,12 @@ interface Running {
 
 async function main(): Promise<void> {
   const { variables } = readProcessEnvironment();
-  const config = loadConfig(variables, developmentTools()?.secret);
+  const config = loadConfig(variables, registeredDevelopmentTools()?.secret);
   const kinds = await loadKinds(config.kindsFile);
   const pretty = !config.production && process.stdout.isTTY;
   const output = createLogOutput();
   const logger = createLogger({ level: config.logLevel, pretty, destination: output });
-  /** In reverse order of starting. */
+  /** What must be stopped, in the order in which it was started. */
   const stops: Stop[] = [];
   const stopAll = async () => {
     for (const stop of stops.splice(0).toReversed()) await stop();
@@ -43,7 +43,7 @@ async function main(): Promise<void> {
     const running = await start(config, kinds, { logger, output }, stops);
     stopOnSignal({ ...running, logger, output, delayMs: config.shutdownDelayMs, release: stopAll });
   } catch (error) {
-    // What whoever set the environment can mend is one line; anything else wants its stack.
+    // A StartError is one line for the operator. Any other error is logged with its stack.
     if (error instanceof StartError) logger.fatal({ event: 'service.not-started' }, error.message);
     else logger.fatal({ event: 'service.not-started', err: error }, 'the service did not start');
     await stopAll();
@@ -53,12 +53,12 @@ async function main(): Promise<void> {
   if (variables.npm_lifecycle_event) stopWithParent();
 }
 
-/** A killed npm cannot pass the signal on, and the next `npm start` would find the port taken. */
+/** Stops the service if npm was killed: npm cannot forward that signal, and the port would stay taken. */
 function stopWithParent(): void {
   const parent = process.ppid;
   const watch = setInterval(() => {
     if (process.ppid === parent) return;
-    // Once only: a second signal would cut the stop short.
+    // The signal is sent only once: a second signal would cut the shutdown short.
     clearInterval(watch);
     process.kill(process.pid, 'SIGTERM');
   }, parentPollMs).unref();
@@ -69,16 +69,16 @@ async function start(
   kinds: KindRegistry,
   { logger, output }: { readonly logger: Logger; readonly output: LogOutput },
   stops: Stop[],
-): Promise<Running> {
+): Promise<RunningService> {
   const database = await openDatabase({
-    ...(await whichDatabase(config, logger, stops)),
+    ...(await prepareDatabase(config, logger, stops)),
     poolSize: config.databasePoolSize,
     hooks: databaseHooks(logger),
   });
   stops.push(() => database.close());
   const { changedKinds } = config;
   await checkShippedSchemas(kinds, database.kindSchemas, { changedKinds, log: logger });
-  let stopping = false;
+  let isStopping = false;
   const retention = createRetentionJob({
     intervalMs: config.retention.intervalMs,
     run: createRetentionPass(database.retention, config.retention),
@@ -87,13 +87,11 @@ async function start(
   const app = await buildApp({
     config,
     logger,
-    ingest: database.ingest,
-    feed: database.feed,
-    audit: database.audit,
+    stores: database,
     keys: database.keys,
     kinds,
-    readiness: () => readiness(database, stopping),
-    isStopping: () => stopping,
+    readiness: () => readiness(database, isStopping),
+    isStopping: () => isStopping,
   });
   let drained: Promise<unknown> | undefined;
   const drain = () => (drained ??= Promise.all([app.close(), retention.stop()]));
@@ -103,23 +101,23 @@ async function start(
   });
   retention.start();
   logger.info({ event: 'service.started', url, pid: process.pid }, 'the service listens');
-  const welcome = developmentTools()?.welcome(url, config.auth, kinds);
+  const welcome = registeredDevelopmentTools()?.welcome(url, config.auth, kinds);
   if (welcome !== undefined && !config.production) output.write(welcome);
   return {
-    announce: () => (stopping = true),
+    announce: () => (isStopping = true),
     drain,
     cut: () => app.server.closeAllConnections(),
   };
 }
 
-async function whichDatabase(config: Config, log: Logger, stops: Stop[]) {
+async function prepareDatabase(config: Config, log: Logger, stops: Stop[]) {
   const source = await findDatabase(config, log);
   stops.push(() => source.stop());
   return source;
 }
 
-async function readiness(database: Database, stopping: boolean) {
-  const checks = { ...(await database.check()), accepting: !stopping };
+async function readiness(database: Database, isStopping: boolean) {
+  const checks = { ...(await database.check()), accepting: !isStopping };
   return { ready: Object.values(checks).every(Boolean), checks };
 }
 
@@ -134,7 +132,7 @@ function databaseHooks(logger: Logger) {
   };
 }
 
-/** Before there is a logger: the environment is wrong, and whoever set it reads this. */
+/** Reports an error of the environment on stderr, because there is no logger yet. */
 function refuse(error: unknown): void {
   process.stderr.write('Landfall cannot start.\n');
   fail(error);
@@ -142,6 +140,6 @@ function refuse(error: unknown): void {
 
 const usage = `usage: npm start
 
-It takes no options: settings come from the environment, and from a file .env. docs/operating.md has them.`;
+It takes no options. Settings come from the environment and from a file .env: see docs/configuration.md.`;
 
 await runCommand({ usage, options: {} }, () => main().catch(refuse));

@@ -1,12 +1,12 @@
 import type { Answer, Request } from './http.ts';
 import type { Exchange, Traffic } from './traffic.ts';
-import { type Batch, batchOf, type Work } from './work.ts';
+import { type EditBatch, batchOf, type Work } from './work.ts';
 
 /** How one system wants to be sent edits. */
 export interface PushDialect {
-  encode(batch: Batch): Request;
+  encode(batch: EditBatch): Request;
   /** @throws Error where not every edit of the batch was taken */
-  check(batch: Batch, answer: Answer): void;
+  check(batch: EditBatch, answer: Answer): void;
 }
 
 export function createPushTraffic(work: Work, dialect: PushDialect): Traffic {

@@ -25,7 +25,7 @@ export interface Edit {
   readonly content: string;
 }
 
-export interface Batch {
+export interface EditBatch {
   readonly tenant: string;
   readonly edits: readonly Edit[];
 }
@@ -42,7 +42,7 @@ const contents = Array.from({ length: 64 }, (_, index) => {
  * note: a system that refuses an edit on an outdated revision never has to, and an edit is always
  * newer than the one it replaces.
  */
-export function batchOf(work: Work, lane: number, turn: number): Batch {
+export function batchOf(work: Work, lane: number, turn: number): EditBatch {
   const { tenants, entities, lanes } = work;
   const sharers = Math.max(1, Math.ceil(lanes / tenants.length));
   const own = Math.max(1, Math.ceil((tenants.length - (lane % tenants.length)) / lanes));

@@ -3,14 +3,17 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { put } from '../../tests/testkit/oracle/events.ts';
+import { putNote } from '../../tests/testkit/events/sent-events.ts';
 import {
   conflictsOnLargeRecord,
   conflictsOnWideRecord,
   type HeavyRequest,
-} from '../../tests/testkit/oracle/heavy-requests.ts';
-import { removeDataDir } from '../../tests/testkit/postgres.ts';
-import { type Service, startService } from '../../tests/testkit/service.ts';
+} from '../../tests/testkit/events/heavy-requests.ts';
+import { removeDataDir } from '../../tests/testkit/postgres/data-dir.ts';
+import {
+  type ServiceProcess,
+  startService,
+} from '../../tests/testkit/processes/service-process.ts';
 
 /**
  * What one small request costs a service with a heap of 256 MB, and its neighbours: how long the answer is
@@ -34,7 +37,10 @@ try {
   await removeDataDir(dataDir);
 }
 
-async function measure(of: Service, { name, before, events }: HeavyRequest): Promise<string> {
+async function measure(
+  of: ServiceProcess,
+  { name, before, events }: HeavyRequest,
+): Promise<string> {
   const tenant = randomUUID();
   for (const batch of before) await push(of, tenant, batch);
   const answers: Awaited<ReturnType<typeof push>>[] = [];
@@ -42,7 +48,7 @@ async function measure(of: Service, { name, before, events }: HeavyRequest): Pro
   const edits: number[] = [];
   const until = { isOver: false };
   const probing = repeat(until, probes, () => fetch(`${of.url}/livez`).then((a) => a.text()));
-  const editing = repeat(until, edits, () => push(of, 'quiet', [put(randomUUID())]));
+  const editing = repeat(until, edits, () => push(of, 'quiet', [putNote(randomUUID())]));
   for (let round = 0; round < rounds; round += 1) answers.push(await push(of, tenant, events()));
   until.isOver = true;
   await Promise.all([probing, editing]);
@@ -59,7 +65,7 @@ async function measure(of: Service, { name, before, events }: HeavyRequest): Pro
   ].join('\n');
 }
 
-async function push(of: Service, tenant: string, events: readonly unknown[]) {
+async function push(of: ServiceProcess, tenant: string, events: readonly unknown[]) {
   const body = JSON.stringify({ events });
   const startedAt = performance.now();
   const answer = await fetch(`${of.url}/api/sync/events?include=results`, {

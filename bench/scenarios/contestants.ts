@@ -3,7 +3,7 @@ import type { Walk } from '../load/pull-traffic.ts';
 import type { Work } from '../load/work.ts';
 import type { Contestant } from '../rounds.ts';
 import { batchLanes, batchSize, entityCount, tenantCount } from '../sizes.ts';
-import type { Load, Stage } from '../stage.ts';
+import type { Load, BenchRun } from '../bench-run.ts';
 
 export function tenantNames(count = tenantCount): readonly string[] {
   return Array.from({ length: count }, (_, index) => `tenant-${index}`);
@@ -24,7 +24,7 @@ export function createWork(changes: Partial<Work> = {}): Work {
 type Place = { readonly url: string };
 
 export function startPushLoad(
-  stage: Stage,
+  bench: BenchRun,
   to: PushTarget,
   { url }: Place,
   work: Work,
@@ -33,25 +33,25 @@ export function startPushLoad(
   const plan: LoadPlan = {
     url,
     lanes,
-    tokens: stage.tokens(tenants),
+    tokens: bench.tokens(tenants),
     traffic: { kind: 'push', to, work },
   };
-  return stage.startLoad(plan);
+  return bench.startLoad(plan);
 }
 
 /** The same work from clients that take any answer. */
-export function startFlood(stage: Stage, { url }: Place, work: Work): Promise<Load> {
+export function startFlood(bench: BenchRun, { url }: Place, work: Work): Promise<Load> {
   const plan: LoadPlan = {
     url,
     lanes: 0,
-    tokens: stage.tokens(work.tenants),
+    tokens: bench.tokens(work.tenants),
     traffic: { kind: 'flood', work },
   };
-  return stage.startLoad(plan);
+  return bench.startLoad(plan);
 }
 
 export function startPullLoad(
-  stage: Stage,
+  bench: BenchRun,
   from: PullTarget,
   { url }: Place,
   walk: Walk,
@@ -60,10 +60,10 @@ export function startPullLoad(
   const plan: LoadPlan = {
     url,
     lanes,
-    tokens: stage.tokens(tenants),
+    tokens: bench.tokens(tenants),
     traffic: { kind: 'pull', from, walk },
   };
-  return stage.startLoad(plan);
+  return bench.startLoad(plan);
 }
 
 export function closedLoop(load: Load): Contestant {
@@ -71,7 +71,7 @@ export function closedLoop(load: Load): Contestant {
 }
 
 /** express-pouchdb with a LevelDB for each tenant. */
-export async function startPouch(stage: Stage, tenants: readonly string[]): Promise<Place> {
-  const settings = { folder: stage.newFolder('pouchdb'), databases: tenants };
-  return (await stage.startServer('peers/express-pouchdb.js', settings)).ready;
+export async function startPouch(bench: BenchRun, tenants: readonly string[]): Promise<Place> {
+  const settings = { folder: bench.newFolder('pouchdb'), databases: tenants };
+  return (await bench.startServer('peers/express-pouchdb.js', settings)).ready;
 }

@@ -1,7 +1,7 @@
 import { type Finding, measure, rateOf, ratio } from '../findings.ts';
 import type { Sample } from '../load/sample.ts';
 import { alternate, type Contestant } from '../rounds.ts';
-import type { Stage } from '../stage.ts';
+import type { BenchRun } from '../bench-run.ts';
 import { dropRowSecurity } from '../systems/row-security.ts';
 import { closedLoop, createWork, startPushLoad } from './contestants.ts';
 import type { Scenario } from './scenario.ts';
@@ -17,15 +17,15 @@ export const defences: Scenario = {
   name: 'defences',
   work: 'push-50 with and without what can be taken away: rate limits, row level security',
   unit: 'events',
-  async run(stage) {
-    const bareUrl = await stage.createDatabase('bare');
+  async run(bench) {
+    const bareUrl = await bench.createDatabase('bare');
     const hadRowSecurity = await dropRowSecurity(bareUrl);
     const contestants = {
-      plain: await start(stage, await stage.createDatabase('plain')),
-      limited: await start(stage, await stage.createDatabase('limited'), limits),
-      ...(hadRowSecurity && { bare: await start(stage, bareUrl) }),
+      plain: await start(bench, await bench.createDatabase('plain')),
+      limited: await start(bench, await bench.createDatabase('limited'), limits),
+      ...(hadRowSecurity && { bare: await start(bench, bareUrl) }),
     };
-    const samples: Record<string, readonly Sample[]> = await alternate<string>(stage, contestants);
+    const samples: Record<string, readonly Sample[]> = await alternate<string>(bench, contestants);
     const rates = (name: string) => (samples[name] ?? []).map(rateOf);
     const findings: Finding[] = [
       ratio('with rate limits / without', rates('limited'), rates('plain')),
@@ -50,10 +50,10 @@ export const defences: Scenario = {
 };
 
 async function start(
-  stage: Stage,
+  bench: BenchRun,
   databaseUrl: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Contestant> {
-  const landfall = await stage.startLandfall(databaseUrl, { env });
-  return closedLoop(await startPushLoad(stage, 'landfall', landfall, createWork()));
+  const landfall = await bench.startLandfall(databaseUrl, { env });
+  return closedLoop(await startPushLoad(bench, 'landfall', landfall, createWork()));
 }

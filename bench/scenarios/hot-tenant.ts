@@ -7,11 +7,11 @@ export const hotTenant: Scenario = {
   name: 'hot-tenant',
   work: 'push-50 with all 8 connections on one tenant',
   unit: 'events',
-  async run(stage) {
-    const landfall = await stage.startLandfall(await stage.createDatabase('landfall'));
+  async run(bench) {
+    const landfall = await bench.startLandfall(await bench.createDatabase('landfall'));
     const start = async (work = createWork()) =>
-      closedLoop(await startPushLoad(stage, 'landfall', landfall, work));
-    const samples = await alternate(stage, {
+      closedLoop(await startPushLoad(bench, 'landfall', landfall, work));
+    const samples = await alternate(bench, {
       hot: await start(createWork({ tenants: ['hot'] })),
       spread: await start(),
     });

@@ -1,6 +1,6 @@
 import { measure, rateOf, ratio } from '../findings.ts';
 import { alternate } from '../rounds.ts';
-import type { Stage } from '../stage.ts';
+import type { BenchRun } from '../bench-run.ts';
 import { fillStock } from '../systems/stock.ts';
 import { closedLoop, tenantNames } from './contestants.ts';
 import type { Scenario } from './scenario.ts';
@@ -13,20 +13,20 @@ export const idlePoll: Scenario = {
   name: 'idle-poll',
   work: 'pulls that find nothing, 64 connections, 50 tenants',
   unit: 'polls',
-  async run(stage) {
+  async run(bench) {
     const tenants = tenantNames();
-    const tokens = stage.tokens(tenants);
-    const databaseUrl = await stage.createDatabase('landfall');
+    const tokens = bench.tokens(tenants);
+    const databaseUrl = await bench.createDatabase('landfall');
     await fillStock(databaseUrl, { tenants, events: records, entities: records });
-    const landfall = await stage.startLandfall(databaseUrl);
-    const { ready: bare } = await stage.startServer('servers/bare-token.ts', {
-      secret: stage.secret,
+    const landfall = await bench.startLandfall(databaseUrl);
+    const { ready: bare } = await bench.startServer('servers/bare-token.ts', {
+      secret: bench.secret,
     });
     const start = async (url: string, paths: Readonly<Record<string, string>>) => {
       const traffic = { kind: 'poll', paths, expected: '"changes":[]' } as const;
-      return closedLoop(await stage.startLoad({ url, lanes, tokens, traffic }));
+      return closedLoop(await bench.startLoad({ url, lanes, tokens, traffic }));
     };
-    const samples = await alternate(stage, {
+    const samples = await alternate(bench, {
       landfall: await start(landfall.url, await findPaths(landfall.url, tokens)),
       bare: await start(bare.url, Object.fromEntries(tenants.map((tenant) => [tenant, '/']))),
     });
@@ -39,7 +39,7 @@ export const idlePoll: Scenario = {
 };
 
 /** Each tenant's pull after its last record. */
-async function findPaths(url: string, tokens: ReturnType<Stage['tokens']>) {
+async function findPaths(url: string, tokens: ReturnType<BenchRun['tokens']>) {
   const entries = Object.entries(tokens).map(async ([tenant, token]) => {
     const headers = { authorization: `Bearer ${token}` };
     const path = `/api/sync/changes?limit=${records}`;

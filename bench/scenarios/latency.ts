@@ -10,12 +10,12 @@ export const latency: Scenario = {
   name: 'latency',
   work: '200 requests of 50 events a second on schedule; time counts from the scheduled moment',
   unit: 'events',
-  async run(stage) {
-    const landfall = await stage.startLandfall(await stage.createDatabase('landfall'));
-    const load = await startPushLoad(stage, 'landfall', landfall, createWork());
-    const { rounds, warmUpSeconds, latencySeconds } = stage.sizes;
+  async run(bench) {
+    const landfall = await bench.startLandfall(await bench.createDatabase('landfall'));
+    const load = await startPushLoad(bench, 'landfall', landfall, createWork());
+    const { rounds, warmUpSeconds, latencySeconds } = bench.sizes;
     await load.order({ do: 'closed', seconds: warmUpSeconds });
-    await stage.settle();
+    await bench.analyzeDatabases();
     const samples: Sample[] = [];
     for (let round = 0; round < rounds; round += 1) {
       samples.push(await load.order({ do: 'open', rate, seconds: latencySeconds }));

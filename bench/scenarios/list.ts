@@ -5,7 +5,7 @@ import { idlePoll } from './idle-poll.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { neighbour } from './neighbour.ts';
-import { overload } from './overload.ts';
+import { overloadScenario } from './overload.ts';
 import { pull1000 } from './pull-1000.ts';
 import { push1 } from './push-1.ts';
 import { push50 } from './push-50.ts';
@@ -23,7 +23,7 @@ export const scenarios: readonly Scenario[] = [
   idlePoll,
   latency,
   memory,
-  overload,
+  overloadScenario,
   neighbour,
   defences,
 ];

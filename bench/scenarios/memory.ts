@@ -1,7 +1,7 @@
 import { type Finding, finding, measure } from '../findings.ts';
 import type { Sample } from '../load/sample.ts';
 import { pageSize } from '../sizes.ts';
-import type { Stage } from '../stage.ts';
+import type { BenchRun } from '../bench-run.ts';
 import { spreadOf } from '../statistics.ts';
 import { watchMemory } from '../systems/memory.ts';
 import { fillStock } from '../systems/stock.ts';
@@ -17,9 +17,9 @@ export const memory: Scenario = {
   name: 'memory',
   work: 'push-50 for five minutes; a bootstrap of 10⁶ records (quick: five seconds; 2·10⁴)',
   unit: 'events',
-  async run(stage) {
-    const pushed = await push(stage);
-    const pulled = await bootstrap(stage);
+  async run(bench) {
+    const pushed = await push(bench);
+    const pulled = await bootstrap(bench);
     return {
       findings: [
         ...toFindings('push-50', pushed.megabytes),
@@ -33,21 +33,21 @@ export const memory: Scenario = {
   },
 };
 
-async function push(stage: Stage) {
-  const landfall = await stage.startLandfall(await stage.createDatabase('landfall'));
-  const load = await startPushLoad(stage, 'landfall', landfall, createWork());
-  const seconds = stage.sizes.memorySeconds;
+async function push(bench: BenchRun) {
+  const landfall = await bench.startLandfall(await bench.createDatabase('landfall'));
+  const load = await startPushLoad(bench, 'landfall', landfall, createWork());
+  const seconds = bench.sizes.memorySeconds;
   return watched(landfall.pid, seconds, () => load.order({ do: 'closed', seconds }));
 }
 
-async function bootstrap(stage: Stage) {
-  const records = stage.sizes.bootstrapRecords;
+async function bootstrap(bench: BenchRun) {
+  const records = bench.sizes.bootstrapRecords;
   const tenants = ['large'];
-  const databaseUrl = await stage.createDatabase('large');
+  const databaseUrl = await bench.createDatabase('large');
   await fillStock(databaseUrl, { tenants, events: records, entities: records });
-  const landfall = await stage.startLandfall(databaseUrl);
+  const landfall = await bench.startLandfall(databaseUrl);
   const walk = { tenants, records, limit: pageSize, lanes: 1 };
-  const load = await startPullLoad(stage, 'landfall', landfall, walk);
+  const load = await startPullLoad(bench, 'landfall', landfall, walk);
   const requestsALane = records / pageSize;
   return watched(landfall.pid, records / 50_000, () => load.order({ do: 'times', requestsALane }));
 }

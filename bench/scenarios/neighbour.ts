@@ -1,6 +1,6 @@
 import { finding, measure, ratio } from '../findings.ts';
 import type { Answers, Sample } from '../load/sample.ts';
-import type { Load } from '../stage.ts';
+import type { Load } from '../bench-run.ts';
 import { createWork, startFlood, startPushLoad } from './contestants.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -8,18 +8,18 @@ export const neighbour: Scenario = {
   name: 'neighbour',
   work: 'one device with one event at a time, alone and while 500 requests at once of another tenant are answered',
   unit: 'events',
-  async run(stage) {
-    const landfall = await stage.startLandfall(await stage.createDatabase('landfall'));
+  async run(bench) {
+    const landfall = await bench.startLandfall(await bench.createDatabase('landfall'));
     const device = await startPushLoad(
       ...([
-        stage,
+        bench,
         'landfall',
         landfall,
         createWork({ tenants: ['quiet'], batch: 1, lanes: 1 }),
       ] as const),
     );
-    const others = await startFlood(stage, landfall, createWork({ tenants: ['crowd'] }));
-    const { rounds, warmUpSeconds, seconds, crowd } = stage.sizes;
+    const others = await startFlood(bench, landfall, createWork({ tenants: ['crowd'] }));
+    const { rounds, warmUpSeconds, seconds, crowd } = bench.sizes;
     await device.order({ do: 'closed', seconds: warmUpSeconds });
     await others.order({ do: 'burst', requests: crowd });
     const alone: Sample[] = [];

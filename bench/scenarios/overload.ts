@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Finding, finding, measure, rateOf, ratio } from '../findings.ts';
 import type { Answers, Sample } from '../load/sample.ts';
-import type { Load, Stage } from '../stage.ts';
+import type { Load, BenchRun } from '../bench-run.ts';
 import { watchMemory } from '../systems/memory.ts';
 import { createWork, startFlood, startPushLoad } from './contestants.ts';
 import type { Scenario } from './scenario.ts';
@@ -25,20 +25,20 @@ interface Round {
   readonly megabytes: number;
 }
 
-export const overload: Scenario = {
+export const overloadScenario: Scenario = {
   name: 'overload',
   work: 'push-50 from clients that obey no refusal, five times as many requests as the service can take',
   unit: 'events',
-  async run(stage) {
-    const heapFile = stage.newFolder('heap');
-    const databaseUrl = await stage.createDatabase('landfall');
-    const landfall = await stage.startLandfall(databaseUrl, { heapFile });
-    const steady = await startPushLoad(stage, 'landfall', landfall, createWork());
-    const flood = await startFlood(stage, landfall, createWork());
-    await steady.order({ do: 'closed', seconds: stage.sizes.warmUpSeconds });
+  async run(bench) {
+    const heapFile = bench.newFolder('heap');
+    const databaseUrl = await bench.createDatabase('landfall');
+    const landfall = await bench.startLandfall(databaseUrl, { heapFile });
+    const steady = await startPushLoad(bench, 'landfall', landfall, createWork());
+    const flood = await startFlood(bench, landfall, createWork());
+    await steady.order({ do: 'closed', seconds: bench.sizes.warmUpSeconds });
     const rounds: Round[] = [];
-    for (let round = 0; round < stage.sizes.floodRounds; round += 1) {
-      rounds.push(await runRound(stage, landfall.pid, steady, flood));
+    for (let round = 0; round < bench.sizes.floodRounds; round += 1) {
+      rounds.push(await runRound(bench, landfall.pid, steady, flood));
     }
     const heap = Number(await readFile(heapFile, 'utf8').catch(() => 0)) / 2 ** 20;
     return {
@@ -51,8 +51,8 @@ export const overload: Scenario = {
   },
 };
 
-async function runRound(stage: Stage, pid: number, steady: Load, flood: Load): Promise<Round> {
-  const { seconds, floodSeconds } = stage.sizes;
+async function runRound(bench: BenchRun, pid: number, steady: Load, flood: Load): Promise<Round> {
+  const { seconds, floodSeconds } = bench.sizes;
   const quiet = await flood.order({ do: 'offer', rate: quietRate, seconds: probeSeconds });
   const best = await steady.order({ do: 'closed', seconds });
   const rate = (excess * best.requests) / best.seconds;

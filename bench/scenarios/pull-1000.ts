@@ -2,7 +2,7 @@ import { measure, rateOf, ratio } from '../findings.ts';
 import type { Walk } from '../load/pull-traffic.ts';
 import { alternate, type Contestant } from '../rounds.ts';
 import { batchLanes, batchSize, pageSize } from '../sizes.ts';
-import type { Stage } from '../stage.ts';
+import type { BenchRun } from '../bench-run.ts';
 import { fillStock } from '../systems/stock.ts';
 import {
   closedLoop,
@@ -21,24 +21,24 @@ export const pull1000: Scenario = {
   name: 'pull-1000',
   work: 'a tenant from its first page to its last, pages of 1,000 records, 8 connections',
   unit: 'records',
-  async run(stage) {
-    const records = stage.sizes.pullRecords;
+  async run(bench) {
+    const records = bench.sizes.pullRecords;
     const walk: Walk = { tenants, records, limit: pageSize, lanes: batchLanes };
-    const databaseUrl = await stage.createDatabase('landfall');
+    const databaseUrl = await bench.createDatabase('landfall');
     await fillStock(databaseUrl, { tenants, events: records, entities: records });
-    const landfall = await stage.startLandfall(databaseUrl);
-    const { ready: bare } = await stage.startServer('servers/bare-page.ts', { databaseUrl });
-    const samples = await alternate<string>(stage, {
-      landfall: closedLoop(await startPullLoad(stage, 'landfall', landfall, walk)),
-      'bare-page': closedLoop(await startPullLoad(stage, 'bare-page', bare, walk)),
-      ...(stage.withPeers && { 'express-pouchdb': await startPouchPull(stage, walk) }),
+    const landfall = await bench.startLandfall(databaseUrl);
+    const { ready: bare } = await bench.startServer('servers/bare-page.ts', { databaseUrl });
+    const samples = await alternate<string>(bench, {
+      landfall: closedLoop(await startPullLoad(bench, 'landfall', landfall, walk)),
+      'bare-page': closedLoop(await startPullLoad(bench, 'bare-page', bare, walk)),
+      ...(bench.withPeers && { 'express-pouchdb': await startPouchPull(bench, walk) }),
     });
     const rates = (name: string) => (samples[name] ?? []).map(rateOf);
     const own = rates('landfall');
     return {
       findings: [
         ratio('landfall / the same SELECT, bare', own, rates('bare-page'), { atLeast: 0.7 }),
-        ...(stage.withPeers
+        ...(bench.withPeers
           ? [ratio('landfall / express-pouchdb', own, rates('express-pouchdb'), { atLeast: 3 })]
           : []),
       ],
@@ -49,10 +49,10 @@ export const pull1000: Scenario = {
   },
 };
 
-async function startPouchPull(stage: Stage, walk: Walk): Promise<Contestant> {
-  const pouch = await startPouch(stage, tenants);
+async function startPouchPull(bench: BenchRun, walk: Walk): Promise<Contestant> {
+  const pouch = await startPouch(bench, tenants);
   const work = createWork({ tenants, entities: walk.records, walksThrough: true });
-  const filling = await startPushLoad(stage, 'express-pouchdb', pouch, work);
+  const filling = await startPushLoad(bench, 'express-pouchdb', pouch, work);
   await filling.order({ do: 'times', requestsALane: walk.records / batchSize });
-  return closedLoop(await startPullLoad(stage, 'express-pouchdb', pouch, walk));
+  return closedLoop(await startPullLoad(bench, 'express-pouchdb', pouch, walk));
 }

@@ -9,18 +9,18 @@ export const push1: Scenario = {
   name: 'push-1',
   work: 'one event a request, 64 connections, 50 tenants with 1,000 notes each',
   unit: 'events',
-  async run(stage) {
+  async run(bench) {
     const work = createWork({ batch: 1, lanes });
-    const landfall = await stage.startLandfall(await stage.createDatabase('landfall'));
-    const own = closedLoop(await startPushLoad(stage, 'landfall', landfall, work));
-    if (!stage.withPeers) {
-      const samples = await alternate(stage, { landfall: own });
+    const landfall = await bench.startLandfall(await bench.createDatabase('landfall'));
+    const own = closedLoop(await startPushLoad(bench, 'landfall', landfall, work));
+    if (!bench.withPeers) {
+      const samples = await alternate(bench, { landfall: own });
       return { findings: [], systems: { landfall: measure(samples.landfall) } };
     }
-    const pouch = await startPouch(stage, work.tenants);
-    const samples = await alternate(stage, {
+    const pouch = await startPouch(bench, work.tenants);
+    const samples = await alternate(bench, {
       landfall: own,
-      pouch: closedLoop(await startPushLoad(stage, 'express-pouchdb', pouch, work)),
+      pouch: closedLoop(await startPushLoad(bench, 'express-pouchdb', pouch, work)),
     });
     const rates = [samples.landfall.map(rateOf), samples.pouch.map(rateOf)] as const;
     return {

@@ -1,7 +1,7 @@
 import { finding, measure, rateOf, ratio } from '../findings.ts';
 import type { Sample } from '../load/sample.ts';
 import { alternate, type Contestant } from '../rounds.ts';
-import type { Stage } from '../stage.ts';
+import type { BenchRun } from '../bench-run.ts';
 import { countStored } from '../systems/stock.ts';
 import { closedLoop, createWork, startPouch, startPushLoad } from './contestants.ts';
 import type { Scenario } from './scenario.ts';
@@ -17,17 +17,17 @@ export const push50: Scenario = {
   name: 'push-50',
   work: '50 events a request, 8 connections, 50 tenants with 1,000 notes each',
   unit: 'events',
-  async run(stage) {
-    const databaseUrl = await stage.createDatabase('landfall');
-    const landfall = await stage.startLandfall(databaseUrl);
-    const load = await startPushLoad(stage, 'landfall', landfall, createWork());
+  async run(bench) {
+    const databaseUrl = await bench.createDatabase('landfall');
+    const landfall = await bench.startLandfall(databaseUrl);
+    const load = await startPushLoad(bench, 'landfall', landfall, createWork());
     const [floor, prisma, peers] = await Promise.all([
-      startFloor(stage),
-      startPrisma(stage),
-      stage.withPeers ? startPeers(stage) : {},
+      startFloor(bench),
+      startPrisma(bench),
+      bench.withPeers ? startPeers(bench) : {},
     ]);
     let sent = 0;
-    const samples = await alternate<string>(stage, {
+    const samples = await alternate<string>(bench, {
       landfall: async (seconds) => {
         const sample = await load.order({ do: 'closed', seconds });
         sent += sample.units;
@@ -51,25 +51,25 @@ export const push50: Scenario = {
   },
 };
 
-async function startFloor(stage: Stage): Promise<Contestant> {
-  const databaseUrl = await stage.createDatabase('floor');
-  const floor = await stage.startServer('servers/floor.ts', { databaseUrl, work: createWork() });
+async function startFloor(bench: BenchRun): Promise<Contestant> {
+  const databaseUrl = await bench.createDatabase('floor');
+  const floor = await bench.startServer('servers/floor.ts', { databaseUrl, work: createWork() });
   return (seconds) => floor.ask<Sample>({ seconds });
 }
 
-async function startPrisma(stage: Stage): Promise<Contestant> {
-  const databaseUrl = await stage.createDatabase('prisma');
-  const settings = { databaseUrl, secret: stage.secret };
-  const { ready } = await stage.startServer('servers/per-event-prisma.ts', settings);
-  return closedLoop(await startPushLoad(stage, 'per-event-prisma', ready, createWork()));
+async function startPrisma(bench: BenchRun): Promise<Contestant> {
+  const databaseUrl = await bench.createDatabase('prisma');
+  const settings = { databaseUrl, secret: bench.secret };
+  const { ready } = await bench.startServer('servers/per-event-prisma.ts', settings);
+  return closedLoop(await startPushLoad(bench, 'per-event-prisma', ready, createWork()));
 }
 
-async function startPeers(stage: Stage): Promise<Record<string, Contestant>> {
+async function startPeers(bench: BenchRun): Promise<Record<string, Contestant>> {
   const work = createWork();
-  const pouch = await startPouch(stage, work.tenants);
-  const { ready: rxdb } = await stage.startServer('peers/rxdb-server.js', {});
+  const pouch = await startPouch(bench, work.tenants);
+  const { ready: rxdb } = await bench.startServer('peers/rxdb-server.js', {});
   return {
-    'express-pouchdb': closedLoop(await startPushLoad(stage, 'express-pouchdb', pouch, work)),
-    'rxdb-server': closedLoop(await startPushLoad(stage, 'rxdb-server', rxdb, work)),
+    'express-pouchdb': closedLoop(await startPushLoad(bench, 'express-pouchdb', pouch, work)),
+    'rxdb-server': closedLoop(await startPushLoad(bench, 'rxdb-server', rxdb, work)),
   };
 }

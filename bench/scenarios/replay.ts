@@ -8,14 +8,14 @@ export const replay: Scenario = {
   name: 'replay',
   work: 'push-50, then each of its requests once more',
   unit: 'events',
-  async run(stage) {
-    const databaseUrl = await stage.createDatabase('landfall');
-    const landfall = await stage.startLandfall(databaseUrl);
-    const load = await startPushLoad(stage, 'landfall', landfall, createWork());
-    const { rounds, warmUpSeconds, seconds } = stage.sizes;
+  async run(bench) {
+    const databaseUrl = await bench.createDatabase('landfall');
+    const landfall = await bench.startLandfall(databaseUrl);
+    const load = await startPushLoad(bench, 'landfall', landfall, createWork());
+    const { rounds, warmUpSeconds, seconds } = bench.sizes;
     await load.order({ do: 'closed', seconds: warmUpSeconds });
     await load.order({ do: 'again' });
-    await stage.settle();
+    await bench.analyzeDatabases();
     const first: Sample[] = [];
     const again: Sample[] = [];
     const written: number[] = [];

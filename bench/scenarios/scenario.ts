@@ -1,5 +1,5 @@
 import type { ScenarioResult } from '../findings.ts';
-import type { Stage } from '../stage.ts';
+import type { BenchRun } from '../bench-run.ts';
 
 export interface Scenario {
   readonly name: string;
@@ -7,5 +7,5 @@ export interface Scenario {
   readonly work: string;
   /** What the rates count. */
   readonly unit: 'events' | 'records' | 'polls';
-  readonly run: (stage: Stage) => Promise<Pick<ScenarioResult, 'findings' | 'systems'>>;
+  readonly run: (bench: BenchRun) => Promise<Pick<ScenarioResult, 'findings' | 'systems'>>;
 }

@@ -2,18 +2,19 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
-import { text } from '../../src/postgres/feed/read-page.sql.ts';
+import { readPageText } from '../../src/postgres/feed/read-page.sql.ts';
 import { serveParent } from '../serve-parent.ts';
 
 const asText = { getTypeParser: () => (value: string) => value };
-/** As Landfall has by default. */
+/** Landfall's default. */
 const connections = 10;
-const noTombstones = Number.MAX_SAFE_INTEGER;
+/** Tombstones up to this version are left out: all of them. */
+const bootstrapHead = Number.MAX_SAFE_INTEGER;
 const maxBytes = 4_194_304;
-/** The version of the event that a checkpoint names: there is none. */
+/** No event has this version: the requests send no checkpoint. */
 const noReference = 0;
-/** Of its transactions, see src/postgres/client/transaction.sql.ts: planned as there, and once. */
-const plans = [
+/** The settings of src/postgres/client/transaction.sql.ts, so that the statement has the same plan, planned once. */
+const planSettings = [
   'enable_seqscan=off',
   'enable_bitmapscan=off',
   'enable_hashjoin=off',
@@ -21,12 +22,12 @@ const plans = [
   'plan_cache_mode=force_generic_plan',
 ];
 
-/** What can be read at all: Landfall's SELECT, read as text, written as JSON rows without names. */
+/** The least work that reads a page: Landfall's SELECT, its values as text, answered as JSON arrays. */
 serveParent<{ readonly databaseUrl: string }>(async ({ databaseUrl }) => {
   const pool = new pg.Pool({
     connectionString: databaseUrl,
     max: connections,
-    options: plans.map((setting) => `-c ${setting}`).join(' '),
+    options: planSettings.map((setting) => `-c ${setting}`).join(' '),
     types: asText,
   });
 
@@ -35,7 +36,7 @@ serveParent<{ readonly databaseUrl: string }>(async ({ databaseUrl }) => {
     const values = [
       query.get('tenant'),
       query.get('after'),
-      noTombstones,
+      bootstrapHead,
       null,
       query.get('limit'),
       maxBytes,
@@ -43,11 +44,11 @@ serveParent<{ readonly databaseUrl: string }>(async ({ databaseUrl }) => {
     ];
     const { rows } = await pool.query<string[]>({
       name: 'bare-page',
-      text,
+      text: readPageText,
       values,
       rowMode: 'array',
     });
-    // The first row tells of the page, in the last column; of the others the version is the third.
+    // The first row describes the page in its last column. In the other rows the version is the third column.
     const { hasMore } = JSON.parse(rows[0]?.at(-1) ?? '{}');
     const last = rows.at(-1)?.[2];
     return `{"rows":${JSON.stringify(rows.slice(1))},"last":${last},"hasMore":${hasMore}}`;

@@ -1,28 +1,30 @@
 import { createHash } from 'node:crypto';
 import pg from 'pg';
+import { eventColumns } from '../../src/postgres/columns/event-columns.sql.ts';
 import { Recorder, type Sample } from '../load/sample.ts';
 import { batchOf, type Work } from '../load/work.ts';
 import { serveParent } from '../serve-parent.ts';
 
-/** The same rows and indexes as the log, and nothing else. */
+/** The columns and indexes of the log, without row level security. */
 const createTable = 'CREATE TABLE floor_events (LIKE events INCLUDING ALL)';
 
-const insert = `
-INSERT INTO floor_events (
-  tenant_id, version, identity_key, fingerprint, kind, kind_version, entity_type, entity_id,
-  outcome, device_id, subject, occurred_at, effective_at, received_at, clock_adjusted,
-  base_version, base_key, sequence, payload, record_before, record_after)
-SELECT * FROM unnest(
-  $1::text[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $6::int[], $7::text[], $8::text[],
-  $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[],
-  $15::bool[], $16::bigint[], $17::text[], $18::bigint[], $19::json[], $20::bigint[], $21::bigint[])`;
+const columns = Object.entries(eventColumns);
+const columnNames = columns.map(([name]) => name).join(', ');
+const arrays = columns.map(([, { type }], index) => `$${index + 1}::${type.name}[]`).join(', ');
 
-const fingerprint = createHash('sha256').update('one for all: hashing is not part of the floor');
-const digest = fingerprint.digest();
+const insert = `
+INSERT INTO floor_events (${columnNames})
+SELECT * FROM unnest(${arrays})`;
+
+/** An array for each column: what the column holds for each event. */
+type Arrays = { readonly [Name in keyof typeof eventColumns]: readonly unknown[] };
+
+/** The same for all events, because hashing is not part of the floor. */
+const fingerprint = createHash('sha256').update('one for all').digest();
 
 /**
- * What PostgreSQL can store at all: one prepared statement, committed by itself, on as many
- * connections as the other systems have; no HTTP, no token, no look-up of what is there.
+ * The least work that stores the events: each batch is one prepared statement with a commit of its own, on as many
+ * connections as the other systems have. There is no HTTP, no token and no look-up of stored events.
  */
 serveParent<{ readonly databaseUrl: string; readonly work: Work }>(async (settings) => {
   const { databaseUrl, work } = settings;
@@ -41,33 +43,31 @@ serveParent<{ readonly databaseUrl: string; readonly work: Work }>(async (settin
     const all = (value: unknown) => edits.map(() => value);
     const occurredAt = new Date(work.startedAt + turn).toISOString();
     const receivedAt = new Date().toISOString();
-    await client.query({
-      name: 'floor',
-      text: insert,
-      values: [
-        all(tenant),
-        edits.map((_, index) => head + index + 1),
-        edits.map(({ identityKey }) => identityKey),
-        all(digest),
-        all('note.put'),
-        all(1),
-        all('note'),
-        edits.map(({ noteId }) => noteId),
-        all('applied'),
-        all('laptop'),
-        all('bench'),
-        all(occurredAt),
-        all(occurredAt),
-        all(receivedAt),
-        all(false),
-        all(null),
-        all(null),
-        all(null),
-        edits.map(({ payload }) => payload),
-        all(Math.max(0, head - work.entities)),
-        edits.map((_, index) => head + index + 1),
-      ],
-    });
+    const values: Arrays = {
+      tenant_id: all(tenant),
+      version: edits.map((_, index) => head + index + 1),
+      identity_key: edits.map(({ identityKey }) => identityKey),
+      fingerprint: all(fingerprint),
+      kind: all('note.put'),
+      kind_version: all(1),
+      entity_type: all('note'),
+      entity_id: edits.map(({ noteId }) => noteId),
+      outcome: all('applied'),
+      device_id: all('laptop'),
+      subject: all('bench'),
+      occurred_at: all(occurredAt),
+      effective_at: all(occurredAt),
+      received_at: all(receivedAt),
+      clock_adjusted: all(false),
+      base_version: all(null),
+      base_key: all(null),
+      sequence: all(null),
+      payload: edits.map(({ payload }) => payload),
+      record_before: all(Math.max(0, head - work.entities)),
+      record_after: edits.map((_, index) => head + index + 1),
+    };
+    const parameters = columns.map(([name]) => values[name as keyof Arrays]);
+    await client.query({ name: 'floor', text: insert, values: parameters });
     return edits.length;
   }
 

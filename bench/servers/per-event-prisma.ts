@@ -17,9 +17,9 @@ type Push = { readonly Body: { readonly events: readonly Event[] } };
 const connections = 10;
 
 /**
- * How such a service is mostly written first: for each event a transaction that looks the key up,
- * creates the event and upserts the record. It does less than Landfall: versions come from memory,
- * the last to arrive wins, and a payload is stored as it comes.
+ * The usual first version of such a service: for each event one transaction looks up the key, creates the event and
+ * upserts the record. It does less than Landfall: versions are counted in memory, the last event to arrive wins, and
+ * payloads are not validated.
  */
 serveParent<{ readonly databaseUrl: string; readonly secret: string }>(async (settings) => {
   const adapter = new PrismaPg({ connectionString: settings.databaseUrl, max: connections });
@@ -34,7 +34,7 @@ serveParent<{ readonly databaseUrl: string; readonly secret: string }>(async (se
     for (const event of request.body.events) {
       const version = (versions.get(tenant) ?? 0) + 1;
       versions.set(tenant, version);
-      await prisma.$transaction((transaction) => store(transaction, tenant, version, event));
+      await prisma.$transaction((transaction) => storeEvent(transaction, tenant, version, event));
       processed.push(event.identityKey);
     }
     return { success: true, processed, failed: [] };
@@ -44,7 +44,7 @@ serveParent<{ readonly databaseUrl: string; readonly secret: string }>(async (se
   return { ready: { url } };
 });
 
-async function store(
+async function storeEvent(
   prisma: Prisma.TransactionClient,
   tenantId: string,
   version: number,

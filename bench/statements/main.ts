@@ -81,12 +81,12 @@ async function prepare(databases: Databases, variant: Variant): Promise<Contesta
     let written = 0;
     do {
       const group = groups.next().value;
-      const scope = tenantScope([...new Set(group.map(({ tenant }) => tenant))]);
-      await runPipelined(client, (trip) =>
+      const scope = tenantScope([...new Set(group.map(({ tenantId }) => tenantId))]);
+      await runPipelined(client, (sender) =>
         Promise.all([
-          begin(trip, scope),
-          trip.query({ name: 'variant', text: variant.text, values: [...variant.values(group)] }),
-          commit(trip),
+          begin(sender, scope),
+          sender.query({ name: 'variant', text: variant.text, values: [...variant.values(group)] }),
+          commit(sender),
         ]),
       );
       written += group.length;

@@ -1,23 +1,51 @@
 import { createHash, randomUUID } from 'node:crypto';
-import {
-  bool,
-  bytea,
-  int4,
-  int8,
-  json,
-  text,
-  timestamptz,
-} from '../../src/postgres/client/binary-array.ts';
+import type { WithTenant } from '../../src/domain/decide/tenant-plan.ts';
+import type { StoredEvent } from '../../src/domain/event.ts';
+import type { RecordState } from '../../src/domain/record.ts';
 import {
   type Column,
+  type Columns,
   column,
   defineRowSet,
   type RowSet,
 } from '../../src/postgres/client/row-set.ts';
+import { eventColumns as columnsOfEvents } from '../../src/postgres/columns/event-columns.sql.ts';
+import { recordColumns as columnsOfRecords } from '../../src/postgres/columns/record-columns.sql.ts';
 
-/** A row of the log and of the records at once: an edit of a note by one of 50 tenants. */
+/** An edit of a note by one of 50 tenants: the row of the log and the row of the record that it writes. */
 export interface Row {
-  readonly tenant: string;
+  readonly tenantId: string;
+  readonly event: WithTenant<StoredEvent>;
+  readonly record: WithTenant<RecordState>;
+}
+
+/** A column of one of the two tables, with the value that it has for an edit. */
+export interface TableColumn {
+  readonly name: string;
+  readonly type: Column<Row>['type'];
+  readonly value: (row: Row) => unknown;
+}
+
+/** In the order of the statements' parameters, as all lists of columns. */
+export const benchEventColumns = toTableColumns(columnsOfEvents, (row) => row.event);
+export const benchRecordColumns = toTableColumns(columnsOfRecords, (row) => row.record);
+
+function toTableColumns<Part>(
+  columns: Columns<Part>,
+  partOf: (row: Row) => Part,
+): readonly TableColumn[] {
+  return Object.entries(columns).map(([name, { type, value }]) => ({
+    name,
+    type,
+    value: (row) => value(partOf(row)),
+  }));
+}
+
+const fingerprint = createHash('sha256').update('one for all').digest();
+const data = JSON.stringify({ title: 'harbour winch ledger lantern', body: 'tide '.repeat(33) });
+
+interface Edit {
+  readonly tenantId: string;
   readonly version: number;
   readonly key: string;
   readonly note: string;
@@ -25,96 +53,79 @@ export interface Row {
   readonly at: number;
 }
 
-const types = { bool, bytea, int4, int8, json, text, timestamptz };
-
-export interface TableColumn {
-  readonly name: string;
-  readonly type: keyof typeof types;
-  readonly of: (row: Row) => string | number | boolean | Buffer | null;
+function toRow({ tenantId, version, key, note, at }: Edit): Row {
+  const entity = { tenantId, version, entityType: 'note', entityId: note, sequence: null };
+  const event = {
+    ...entity,
+    identityKey: key,
+    fingerprint,
+    kind: 'note.put',
+    kindVersion: 1,
+    outcome: 'applied',
+    deviceId: 'laptop',
+    subject: 'bench',
+    occurredAt: at,
+    effectiveAt: at,
+    receivedAt: at,
+    clockAdjusted: false,
+    baseVersion: null,
+    baseKey: null,
+    payload: `{"noteId":"${note}",${data.slice(1)}`,
+    recordBefore: version - 1,
+    recordAfter: version,
+    resolves: null,
+  } as const;
+  const record = {
+    ...entity,
+    deleted: false,
+    data,
+    dataVersion: 1,
+    clock: { put: [at, key] },
+    originKey: key,
+    originKind: 'note.put',
+    originDevice: 'laptop',
+    originAt: at,
+    createdAt: at,
+    updatedAt: at,
+  } as const;
+  return { tenantId, event, record };
 }
-
-const fingerprint = createHash('sha256').update('one for all').digest();
-const data = JSON.stringify({ title: 'harbour winch ledger lantern', body: 'tide '.repeat(33) });
-const payload = (row: Row) => `{"noteId":"${row.note}",${data.slice(1)}`;
-
-/** In the order of the statements' parameters. */
-export const eventColumns: readonly TableColumn[] = [
-  { name: 'tenant_id', type: 'text', of: (row) => row.tenant },
-  { name: 'version', type: 'int8', of: (row) => row.version },
-  { name: 'identity_key', type: 'text', of: (row) => row.key },
-  { name: 'fingerprint', type: 'bytea', of: () => fingerprint },
-  { name: 'kind', type: 'text', of: () => 'note.put' },
-  { name: 'kind_version', type: 'int4', of: () => 1 },
-  { name: 'entity_type', type: 'text', of: () => 'note' },
-  { name: 'entity_id', type: 'text', of: (row) => row.note },
-  { name: 'outcome', type: 'text', of: () => 'applied' },
-  { name: 'device_id', type: 'text', of: () => 'laptop' },
-  { name: 'subject', type: 'text', of: () => 'bench' },
-  { name: 'occurred_at', type: 'timestamptz', of: (row) => row.at },
-  { name: 'effective_at', type: 'timestamptz', of: (row) => row.at },
-  { name: 'received_at', type: 'timestamptz', of: (row) => row.at },
-  { name: 'clock_adjusted', type: 'bool', of: () => false },
-  { name: 'base_version', type: 'int8', of: () => null },
-  { name: 'base_key', type: 'text', of: () => null },
-  { name: 'sequence', type: 'int8', of: () => null },
-  { name: 'payload', type: 'json', of: payload },
-  { name: 'record_before', type: 'int8', of: (row) => row.version - 1 },
-  { name: 'record_after', type: 'int8', of: (row) => row.version },
-];
-
-export const recordColumns: readonly TableColumn[] = [
-  { name: 'tenant_id', type: 'text', of: (row) => row.tenant },
-  { name: 'entity_type', type: 'text', of: () => 'note' },
-  { name: 'entity_id', type: 'text', of: (row) => row.note },
-  { name: 'version', type: 'int8', of: (row) => row.version },
-  { name: 'deleted', type: 'bool', of: () => false },
-  { name: 'data', type: 'json', of: () => data },
-  { name: 'data_version', type: 'int4', of: () => 1 },
-  { name: 'clock', type: 'json', of: (row) => `{"put":[${row.at},"${row.key}"]}` },
-  { name: 'sequence', type: 'int8', of: () => null },
-  { name: 'origin_key', type: 'text', of: (row) => row.key },
-  { name: 'origin_kind', type: 'text', of: () => 'note.put' },
-  { name: 'origin_device', type: 'text', of: () => 'laptop' },
-  { name: 'origin_at', type: 'timestamptz', of: (row) => row.at },
-  { name: 'created_at', type: 'timestamptz', of: (row) => row.at },
-  { name: 'updated_at', type: 'timestamptz', of: (row) => row.at },
-];
 
 const tenants = 50;
 const notes = 1_000;
-const tenantsAGroup = 3;
-const rowsATenant = 50;
-export const groupSize = tenantsAGroup * rowsATenant;
+const tenantsPerGroup = 3;
+const rowsPerTenant = 50;
+export const groupSize = tenantsPerGroup * rowsPerTenant;
 
-/** Groups as group commit makes them: three tenants' batches of 50, in the order of their keys. */
+/** Rows as one transaction writes them: batches of 50 from three tenants, in the order of the tenants' ids. */
 export function* groupsOfRows(): Generator<readonly Row[], never> {
   const heads = Array.from({ length: tenants }, () => 0);
   for (let group = 0; ; group += 1) {
     const at = Date.now() * 1000;
     const members = Array.from(
-      { length: tenantsAGroup },
-      (_, n) => (group * tenantsAGroup + n) % tenants,
+      { length: tenantsPerGroup },
+      (_, n) => (group * tenantsPerGroup + n) % tenants,
     );
     yield members
       .sort((a, b) => a - b)
       .flatMap((tenant) => {
         const head = heads[tenant] ?? 0;
-        heads[tenant] = head + rowsATenant;
+        heads[tenant] = head + rowsPerTenant;
         const first = Math.floor(Math.random() * notes);
-        return Array.from({ length: rowsATenant }, (_, n): Row => {
+        return Array.from({ length: rowsPerTenant }, (_, n): Row => {
           const note = `note-${String((first + n * 7) % notes).padStart(4, '0')}`;
-          const name = `tenant-${String(tenant).padStart(2, '0')}`;
-          return { tenant: name, version: head + n + 1, key: randomUUID(), note, at };
+          const tenantId = `tenant-${String(tenant).padStart(2, '0')}`;
+          return toRow({ tenantId, version: head + n + 1, key: randomUUID(), note, at });
         });
       });
   }
 }
 
-/** A set in the service's own form. */
+/** The columns as a row set of the service. */
 export function rowSetOf(columns: readonly TableColumn[]): RowSet<Row> {
-  const entries = columns.map(({ name, type, of }): [string, Column<Row>] => [
+  const entries = columns.map(({ name, type, value }): [string, Column<Row>] => [
     name,
-    column<Row, never>(types[type], of as (row: Row) => never),
+    column(type, value),
   ]);
   return defineRowSet(Object.fromEntries(entries));
 }

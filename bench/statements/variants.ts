@@ -1,6 +1,12 @@
-import { insertText } from '../../src/postgres/ingest/insert-events.sql.ts';
-import { upsertText } from '../../src/postgres/ingest/upsert-records.sql.ts';
-import { eventColumns, recordColumns, type Row, rowSetOf, type TableColumn } from './rows.ts';
+import { text } from '../../src/postgres/client/binary-array.ts';
+import { insertEventsText, upsertRecordsText } from '../../src/postgres/ingest/write.sql.ts';
+import {
+  benchEventColumns,
+  benchRecordColumns,
+  type Row,
+  rowSetOf,
+  type TableColumn,
+} from './rows.ts';
 
 /** One way to write the rows of a group. */
 export interface Variant {
@@ -23,31 +29,34 @@ const valuesAsBinary = (columns: readonly TableColumn[]) => {
   return (rows: readonly Row[]) => set.values(rows);
 };
 const valuesAsText = (columns: readonly TableColumn[]) => (rows: readonly Row[]) =>
-  columns.map(({ of }) => rows.map(of));
+  columns.map(({ value }) => rows.map(value));
 
 /** Each array a function of the FROM clause, with PostgreSQL's conversions where text needs them. */
 function fromClause(columns: readonly TableColumn[], asText: boolean): string {
   const sent = { timestamptz: 'int8', json: 'text' } as const;
-  const typeOf = ({ type }: TableColumn) =>
-    asText && (type === 'timestamptz' || type === 'json') ? sent[type] : type;
+  const typeOf = ({ type: { name } }: TableColumn) =>
+    asText && (name === 'timestamptz' || name === 'json') ? sent[name] : name;
   const arrays = columns.map((each, index) => `$${index + 1}::${typeOf(each)}[]`).join(', ');
   const selected = columns.map(({ name, type }) => {
-    if (asText && type === 'timestamptz')
+    if (asText && type.name === 'timestamptz')
       return `timestamptz 'epoch' + ${name} * interval '1 microsecond'`;
-    return asText && type === 'json' ? `${name}::json` : name;
+    return asText && type.name === 'json' ? `${name}::json` : name;
   });
   return `SELECT ${selected.join(', ')} FROM unnest(${arrays}) AS sent (${namesOf(columns)})`;
 }
 
 const insertInto = (table: string, columns: readonly TableColumn[], select: string) =>
   `INSERT INTO ${table} (${namesOf(columns)}) ${select}`;
-const onConflict = upsertText.slice(upsertText.indexOf('ON CONFLICT'));
+const onConflict = upsertRecordsText.slice(upsertRecordsText.indexOf('ON CONFLICT'));
 
-const ofEvents = { text: insertText, values: valuesAsBinary(eventColumns) };
-const ofRecords = { text: upsertText, values: valuesAsBinary(recordColumns) };
-const asJsonb = insertText.replace(/unnest\((\$\d+)::json\[\]\)/, 'unnest($1::text[])::jsonb');
-const payloadAsText: readonly TableColumn[] = eventColumns.map((each) =>
-  each.type === 'json' ? { ...each, type: 'text' } : each,
+const ofEvents = { text: insertEventsText, values: valuesAsBinary(benchEventColumns) };
+const ofRecords = { text: upsertRecordsText, values: valuesAsBinary(benchRecordColumns) };
+const asJsonb = insertEventsText.replace(
+  /unnest\((\$\d+)::json\[\]\)/,
+  'unnest($1::text[])::jsonb',
+);
+const payloadAsText: readonly TableColumn[] = benchEventColumns.map((each) =>
+  each.type.name === 'json' ? { ...each, type: text } : each,
 );
 
 export const tables: readonly Table[] = [
@@ -57,13 +66,13 @@ export const tables: readonly Table[] = [
       { name: 'as it is', ...ofEvents },
       {
         name: 'arrays as text, in the FROM clause',
-        text: insertInto('events', eventColumns, fromClause(eventColumns, true)),
-        values: valuesAsText(eventColumns),
+        text: insertInto('events', benchEventColumns, fromClause(benchEventColumns, true)),
+        values: valuesAsText(benchEventColumns),
       },
       {
         name: 'arrays in the FROM clause',
         ...ofEvents,
-        text: insertInto('events', eventColumns, fromClause(eventColumns, false)),
+        text: insertInto('events', benchEventColumns, fromClause(benchEventColumns, false)),
       },
       {
         name: 'payload as jsonb',
@@ -73,7 +82,7 @@ export const tables: readonly Table[] = [
       },
       {
         name: 'payload as text',
-        text: insertText.replace('::json[]', '::text[]'),
+        text: insertEventsText.replace('::json[]', '::text[]'),
         values: valuesAsBinary(payloadAsText),
         schema: ['ALTER TABLE events ALTER payload TYPE text'],
       },
@@ -103,13 +112,13 @@ export const tables: readonly Table[] = [
       { name: 'as it is', ...ofRecords },
       {
         name: 'arrays as text, in the FROM clause',
-        text: `${insertInto('records', recordColumns, fromClause(recordColumns, true))} ${onConflict}`,
-        values: valuesAsText(recordColumns),
+        text: `${insertInto('records', benchRecordColumns, fromClause(benchRecordColumns, true))} ${onConflict}`,
+        values: valuesAsText(benchRecordColumns),
       },
       {
         name: 'arrays in the FROM clause',
         ...ofRecords,
-        text: `${insertInto('records', recordColumns, fromClause(recordColumns, false))} ${onConflict}`,
+        text: `${insertInto('records', benchRecordColumns, fromClause(benchRecordColumns, false))} ${onConflict}`,
       },
       {
         name: 'no index for the feed, so that updates stay HOT',

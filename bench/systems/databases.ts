@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { migrate } from '../../src/postgres/migrate/migrate.ts';
+import { urlOfDatabase, withClient } from '../../tests/testkit/postgres/client.ts';
 
 export interface Databases {
   /** A new, migrated database of this cluster; its connection string. */
@@ -32,14 +33,13 @@ export async function openDatabases(clusterUrl: string): Promise<Databases> {
     version,
     async create(name) {
       const own = `landfall_bench_${process.pid}_${urls.size}_${name.replaceAll('-', '_')}`;
-      const url = new URL(clusterUrl);
-      url.pathname = `/${own}`;
-      urls.set(own, url.href);
+      const url = urlOfDatabase(clusterUrl, own);
+      urls.set(own, url);
       await withClient(clusterUrl, (client) =>
         client.query(`CREATE DATABASE "${own}" TEMPLATE template0`),
       );
-      await migrate(url.href);
-      return url.href;
+      await migrate(url);
+      return url;
     },
     async analyze() {
       for (const url of urls.values()) await withClient(url, (client) => client.query('ANALYZE'));
@@ -88,19 +88,4 @@ function alterCluster(url: string, change: string): Promise<void> {
     await client.query(`ALTER SYSTEM ${change}`);
     await client.query('SELECT pg_reload_conf()');
   });
-}
-
-export async function withClient<Result>(
-  url: string,
-  use: (client: pg.Client) => Promise<Result>,
-): Promise<Result> {
-  const client = new pg.Client(url);
-  // A connection that breaks fails what waits for it; unheard, the event would end the process.
-  client.on('error', () => {});
-  await client.connect();
-  try {
-    return await use(client);
-  } finally {
-    await client.end();
-  }
 }

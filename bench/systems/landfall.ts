@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+
 import { open, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { endProcess } from '../../tests/testkit/processes/child-process.ts';
 
 export interface LandfallOptions {
   readonly databaseUrl: string;
@@ -56,7 +57,11 @@ export async function startLandfall(options: LandfallOptions): Promise<Landfall>
     detached: true,
   });
   await log.close();
-  return { url: await findUrl(child, logFile), pid: child.pid ?? 0, stop: () => end(child) };
+  return {
+    url: await findUrl(child, logFile),
+    pid: child.pid ?? 0,
+    stop: () => endProcess(child, 'SIGTERM'),
+  };
 }
 
 async function findUrl(child: ChildProcess, logFile: string): Promise<string> {
@@ -67,13 +72,6 @@ async function findUrl(child: ChildProcess, logFile: string): Promise<string> {
     if (started) return JSON.parse(started).url;
     await sleep(20);
   }
-  await end(child);
+  await endProcess(child, 'SIGTERM');
   throw new Error(`the service did not start:\n${await readFile(logFile, 'utf8')}`);
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  await exited;
 }

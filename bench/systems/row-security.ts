@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { withClient } from './databases.ts';
+import { withClient } from '../../tests/testkit/postgres/client.ts';
 
 /** Takes row level security off every table that has it. @returns whether any had */
 export function dropRowSecurity(databaseUrl: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { withClient } from './databases.ts';
+import { withClient } from '../../tests/testkit/postgres/client.ts';
 
 /** What a tenant has behind it when a scenario begins. */
 export interface Stock {

@@ -6,11 +6,12 @@ import { hasCode, type UserIdentity, readOrUndefined, runAs } from './processes.
 
 export type Binaries = { initdb: string; postgres: string };
 
-const WAY_OUT = 'Set DATABASE_URL to a PostgreSQL server instead.';
+const ADVICE = 'Set DATABASE_URL to a PostgreSQL server instead.';
 
 /**
- * Finds PostgreSQL's programs in node_modules, whole and runnable by `identity`. Throws an Error
- * that names DATABASE_URL where the platform has none.
+ * Finds PostgreSQL's programs in node_modules, and checks that `identity` can run them.
+ *
+ * @throws Error that names DATABASE_URL where there are no programs for the platform
  */
 export async function findBinaries(identity: UserIdentity | undefined): Promise<Binaries> {
   const native = findNative();
@@ -36,7 +37,7 @@ function findNative(): string {
     return join(dirname(createRequire(import.meta.url).resolve(name)), '../native');
   } catch (cause) {
     const reason = `No embedded PostgreSQL: the optional dependency ${name} is not installed.`;
-    throw new Error(`${reason} ${WAY_OUT}`, { cause });
+    throw new Error(`${reason} ${ADVICE}`, { cause });
   }
 }
 
@@ -49,17 +50,17 @@ function unusable(native: string, cause: unknown): Error {
   const hint = hasCode(cause, 'ENOENT') ? ' They need glibc, which this system seems to lack.' : '';
   const detail = cause instanceof Error ? cause.message.trim() : String(cause);
   return new Error(
-    `The embedded PostgreSQL's programs in ${native} do not run here: ${detail}.${hint} ${WAY_OUT}`,
+    `The embedded PostgreSQL's programs in ${native} do not run here: ${detail}.${hint} ${ADVICE}`,
     { cause },
   );
 }
 
-/** npm packages hold no symbolic links: an install script makes them, if it was let run. */
+/** npm packages have no symbolic links. An install script creates them, but npm may be set not to run it. */
 async function restoreSymlinks(native: string): Promise<void> {
   const list = readOrUndefined(join(native, 'pg-symlinks.json'));
   if (list === undefined) return;
   for (const link of JSON.parse(list) as { source: string; target: string }[]) {
-    // Both begin with "native/", and stand in the same folder.
+    // Both paths begin with "native/", and are in the same folder.
     const path = join(native, '..', link.target);
     if (await lstat(path).then(Boolean, () => false)) continue;
     await symlink(basename(link.source), path).catch((error: unknown) => {
@@ -83,7 +84,7 @@ async function copyForOthers(native: string): Promise<string> {
   await openToAll(staging);
   await rename(staging, copy).catch(async (error: unknown) => {
     await rm(staging, { recursive: true, force: true });
-    // Another process copied the same at the same time.
+    // Another process made the same copy at the same time.
     if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
   });
   return copy;

@@ -2,25 +2,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { type Binaries, findBinaries } from './binaries.ts';
 import { ensureCluster } from './cluster.ts';
-import { findClusterLocation, type ClusterLocation } from './location.ts';
+import { isInUse, type Lease, releaseLease, takeLease } from './leases.ts';
+import { type ClusterLocation, findClusterLocation } from './location.ts';
 import {
-  killStalePostmaster,
   findPostmaster,
-  hasLostItsSocket,
+  isSocketMissing,
+  killStalePostmaster,
   type SpawnedPostmaster,
   spawnPostmaster,
   stopPostmaster,
   urlOf,
 } from './postmaster.ts';
 import { hasCode } from './processes.ts';
-import { isInUse, releaseLease, type Lease, takeLease } from './leases.ts';
 
 export type EmbeddedLog = { info(fields: object, message: string): void };
 
 export type EmbeddedPostgres = {
-  /** A connection string for `pg`; user and database are named landfall. */
+  /** A connection string for `pg`. The user and the database are named landfall. */
   url: string;
-  /** Stops the database, unless another process uses it. May be called more than once. */
+  /** Stops the database, unless another process uses it. Later calls do nothing more. */
   stop(): Promise<void>;
 };
 
@@ -31,97 +31,102 @@ const POLL_MS = 25;
 const NO_SUCH_DATABASE = '3D000';
 
 /**
- * What a start can meet while an earlier postmaster, its orphans or the process that stopped it are
- * still on their way out: the last of them removes the socket's folder.
+ * Errors that end by themselves: an earlier postmaster, its backends or the process that stopped it have not ended
+ * yet. The last of them removes the folder of the socket.
  */
-const PASSING =
+const TEMPORARY_ERROR =
   /pre-existing shared memory block|lock file "[^"]+" already exists|could not create lock file/;
 
 /**
- * Starts the embedded PostgreSQL of `dataDir`, or attaches to it where it runs already. It outlives
- * this process if this process is killed; the next start adopts it then. Throws an Error that tells
- * what to do where the platform has no programs for it or where it does not start.
+ * Starts the embedded PostgreSQL of `dataDir`, or attaches to it where it runs already. PostgreSQL goes on if this
+ * process is killed, and the next start attaches to it.
+ *
+ * @throws Error that says what to do: where the platform has no PostgreSQL, or where PostgreSQL does not start
  */
 export async function startEmbedded(options: {
   dataDir: string;
   log: EmbeddedLog;
 }): Promise<EmbeddedPostgres> {
-  const place = await findClusterLocation(options.dataDir);
-  const binaries = await findBinaries(place.identity);
-  const seat = takeLease(place);
+  const location = await findClusterLocation(options.dataDir);
+  const binaries = await findBinaries(location.identity);
+  const lease = takeLease(location);
   try {
-    if (await ensureCluster(place, binaries)) {
+    if (await ensureCluster(location, binaries)) {
       options.log.info({ event: 'embedded.created' }, 'made a new embedded PostgreSQL database');
     }
-    const running = await startOrAttach(place, binaries, options.log);
+    const running = await startOrAttach(location, binaries, options.log);
     let stopping: Promise<void> | undefined;
     return {
       url: urlOf(running.sockets, 'landfall'),
-      stop: () => (stopping ??= leave(place, seat, running, options.log)),
+      stop: () => (stopping ??= stopIfUnused(location, lease, running, options.log)),
     };
   } catch (error) {
-    releaseLease(place, seat);
+    releaseLease(location, lease);
     throw error;
   }
 }
 
-/** Stops what a killed process left running; true where no living process uses the database. */
+/** Stops a PostgreSQL that no living process uses. @returns false where a living process uses it */
 export async function stopOrphan(dataDir: string): Promise<boolean> {
-  const place = await findClusterLocation(dataDir);
-  if (isInUse(place)) return false;
-  const found = findPostmaster(place);
-  if (found) await stopPostmaster(place, found.pid);
+  const location = await findClusterLocation(dataDir);
+  if (isInUse(location)) return false;
+  const found = findPostmaster(location);
+  if (found) await stopPostmaster(location, found.pid);
   return true;
 }
 
 async function startOrAttach(
-  place: ClusterLocation,
+  location: ClusterLocation,
   binaries: Binaries,
   log: EmbeddedLog,
 ): Promise<Running> {
   const deadline = Date.now() + START_MS;
   let own: SpawnedPostmaster | undefined;
-  let obstacle: string | undefined;
-  await killStalePostmaster(place);
+  let problem: string | undefined;
+  await killStalePostmaster(location);
   do {
-    const found = findPostmaster(place);
+    const found = findPostmaster(location);
     if (found) {
-      // Without a folder for the socket an address would mean TCP, and perhaps another server.
-      obstacle = found.sockets ? await whyUnreachable(found.sockets) : 'it has no socket yet';
-      if (!obstacle) {
+      // Without the folder of a socket a connection would use TCP, and might reach another server.
+      problem = found.sockets ? await findConnectProblem(found.sockets) : 'it has no socket yet';
+      if (!problem) {
         const event = found.pid === own?.pid ? 'embedded.started' : 'embedded.attached';
         log.info({ event, pid: found.pid }, 'embedded PostgreSQL is up');
         return found;
       }
-      if (hasLostItsSocket(found)) await stopPostmaster(place, found.pid);
+      if (isSocketMissing(found)) await stopPostmaster(location, found.pid);
     } else if (!own || own.exitReason()) {
-      obstacle = own?.exitReason();
-      if (own && !PASSING.test(obstacle ?? '')) break;
-      own = spawnPostmaster(place, binaries.postgres);
+      problem = own?.exitReason();
+      if (own && !TEMPORARY_ERROR.test(problem ?? '')) break;
+      own = spawnPostmaster(location, binaries.postgres);
     }
     await sleep(POLL_MS);
   } while (Date.now() < deadline);
-  throw new Error(`The embedded PostgreSQL does not start (log: ${place.logFile}): ${obstacle}`);
+  throw new Error(`The embedded PostgreSQL does not start (log: ${location.logFile}): ${problem}`);
 }
 
-async function leave(
-  place: ClusterLocation,
-  seat: Lease,
+async function stopIfUnused(
+  location: ClusterLocation,
+  lease: Lease,
   running: Running,
   log: EmbeddedLog,
 ): Promise<void> {
-  if (!releaseLease(place, seat)) {
+  if (!releaseLease(location, lease)) {
     log.info({ event: 'embedded.left' }, 'another process uses the embedded PostgreSQL: it stays');
     return;
   }
-  // Its postmaster.pid is gone where somebody removed the data directory meanwhile.
-  const pid = findPostmaster(place)?.pid ?? running.pid;
-  const mode = await stopPostmaster(place, pid);
+  // The file postmaster.pid is missing where a person removed the data directory in the meantime.
+  const pid = findPostmaster(location)?.pid ?? running.pid;
+  const mode = await stopPostmaster(location, pid);
   log.info({ event: 'embedded.stopped', pid, mode }, 'embedded PostgreSQL stopped');
 }
 
-/** Undefined where the database answers, else why it does not. Makes the database landfall where it is not there yet. */
-async function whyUnreachable(sockets: string): Promise<string | undefined> {
+/**
+ * Connects to the database landfall, and creates it where it does not exist.
+ *
+ * @returns the reason why that failed; undefined where it did not
+ */
+async function findConnectProblem(sockets: string): Promise<string | undefined> {
   try {
     await withClient(urlOf(sockets, 'landfall'), async () => {});
     return undefined;
@@ -134,14 +139,14 @@ async function whyUnreachable(sockets: string): Promise<string | undefined> {
     });
     return undefined;
   } catch (error) {
-    // Where another process makes it at the same time, the next look finds it.
+    // Another process may have created it at the same time. The next attempt connects then.
     return String(error);
   }
 }
 
 async function withClient(url: string, use: (client: pg.Client) => Promise<void>): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
-  // A connection that breaks fails what waits for it; unheard, the event would end the process.
+  // An error of the connection rejects the query under way. The event would end the process without a listener.
   client.on('error', () => {});
   try {
     await client.connect();

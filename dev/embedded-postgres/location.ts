@@ -13,26 +13,26 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { hasCode, type UserIdentity, runAs } from './processes.ts';
 
-/** Where a root process keeps what the database's user cannot reach in the project. */
+/** The folder where a root process keeps what the database's user cannot reach in the project. */
 export const SHARED_HOME = '/var/lib/landfall';
 
 const NOBODY: UserIdentity = { uid: 65534, gid: 65534 };
 
 export type ClusterLocation = {
-  /** The folder in which the database's own folder and what belongs to it stand. */
+  /** The folder with the data directory and the leases. */
   home: string;
   /** PostgreSQL's data directory: `pg` in `home`. */
   data: string;
-  /** The folder of the socket; it is made at each start. */
+  /** The folder of the socket. Each start creates it. */
   sockets: string;
   logFile: string;
   identity: UserIdentity | undefined;
 };
 
 /**
- * Decides where the database of `dataDir` stands and as whom it runs. PostgreSQL refuses to run as
- * root: root runs it as nobody (or as the owner of a database that is there), and where nobody
- * cannot reach `dataDir`, `<dataDir>/pg` becomes a symbolic link to a folder that it can reach.
+ * Decides where the database of `dataDir` is and which user runs it. PostgreSQL refuses to run as root. A root process
+ * therefore runs it as the user `nobody`, or as the owner of an existing database. Where `nobody` cannot reach
+ * `dataDir`, `<dataDir>/pg` becomes a symbolic link to a folder that it can reach.
  */
 export async function findClusterLocation(dataDir: string): Promise<ClusterLocation> {
   await mkdir(dataDir, { recursive: true });
@@ -43,18 +43,19 @@ export async function findClusterLocation(dataDir: string): Promise<ClusterLocat
     throw new Error('The embedded PostgreSQL does not run as root here: start as another user.');
   }
   const data =
-    (await linkTarget(link)) ?? (isRoot && !(await exists(link)) ? await choose(root, link) : link);
+    (await linkTarget(link)) ??
+    (isRoot && !(await exists(link)) ? await chooseDataFolder(root, link) : link);
   const identity = await identityFor(data, isRoot);
   const home = dirname(data);
   await mkdir(home, { recursive: true });
   const uid = identity?.uid ?? process.getuid?.();
   const hash = createHash('sha256').update(data).digest('hex').slice(0, 12);
-  // A socket's whole path has 103 to 107 bytes at most, which a project's folder may exceed.
+  // The path of a socket has at most 103 to 107 bytes. The path of a project's folder may be longer.
   const sockets = `/tmp/landfall-${uid}-${hash}`;
   return { home, data, sockets, logFile: join(root, 'postgres.log'), identity };
 }
 
-async function choose(root: string, link: string): Promise<string> {
+async function chooseDataFolder(root: string, link: string): Promise<string> {
   const probe = join(root, `pg.probe-${randomUUID()}`);
   await mkdir(probe, { mode: 0o700 });
   const reachable = await canUse(probe, NOBODY);
@@ -63,7 +64,7 @@ async function choose(root: string, link: string): Promise<string> {
   await mkdir(SHARED_HOME, { recursive: true });
   await chmod(SHARED_HOME, 0o755);
   const hash = createHash('sha256').update(root).digest('hex').slice(0, 12);
-  // Never one that is there already: it may be the database of a project that stood here before.
+  // Always a new folder: an existing one may hold the database of a project that was here before.
   const home = await mkdtemp(join(SHARED_HOME, `${hash}-`));
   await chmod(home, 0o755);
   try {
@@ -72,13 +73,13 @@ async function choose(root: string, link: string): Promise<string> {
   } catch (error) {
     await rm(home, { recursive: true });
     const chosen = await linkTarget(link);
-    // Another process chose at the same time.
+    // Another process created the link at the same time.
     if (hasCode(error, 'EEXIST') && chosen) return chosen;
     throw error;
   }
 }
 
-/** A mode says little of ACLs, mounts and parents: nobody tries to enter and to write. */
+/** The user tries to enter and to write, because a mode does not show ACLs, mounts and parent folders. */
 async function canUse(folder: string, identity: UserIdentity): Promise<boolean> {
   try {
     await chown(folder, identity.uid, identity.gid);
@@ -105,7 +106,7 @@ async function identityFor(data: string, isRoot: boolean): Promise<UserIdentity 
 }
 
 async function linkTarget(link: string): Promise<string | undefined> {
-  // Not realpath: the target is there only once initdb has ended.
+  // Not realpath, because the target does not exist before initdb has ended.
   const target = await readlink(link).catch(() => undefined);
   return target === undefined ? undefined : resolve(dirname(link), target);
 }

@@ -25,10 +25,10 @@ import {
   signal,
 } from './processes.ts';
 
-/** What a running postmaster says of itself in postmaster.pid. */
+/** The contents of postmaster.pid, the file of a running postmaster. */
 export type Postmaster = { pid: number; sockets: string; ready: boolean };
 
-/** `lastWords` gives what it wrote to its log, once it has ended. */
+/** `exitReason` has what the postmaster wrote to its log. It is undefined until the postmaster has ended. */
 export type SpawnedPostmaster = { pid: number | undefined; exitReason(): string | undefined };
 
 const PORT = 5432;
@@ -39,119 +39,120 @@ const SETTINGS = {
   listen_addresses: '',
   port: `${PORT}`,
   max_connections: '100',
-  // A statement in the log would show what it writes; so would a constraint's detail.
+  // Statements and the details of constraints would show data in the log.
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
   log_checkpoints: 'off',
 };
 
-/** Authority "localhost" only for parsers that want one: `host` is what counts. */
+/** Parsers of URLs need an authority, so it is "localhost". `pg` connects to the socket in the parameter `host`. */
 export const urlOf = (sockets: string, database: string): string =>
   `postgresql://landfall@localhost:${PORT}/${database}?host=${sockets}&sslmode=disable`;
 
-/** The postmaster that serves `data`. Clears away a postmaster.pid that names another process. */
+/** The postmaster that serves the data directory. Removes a postmaster.pid that names another process. */
 export function findPostmaster({ data }: ClusterLocation): Postmaster | undefined {
   const path = join(data, 'postmaster.pid');
   const text = readOrUndefined(path);
   const [pid, , , , sockets, , , status] = (text ?? '').split('\n');
-  // The first lines are written at once, the rest as the postmaster gets on.
+  // The postmaster writes the first lines at once, and the others while it starts.
   if (text === undefined || !pid) return undefined;
   if (isPostmasterOf(Number(pid), data)) {
     return { pid: Number(pid), sockets: sockets ?? '', ready: status?.trim() === 'ready' };
   }
-  // PostgreSQL itself goes by the number alone, and after a restart of the machine or the container
-  // it may be anyone's. That no process of the old one lives it checks in the shared memory too.
-  removeIfStill(path, text);
+  // PostgreSQL compares the number only, which may belong to another process after a restart of the machine or the
+  // container. PostgreSQL itself checks in the shared memory that no backend of the earlier postmaster is left.
+  removeIfUnchanged(path, text);
   return undefined;
 }
 
-/** Starts a postmaster that outlives this process. */
-export function spawnPostmaster(place: ClusterLocation, postgres: string): SpawnedPostmaster {
-  makeSocketFolder(place);
-  const logFile = openSync(place.logFile, 'a', 0o600);
-  changeOwner(place.identity, place.logFile);
-  const before = statSync(place.logFile).size;
-  const settings = { ...SETTINGS, unix_socket_directories: place.sockets };
+/** Starts a postmaster that goes on after this process ends. */
+export function spawnPostmaster(location: ClusterLocation, postgres: string): SpawnedPostmaster {
+  makeSocketFolder(location);
+  const logFile = openSync(location.logFile, 'a', 0o600);
+  changeOwner(location.identity, location.logFile);
+  const before = statSync(location.logFile).size;
+  const settings = { ...SETTINGS, unix_socket_directories: location.sockets };
   const child = spawn(
     postgres,
     [
       '-D',
-      place.data,
+      location.data,
       ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
     ],
     {
-      ...place.identity,
+      ...location.identity,
       cwd: '/',
       env: BARE_ENVIRONMENT,
-      // An own session: Ctrl-C at the terminal is for this process, which then stops the database.
+      // In a session of its own, Ctrl-C at the terminal reaches only this process, which then stops the database.
       detached: true,
       stdio: ['ignore', logFile, logFile],
     },
   );
   closeSync(logFile);
   child.unref();
-  let ending: string | undefined;
-  child.once('error', (error) => (ending = error.message));
-  child.once('exit', (code, name) => (ending = `it ended with ${name ?? code}`));
-  const words = () =>
-    Buffer.from(readOrUndefined(place.logFile) ?? '')
+  let exit: string | undefined;
+  child.once('error', (error) => (exit = error.message));
+  child.once('exit', (code, name) => (exit = `it ended with ${name ?? code}`));
+  const logged = () =>
+    Buffer.from(readOrUndefined(location.logFile) ?? '')
       .subarray(before)
       .toString();
-  return { pid: child.pid, exitReason: () => ending && `${ending}: ${words().trim()}` };
+  return { pid: child.pid, exitReason: () => exit && `${exit}: ${logged().trim()}` };
 }
 
-/** Ends the postmaster and waits until it has; says which way it took. */
+/** Stops the postmaster and waits for its end. @returns the kind of the shutdown */
 export async function stopPostmaster(
-  place: ClusterLocation,
+  location: ClusterLocation,
   pid: number,
 ): Promise<'fast' | 'immediate'> {
-  if (isPostmasterOf(pid, place.data)) signal(pid, 'SIGINT');
-  const ended = await hasEnded(place, pid, FAST_SHUTDOWN_MS);
+  if (isPostmasterOf(pid, location.data)) signal(pid, 'SIGINT');
+  const ended = await hasEnded(location, pid, FAST_SHUTDOWN_MS);
   if (!ended) {
     signal(pid, 'SIGQUIT');
-    await hasEnded(place, pid, IMMEDIATE_SHUTDOWN_MS);
+    await hasEnded(location, pid, IMMEDIATE_SHUTDOWN_MS);
   }
   try {
-    rmdirSync(place.sockets);
+    rmdirSync(location.sockets);
   } catch {
-    // Not empty: another process started the database anew.
+    // The folder is not empty: another process has started the database again.
   }
   return ended ? 'fast' : 'immediate';
 }
 
-/**
- * Ends a postmaster whose data directory was removed under it: it holds the socket of the one that
- * is to come.
- */
-export async function killStalePostmaster(place: ClusterLocation): Promise<void> {
-  const lock = readOrUndefined(socketPath(place.sockets, '.lock'));
+/** Stops a postmaster whose data directory was removed: it holds the socket that a new postmaster needs. */
+export async function killStalePostmaster(location: ClusterLocation): Promise<void> {
+  const lock = readOrUndefined(socketPath(location.sockets, '.lock'));
   const pid = Number(lock?.split('\n')[0]);
-  if (!pid || !isPostmasterOf(pid, place.data) || findPostmaster(place)?.pid === pid) return;
+  if (!pid || !isPostmasterOf(pid, location.data) || findPostmaster(location)?.pid === pid) return;
   signal(pid, 'SIGQUIT');
-  await hasEnded(place, pid, IMMEDIATE_SHUTDOWN_MS);
+  await hasEnded(location, pid, IMMEDIATE_SHUTDOWN_MS);
 }
 
-/** A sweeper of /tmp took the socket: nobody can reach this postmaster any more. */
-export const hasLostItsSocket = (found: Postmaster): boolean =>
+/** Whether a clean-up of /tmp removed the socket: then nothing can connect to this postmaster. */
+export const isSocketMissing = (found: Postmaster): boolean =>
   found.ready && !existsSync(socketPath(found.sockets));
 
 const socketPath = (sockets: string, suffix = ''): string =>
   join(sockets, `.s.PGSQL.${PORT}${suffix}`);
 
-async function hasEnded(place: ClusterLocation, pid: number, withinMs: number): Promise<boolean> {
+async function hasEnded(
+  location: ClusterLocation,
+  pid: number,
+  withinMs: number,
+): Promise<boolean> {
   const deadline = Date.now() + withinMs;
-  while (isPostmasterOf(pid, place.data)) {
+  while (isPostmasterOf(pid, location.data)) {
     if (Date.now() > deadline) return false;
     await sleep(20);
   }
   return true;
 }
 
-function removeIfStill(path: string, text: string): void {
+function removeIfUnchanged(path: string, text: string): void {
   const aside = `${path}.${process.pid}`;
   try {
     renameSync(path, aside);
-    // A postmaster that started meanwhile gets its file back.
+    // The file of a postmaster that started in the meantime is restored.
     if (readFileSync(aside, 'utf8') !== text) linkSync(aside, path);
     rmSync(aside);
   } catch (error) {
@@ -159,7 +160,7 @@ function removeIfStill(path: string, text: string): void {
   }
 }
 
-/** Refuses a folder that another user put there. */
+/** Refuses a folder that another user created. */
 function makeSocketFolder({ sockets, identity }: ClusterLocation): void {
   try {
     mkdirSync(sockets, { mode: 0o700 });

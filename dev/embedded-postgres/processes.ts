@@ -2,36 +2,36 @@ import { execFile, execFileSync } from 'node:child_process';
 import { chownSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
-/** As whom PostgreSQL runs; undefined means: as whom this process runs. */
+/** The user that PostgreSQL runs as. Where it is undefined, PostgreSQL runs as the user of this process. */
 export type UserIdentity = { uid: number; gid: number };
 
 const run = promisify(execFile);
 
-/** PostgreSQL looks at LC_*, PG* and TZ: it gets none of this process's. */
+/** PostgreSQL reads LC_*, PG* and TZ, so it does not inherit the environment of this process. */
 export const BARE_ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', TZ: 'UTC' };
 
-/** Runs a command to its end as `identity` and gives its output; throws with its stderr. */
+/** Runs a command as `identity`. @returns its output @throws Error with its stderr */
 export async function runAs(identity: UserIdentity | undefined, file: string, args: string[]) {
   const { stdout } = await run(file, args, { ...identity, cwd: '/', env: BARE_ENVIRONMENT });
   return stdout;
 }
 
 /**
- * Tells a running process from a later one with the same number: a mark that stays the same while
- * the process runs, undefined where none runs. A zombie does not run.
+ * Distinguishes a running process from a later one with the same number. The result is the same as long as the process
+ * runs. It is undefined where no process runs; a zombie counts as not running.
  */
-export function processStartMark(pid: number): string | undefined {
+export function processStartId(pid: number): string | undefined {
   if (process.platform !== 'linux') return isSignalable(pid) ? 'alive' : undefined;
   const stat = readOrUndefined(`/proc/${pid}/stat`);
   if (stat === undefined) return undefined;
-  // The name, in parentheses, may itself hold spaces and parentheses: count from the last one.
+  // The name in parentheses may itself have spaces and parentheses, so the fields are counted from the last one.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
 }
 
 /** Whether `pid` is a postmaster that serves `data`. */
 export function isPostmasterOf(pid: number, data: string): boolean {
-  if (processStartMark(pid) === undefined) return false;
+  if (processStartId(pid) === undefined) return false;
   if (process.platform === 'linux') {
     const command = readOrUndefined(`/proc/${pid}/cmdline`) ?? '';
     return command.includes(`\0-D\0${data}\0`);
@@ -42,7 +42,7 @@ export function isPostmasterOf(pid: number, data: string): boolean {
   return command.includes(` -D ${data} `);
 }
 
-/** False where the process ended in the meantime. */
+/** @returns false where the process has ended */
 export function signal(pid: number, name: NodeJS.Signals): boolean {
   try {
     return process.kill(pid, name);
@@ -52,7 +52,7 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
   }
 }
 
-/** Gives what this process made to the database's user. */
+/** Makes the database's user the owner of a file or folder that this process created. */
 export function changeOwner(identity: UserIdentity | undefined, path: string): void {
   if (identity) chownSync(path, identity.uid, identity.gid);
 }
@@ -61,7 +61,7 @@ export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
-/** The file's text; undefined where there is no such file (or, under /proc, process). */
+/** The text of a file; undefined where there is no such file, or under /proc no such process. */
 export function readOrUndefined(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');

@@ -1,39 +1,39 @@
 import type { ConflictsQuery } from '../protocol/conflict.ts';
-import type { StoredEvent, Resolution } from '../domain/stored-event.ts';
+import type { Resolution, StoredEvent } from '../domain/event.ts';
 import type { EntityRef, StoredRecord } from '../domain/record.ts';
 
-type AsItIsWritten = 'fingerprint' | 'payload' | 'resolves' | 'recordBefore' | 'recordAfter';
+type WrittenFields = 'fingerprint' | 'payload' | 'resolves' | 'recordBefore' | 'recordAfter';
 
-/** One row of the log, read back. Times are exact to the millisecond. */
-export interface LoggedEvent extends Omit<StoredEvent, AsItIsWritten> {
+/** One row of the log, as it is read. Its times are exact to the millisecond. */
+export interface LoggedEvent extends Omit<StoredEvent, WrittenFields> {
   readonly fingerprint: Uint8Array;
-  /** Parsed; null once it was dropped. */
+  /** The parsed payload. Null after retention has dropped it. */
   readonly payload: unknown;
-  /** Of the event's own record. Null for events stored before they were kept. */
+  /** The versions of the event's own record. Null for events of releases that did not store them. */
   readonly recordBefore: number | null;
   readonly recordAfter: number | null;
 }
 
-/** The same without what it carried, which may be long. */
+/** A logged event without its payload, which may be long. */
 export type LoggedEventHeader = Omit<LoggedEvent, 'payload'>;
 
-/** A stored conflict with the record as it stands now. */
+/** A stored conflict with the current record. */
 export interface StoredConflict {
   readonly event: LoggedEvent;
   readonly current: StoredRecord | null;
-  /** The event that settled it; null while it is open. */
+  /** The event that resolved the conflict. Null for an open conflict. */
   readonly settled: { readonly resolution: Resolution; readonly event: LoggedEventHeader } | null;
 }
 
 export interface ConflictFilter extends ConflictsQuery {
   readonly tenantId: string;
-  /** Of a page, about; more only where its first entry is larger. */
+  /** The approximate maximum of bytes per page. A page exceeds it only if its first entry does. */
   readonly maxBytes: number;
 }
 
 export interface Page<Entry> {
   readonly entries: readonly Entry[];
-  /** The version to go on after; null where nothing comes after this page. */
+  /** The version after which the next page starts. Null if this page is the last one. */
   readonly nextAfter: number | null;
 }
 
@@ -41,14 +41,14 @@ export interface HistoryQuery extends EntityRef {
   readonly tenantId: string;
   readonly after: number;
   readonly limit: number;
-  /** Of a page, about; more only where its first entry is larger. */
+  /** The approximate maximum of bytes per page. A page exceeds it only if its first entry does. */
   readonly maxBytes: number;
 }
 
-/** One event that was about an entity, or wrote to it. */
+/** One event that is about an entity, or that wrote to its record. */
 export interface StoredHistoryEntry {
   readonly event: LoggedEvent;
-  /** Of the entity whose history is read. */
+  /** The versions of the record of the entity whose history is read. */
   readonly recordBefore: number | null;
   readonly recordAfter: number | null;
   readonly resends: { readonly count: number; readonly lastAt: number | null };
@@ -67,28 +67,28 @@ export interface StoredReceipt {
   readonly resolution: Resolution | null;
 }
 
-/** How often a stored event was sent again, since it was last written down. */
+/** How often a stored event was sent again since the last call of `addResends`. */
 export interface ResendCount {
   readonly tenantId: string;
-  /** Of the event. */
+  /** The version of the event. */
   readonly version: number;
   readonly count: number;
   /** Microseconds since 1970. */
   readonly lastAt: number;
 }
 
-/** What people and clients look up about events of the past. Everything is of one tenant. */
+/** Reads conflicts, histories and receipts. Each call reads the data of one tenant. */
 export interface AuditStore {
-  /** @throws RequestProblem UNAVAILABLE, as all of them */
+  /** @throws RequestProblem UNAVAILABLE, like every method of this store */
   listConflicts(filter: ConflictFilter): Promise<Page<StoredConflict>>;
-  /** Undefined where the event is not there, or was no conflict. */
+  /** Undefined if there is no such event, or if it was no conflict. */
   findConflict(tenantId: string, identityKey: string): Promise<StoredConflict | undefined>;
   readHistory(query: HistoryQuery): Promise<Page<StoredHistoryEntry>>;
-  /** Those of the keys that are stored, by their key. */
+  /** The receipts of the stored keys, by key. */
   findReceipts(
     tenantId: string,
     identityKeys: readonly string[],
   ): Promise<ReadonlyMap<string, StoredReceipt>>;
-  /** Adds to what is counted. Each event at most once; events that are gone are left out. */
+  /** Adds counts of several tenants. Each event must occur once at most. Unknown events are ignored. */
   addResends(counts: readonly ResendCount[]): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import type { StoredRecord } from '../domain/record.ts';
-import { differingFields, printDifferences } from '../domain/kinds/differing-fields.ts';
+import { differingFields, rulesOf } from '../domain/kinds/policies/intent-rules.ts';
+import { printDifferences } from '../domain/kinds/policies/fields.ts';
 import type { Fields } from '../domain/kinds/intent.ts';
 import type { KindRegistry } from '../domain/kinds/registry.ts';
 import type { Conflict } from '../protocol/conflict.ts';
@@ -8,26 +9,26 @@ import { formatMicros } from '../domain/timestamp.ts';
 import { interpretStored } from './stored-interpretation.ts';
 import type { StoredConflict } from './audit-store.ts';
 
-type Show = (record: StoredRecord) => StoredRecord;
+type LiftRecord = (record: StoredRecord) => StoredRecord;
 
 /**
- * Conflicts of one list: a record that many of them are about is read once.
+ * Prints the conflicts of one list. A record that several conflicts share is lifted only once.
  *
- * @param show brings a record to the newest version of its data
+ * @param liftRecord lifts a record to the newest version of its data
  */
 export function createConflictView(
   kinds: KindRegistry,
-  show: Show,
+  liftRecord: LiftRecord,
 ): (stored: StoredConflict) => Conflict {
   let last: { readonly stored: StoredRecord; readonly record: SyncRecord } | undefined;
-  const read = (stored: StoredRecord) => {
-    if (last?.stored !== stored) last = { stored, record: toSyncRecord(show(stored)) };
+  const readRecord = (stored: StoredRecord) => {
+    if (last?.stored !== stored) last = { stored, record: toSyncRecord(liftRecord(stored)) };
     return last.record;
   };
-  return (stored) => toConflict(stored, kinds, read);
+  return (stored) => toConflict(stored, kinds, readRecord);
 }
 
-/** A conflict as answers show it. What the edit would have written, the kind says anew. */
+/** A conflict as answers show it. The kind interprets the edit again, to show what it would have written. */
 function toConflict(
   stored: StoredConflict,
   kinds: KindRegistry,
@@ -35,9 +36,9 @@ function toConflict(
 ): Conflict {
   const { event, settled } = stored;
   const current = stored.current && readRecord(stored.current);
-  const read = interpretStored(event, kinds);
-  const intent = read.ok ? read.meaning.intent : undefined;
-  // Of JSON, whatever the schema of an answer calls it.
+  const interpreted = interpretStored(event, kinds);
+  const intent = interpreted.ok ? interpreted.interpretation.intent : undefined;
+  // The assertion is safe: the data of a record is a JSON object.
   const fields = (current?.data ?? null) as Fields | null;
   return {
     identityKey: event.identityKey,
@@ -50,7 +51,7 @@ function toConflict(
     baseKey: event.baseKey,
     incoming: {
       payload: event.payload,
-      data: intent && 'fields' in intent ? intent.fields : null,
+      data: intent ? rulesOf(intent).fieldsFor(intent, {}) : null,
       effectiveAt: formatMicros(event.effectiveAt),
       receivedAt: formatMicros(event.receivedAt),
       deviceId: event.deviceId,

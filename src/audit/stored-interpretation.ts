@@ -2,9 +2,9 @@ import type { EventFailure } from '../domain/errors.ts';
 import type { Kind, Interpretation } from '../domain/kinds/define-kind.ts';
 import type { KindRegistry } from '../domain/kinds/registry.ts';
 import { type EntityRef, isSameEntity } from '../domain/record.ts';
-import { interpretPayload } from '../domain/decide/interpret-payload.ts';
+import { interpretPayload } from '../domain/decide/decode-event.ts';
 
-/** Of an event in the log: what its kind read its meaning from. */
+/** The part of a stored event that its kind interprets. */
 export interface StoredPayload extends EntityRef {
   readonly kind: string;
   readonly kindVersion: number;
@@ -12,12 +12,12 @@ export interface StoredPayload extends EntityRef {
 }
 
 export type StoredInterpretation =
-  | { readonly ok: true; readonly kind: Kind; readonly meaning: Interpretation }
+  | { readonly ok: true; readonly kind: Kind; readonly interpretation: Interpretation }
   | { readonly ok: false; readonly failure: EventFailure; readonly fault?: unknown };
 
 /**
- * Reads a payload again with the kinds of today. They may have changed since it was stored: the
- * kind may be gone, refuse the payload, or throw on it.
+ * Interprets a stored payload with the current kinds. The kinds may have changed since the payload was
+ * stored: the kind may be removed, refuse the payload, or throw on it.
  */
 export function interpretStored(stored: StoredPayload, kinds: KindRegistry): StoredInterpretation {
   const { kind: name, kindVersion } = stored;
@@ -28,11 +28,11 @@ export function interpretStored(stored: StoredPayload, kinds: KindRegistry): Sto
     const message = `this server knows no version ${kindVersion} of ${name}`;
     return fail({ code: 'UNSUPPORTED_VERSION', message });
   }
-  const read = interpretPayload(kind, kindVersion, stored.payload);
-  if (!read.ok) return read;
-  const { entityId } = read.meaning;
-  if (!isSameEntity({ entityType: kind.entityType, entityId }, stored)) {
+  const interpreted = interpretPayload(kind, kindVersion, stored.payload);
+  if (!interpreted.ok) return interpreted;
+  const { interpretation } = interpreted;
+  if (!isSameEntity({ entityType: kind.entityType, entityId: interpretation.entityId }, stored)) {
     return fail({ code: 'INVALID_PAYLOAD', message: 'is about another entity', path: 'payload' });
   }
-  return { ok: true, kind, meaning: read.meaning };
+  return { ok: true, kind, interpretation };
 }

@@ -1,5 +1,4 @@
-// Runs before everything else, by `node --import`. An older Node could not even read the rest: this is
-// JavaScript that any of them knows.
+// Runs first, by `node --import`. An older Node cannot load TypeScript, so this file is plain JavaScript.
 import { existsSync, readFileSync } from 'node:fs';
 
 /** @param {string} line */

@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 
-/** What was typed is wrong. The message says how, in one line; the usage follows it. */
+/** The arguments are wrong. The message is one line, and the usage is printed after it. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
@@ -8,7 +8,7 @@ export class UsageError extends Error {
 export interface Command<Options extends ParseArgsOptionsConfig = ParseArgsOptionsConfig> {
   readonly usage: string;
   readonly options: Options;
-  /** How many words may stand beside the options; none by default. */
+  /** The maximum of arguments besides the options. 0 by default. */
   readonly maxWords?: number;
 }
 
@@ -17,20 +17,20 @@ export type Values<Options extends ParseArgsOptionsConfig> = ReturnType<
 >['values'];
 
 /**
- * Runs the command that this process was started for. `--help` prints the usage on stdout, exit code 0.
- * What is typed wrong is refused on stderr with the usage, exit code 2. Any other error is its message on
- * stderr, exit code 1.
+ * Runs the command of this process. With `--help` it prints the usage on stdout, and the exit code is 0. Wrong
+ * arguments are reported on stderr with the usage, and the exit code is 2. Any other error is reported on
+ * stderr, and the exit code is 1.
  */
 export async function runCommand<const Options extends ParseArgsOptionsConfig>(
   command: Command<Options>,
   main: (values: Values<Options>, words: readonly string[]) => Promise<void> | void,
 ): Promise<void> {
-  // Whoever reads along may stop reading, as head does: the work goes on to its end.
+  // The reader of stdout may stop reading, as `head` does. The command still finishes its work.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') fail(error);
   });
   const args = process.argv.slice(2);
-  if (asksForHelp(args)) {
+  if (isHelpRequested(args)) {
     process.stdout.write(`${command.usage}\n`);
     return;
   }
@@ -45,13 +45,13 @@ export async function runCommand<const Options extends ParseArgsOptionsConfig>(
   }
 }
 
-/** A message without a stack on stderr, and exit code 1. */
+/** Prints the message of the error on stderr, without its stack, and sets the exit code 1. */
 export function fail(error: unknown): void {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
 
-function asksForHelp(args: readonly string[]): boolean {
+function isHelpRequested(args: readonly string[]): boolean {
   const end = args.indexOf('--');
   return args.slice(0, end < 0 ? undefined : end).some((arg) => arg === '--help' || arg === '-h');
 }
@@ -64,11 +64,11 @@ function readArguments<Options extends ParseArgsOptionsConfig>(
   if (positionals.length > maxWords) {
     throw new UsageError(`${JSON.stringify(positionals[maxWords])} is not expected here`);
   }
-  const named = new Set<string>();
+  const givenOptions = new Set<string>();
   for (const token of tokens) {
     if (token.kind !== 'option' || options[token.name]?.multiple === true) continue;
-    if (named.has(token.name)) throw new UsageError(`--${token.name} stands twice`);
-    named.add(token.name);
+    if (givenOptions.has(token.name)) throw new UsageError(`--${token.name} is given twice`);
+    givenOptions.add(token.name);
   }
   return { values, positionals };
 }
@@ -78,7 +78,7 @@ function parse<Options extends ParseArgsOptionsConfig>(args: string[], options: 
     return parseArgs({ args, options, strict: true, allowPositionals: true, tokens: true });
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    // What follows the first sentence is about words that begin with a hyphen.
+    // The further sentences are about arguments that begin with a hyphen.
     throw new UsageError(error.message.split(/[.\n]/, 1)[0], { cause: error });
   }
 }

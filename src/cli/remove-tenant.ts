@@ -1,16 +1,16 @@
 import { createInterface } from 'node:readline';
 import type { RowCounts, TenantRemoval } from '../postgres/tenants/tenant-removal.ts';
 import { runCommand, UsageError } from './command.ts';
-import { withDatabase } from './open.ts';
+import { withDatabase } from './with-database.ts';
 
 const usage = `usage: npm run remove-tenant -- <tenant>
 
-Says what the tenant holds, asks for its name, and removes all of it for ever.`;
+Counts the rows of the tenant, asks for its name, and removes all of them for ever.`;
 const batchRows = 500;
-/** Enough to know the wrong tenant by, and counted in a moment. */
+/** The maximum of counted rows per table. It is enough to recognize a wrong tenant, and counts in a moment. */
 const countLimit = 1_000_000;
 
-/** Asks for the tenant's name, at a terminal or from a pipe; nothing goes on any other answer. */
+/** Asks for the tenant's name, at a terminal or through a pipe. Any other answer removes nothing. */
 async function askAndRemove(removal: TenantRemoval, tenantId: string): Promise<void> {
   const name = JSON.stringify(tenantId);
   const counts = await removal.count(tenantId, countLimit);
@@ -32,7 +32,7 @@ function describe(counts: RowCounts): string {
     .join(', ');
 }
 
-/** Undefined where the input ends without a line. */
+/** Undefined if the input ends without a line. */
 async function readLine(): Promise<string | undefined> {
   for await (const line of createInterface({ input: process.stdin })) return line;
   return undefined;

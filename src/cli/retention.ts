@@ -1,6 +1,6 @@
 import { createRetentionPass, type RetentionReport } from '../retention/retention-pass.ts';
 import { fail, runCommand, UsageError } from './command.ts';
-import { withDatabase } from './open.ts';
+import { withDatabase } from './with-database.ts';
 
 const usage = `usage: npm run retention -- --once
 

@@ -1,14 +1,14 @@
 import { type Config, loadConfig } from '../config/config.ts';
 import { readProcessEnvironment } from '../config/process-environment.ts';
 import { parseDuration } from '../config/duration.ts';
-import { developmentTools } from '../service/development.ts';
+import { registeredDevelopmentTools } from '../service/development.ts';
 import { loadKinds } from '../service/load-kinds.ts';
 import { allScopes, issueToken } from '../http/auth/issue-token.ts';
 import { runCommand, UsageError } from './command.ts';
 
 const usage = `usage: npm run --silent token -- --tenant T --device D [--subject S] [--scope "${allScopes}"] [--ttl 1h]
 
-Prints a token of this service on stdout, and on stderr whose secret has signed it.`;
+Prints a token of this service on stdout. Prints on stderr which secret has signed it.`;
 const options = {
   tenant: { type: 'string' },
   device: { type: 'string' },
@@ -17,32 +17,35 @@ const options = {
   ttl: { type: 'string', default: '1h' },
 } as const;
 
-/** Nothing but the token on stdout, so that it can be caught in a variable. */
+/** Only the token is printed on stdout, so that a shell can assign it to a variable. */
 await runCommand({ usage, options }, async ({ tenant, device, subject = device, scope, ttl }) => {
   const ttlMs = parseDuration(ttl);
   if (!tenant || !device || !subject) throw new UsageError('--tenant and --device are needed');
   if (ttlMs === undefined) throw new UsageError(`--ttl ${ttl} is not a duration such as 30m or 1h`);
   const { variables, fromFile } = readProcessEnvironment();
-  const config = loadConfig(variables, developmentTools()?.secret);
+  const config = loadConfig(variables, registeredDevelopmentTools()?.secret);
   await checkScopes(scope, config);
   const token = issueToken(config.auth, { tenant, device, subject, scope, ttlMs });
   process.stderr.write(`signed with ${describeSecret(config, fromFile)}\n`);
   process.stdout.write(`${token}\n`);
 });
 
-/** A scope that nobody asks for is a slip, and its token would be refused without a hint. */
+/** An unknown scope is probably a typing error. A token with it would be refused without a hint. */
 async function checkScopes(scope: string, { kindsFile }: Config): Promise<void> {
   const { kinds } = await loadKinds(kindsFile);
-  const known = new Set([...allScopes.split(' '), ...kinds.flatMap((kind) => kind.scope ?? [])]);
-  const unknown = scope.split(' ').find((name) => !known.has(name));
+  const knownScopes = new Set([
+    ...allScopes.split(' '),
+    ...kinds.flatMap((kind) => kind.scope ?? []),
+  ]);
+  const unknown = scope.split(' ').find((name) => !knownScopes.has(name));
   if (unknown === undefined) return;
-  const list = [...known].join(', ');
+  const list = [...knownScopes].join(', ');
   throw new UsageError(`--scope ${JSON.stringify(unknown)} is no scope of this service: ${list}`);
 }
 
 function describeSecret({ auth, dataDir }: Config, fromFile: ReadonlySet<string>): string {
-  if (auth.mode === 'secret' && auth.isOwnSecret) {
-    const file = developmentTools()?.secretFile(dataDir);
+  if (auth.mode === 'secret' && auth.isGeneratedSecret) {
+    const file = registeredDevelopmentTools()?.secretFile(dataDir);
     return `the secret that the service made in ${file}, as JWT_SECRET is not set`;
   }
   return fromFile.has('JWT_SECRET')

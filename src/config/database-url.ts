@@ -1,15 +1,22 @@
-const signs = 'in a user or password write / as %2F, ? as %3F, # as %23, @ as %40, % as %25';
+const percentCodes = 'in a user or password write / as %2F, ? as %3F, # as %23, @ as %40, % as %25';
 
-/** Why a text is no URL of a PostgreSQL server, as what follows the variable's name. */
+/**
+ * Says why a text cannot be the URL of a PostgreSQL server.
+ *
+ * @returns the end of a message that begins with the name of the variable; it quotes nothing of the text.
+ *   Undefined for a good URL
+ */
 export function findDatabaseUrlProblem(text: string): string | undefined {
   if (!/^postgres(ql)?:\/\//i.test(text)) return 'must be a URL that begins with postgresql://';
-  if (!URL.canParse(text)) return `cannot be read as a URL: ${signs}`;
+  if (!URL.canParse(text)) return `cannot be read as a URL: ${percentCodes}`;
   const { username, password, pathname, search, hash } = new URL(text);
-  // A password that has one of them ends the address, and what follows becomes the database's name.
+  // An unescaped /, ? or # in the password ends the host, and the rest is read as the database name.
   const isCut = username === '' && /@/.test(pathname + hash + search.split('=', 1)[0]);
-  if (isCut) return `cannot be read, as what is before the @ is no user: ${signs}`;
-  const isWhole = [username, password, pathname].every(isDecodable);
-  return isWhole ? undefined : `cannot be read, as a % in it is the beginning of nothing: ${signs}`;
+  if (isCut) return `cannot be read, because it has no user before the @: ${percentCodes}`;
+  const canDecode = [username, password, pathname].every(isDecodable);
+  return canDecode
+    ? undefined
+    : `cannot be read, because a % in it begins no code: ${percentCodes}`;
 }
 
 function isDecodable(text: string): boolean {

@@ -1,10 +1,10 @@
 import { parse } from '@lukeed/ms';
 
 /**
- * Reads a time span such as `90d`, `12h` or `30m`. A bare number is refused: who writes 90 does not
- * mean milliseconds.
+ * Reads a duration such as `90d`, `12h` or `30m`. A number without a unit is refused, because its writer
+ * hardly means milliseconds.
  *
- * @returns milliseconds, more than 0; undefined for anything else
+ * @returns milliseconds, more than 0; undefined for any other text
  */
 export function parseDuration(text: string): number | undefined {
   const milliseconds = /[a-z]\s*$/i.test(text) ? parse(text) : undefined;

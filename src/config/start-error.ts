@@ -1,13 +1,14 @@
 import { resolve, sep } from 'node:path';
 
 /**
- * The service, or a command, cannot run as it is set up. The message is one line that names the variable
- * to look at, and says what to do.
+ * The service, or a command, cannot run with these settings. The message is one line. It begins with the
+ * variable to look at, and says what to do.
  */
 export class StartError extends Error {
-  override readonly name = 'StartFault';
+  override readonly name = 'StartError';
 }
 
+/** Why a file operation failed, by the code of its error. */
 const reasons = new Map([
   ['EACCES', 'this user may not write there'],
   ['EPERM', 'this user may not write there'],
@@ -24,16 +25,18 @@ const reasons = new Map([
 const codeOf = (error: unknown) =>
   error instanceof Error && 'code' in error ? String(error.code) : '';
 
-/** A StartFault for what a step failed for that writes to DATA_DIR; any other error stays as it is. */
+/**
+ * Turns the error of a step that writes to DATA_DIR into a StartError. Returns any other error unchanged.
+ */
 export function explainDataDir(dataDir: string, error: unknown): unknown {
   const reason = reasons.get(codeOf(error));
   if (reason === undefined || !isAbout(dataDir, error)) return error;
-  const cure = 'name another folder, or set DATABASE_URL and JWT_SECRET';
-  const line = `DATA_DIR: ${dataDir} cannot be used, ${reason}: ${cure}`;
+  const remedy = 'name another folder, or set DATABASE_URL and JWT_SECRET';
+  const line = `DATA_DIR: ${dataDir} cannot be used, ${reason}: ${remedy}`;
   return new StartError(line, { cause: error });
 }
 
-/** A folder above it counts too, where that is what could not be entered. */
+/** Whether an error is about a path in the folder, or about a parent of the folder. */
 function isAbout(dataDir: string, error: unknown): boolean {
   const { path } = Object(error);
   if (typeof path !== 'string') return false;
@@ -41,16 +44,16 @@ function isAbout(dataDir: string, error: unknown): boolean {
   return failed.startsWith(folder) || folder.startsWith(failed);
 }
 
-/** A StartFault for why the service cannot listen; any other error stays as it is. */
+/** Turns an error of `listen` into a StartError. Returns any other error unchanged. */
 export function explainListen(
   { host, port }: { readonly host: string; readonly port: number },
   error: unknown,
 ): unknown {
-  const line = listenFault(host, port, codeOf(error));
+  const line = describeListenError(host, port, codeOf(error));
   return line === undefined ? error : new StartError(line, { cause: error });
 }
 
-function listenFault(host: string, port: number, code: string): string | undefined {
+function describeListenError(host: string, port: number, code: string): string | undefined {
   switch (code) {
     case 'EADDRINUSE':
       return `PORT: ${port} is taken at ${host}: stop what listens there, or set another one`;

@@ -5,19 +5,24 @@ import {
   eventDigest,
   referenceVersion,
 } from '../protocol/checkpoint.ts';
-import { entityTagOf, type PullPage, type PullQuery, versionOf } from '../protocol/pull.ts';
+import {
+  versionToPosition,
+  type PullPage,
+  type PullQuery,
+  positionToVersion,
+} from '../protocol/pull.ts';
 import { formatMicros } from '../domain/timestamp.ts';
 import type { FeedCursor, FeedHead, FeedPage, FeedQuery, HeadQuery } from './feed-store.ts';
 import { feedBeginning, toFeedCursor } from './cursor.ts';
 
-/** What a pull goes on from: a checkpoint, or a position, which says nothing of the event it stands on. */
+/** Where a pull continues: at a checkpoint, or at a position, which has no event digest. */
 export interface CheckpointPosition extends Omit<Checkpoint, 'digest'> {
   readonly digest: Buffer | undefined;
-  /** The checkpoint as it came; undefined for a position. */
+  /** The text of the checkpoint. Undefined for a position. */
   readonly token: string | undefined;
 }
 
-/** What a pull asks for, once its checkpoint is known to be this server's and this tenant's. */
+/** A pull whose checkpoint was verified: this server issued it to this tenant. */
 export interface FeedRequest {
   readonly tenantId: string;
   readonly since: CheckpointPosition | undefined;
@@ -26,7 +31,7 @@ export interface FeedRequest {
   readonly maxBytes: number;
 }
 
-/** @throws RequestProblem INVALID_CHECKPOINT, the same for whatever is wrong with it */
+/** @throws RequestProblem INVALID_CHECKPOINT for every kind of invalid checkpoint or position */
 export function toFeedRequest(
   query: PullQuery,
   tenantId: string,
@@ -48,28 +53,28 @@ function readSince(
     const checkpoint = checkpoints.decode(token, tenantId);
     if (checkpoint) return { ...checkpoint, token };
   } else {
-    const version = versionOf(token);
+    const version = positionToVersion(token);
     const position = { bootstrap: null, epoch, digest: undefined, token: undefined };
     if (version !== undefined) return { version, entityTypes, ...position };
   }
   throw new RequestProblem('INVALID_CHECKPOINT');
 }
 
-/** Undefined where a page is wanted whatever the head: a bootstrap, until it has come to its end. */
+/** Undefined during a bootstrap: it needs a page, whatever the head is. */
 export function toHeadQuery({ tenantId, since, cursor }: FeedRequest): HeadQuery | undefined {
   if (!since || since.bootstrap || cursor.bootstrapHead > 0) return undefined;
   return { tenantId, reference: since.version };
 }
 
-/** The page that a pull from the head would read; undefined where something came since. */
+/** The empty page of a pull that has seen the head. Undefined if there are newer versions. */
 export function toEmptyPage(
   { cursor }: FeedRequest,
-  found: FeedHead | undefined,
+  head: FeedHead | undefined,
 ): FeedPage | undefined {
-  if (!found || found.head !== cursor.after) return undefined;
-  // No tombstone that was purged is later than the head.
+  if (!head || head.head !== cursor.after) return undefined;
+  // The horizon does not matter, because no purged tombstone is newer than the head.
   const nothing = { records: [], hasMore: false, horizon: 0, horizons: null };
-  return { ...found, ...nothing, nextReference: found.reference };
+  return { ...head, ...nothing, nextReference: head.reference };
 }
 
 export function toFeedQuery({ tenantId, since, cursor, limit, maxBytes }: FeedRequest): FeedQuery {
@@ -77,35 +82,39 @@ export function toFeedQuery({ tenantId, since, cursor, limit, maxBytes }: FeedRe
   return { tenantId, ...cursor, reference, limit, maxBytes };
 }
 
-/** @throws RequestProblem CHECKPOINT_EXPIRED where the history behind `since` is gone */
+/** @throws RequestProblem CHECKPOINT_EXPIRED if the tenant's history no longer contains `since` */
 export function toPullPage(
   { tenantId, since, cursor }: FeedRequest,
   page: FeedPage,
   checkpoints: CheckpointCodec,
 ): PullPage {
-  if (since && !(stillStands(since, page) && hasItsTombstones(cursor, page))) {
+  if (since && !(isSameHistory(since, page) && hasNeededTombstones(cursor, page))) {
     throw new RequestProblem('CHECKPOINT_EXPIRED');
   }
   const last = page.records.at(-1);
   const version = page.hasMore && last ? last.version : page.head;
-  const next = () => checkpoints.encode(toCheckpoint(version, cursor, page), tenantId);
+  const encodeNext = () => checkpoints.encode(toCheckpoint(version, cursor, page), tenantId);
   return {
     records: page.records,
-    checkpoint: sameToken(version, since, cursor) ?? next(),
-    position: entityTagOf(version),
+    checkpoint: unchangedToken(version, since, cursor) ?? encodeNext(),
+    position: versionToPosition(version),
     epoch: page.epoch,
     hasMore: page.hasMore,
     serverTime: formatMicros(page.readAt),
   };
 }
 
-/** At the same place for the same types it is the same one, and its MAC need not be made again. */
-function sameToken(version: number, since: CheckpointPosition | undefined, cursor: FeedCursor) {
-  const isSame =
+/** The checkpoint of the request, if the next one is equal. Its MAC need not be computed again. */
+function unchangedToken(
+  version: number,
+  since: CheckpointPosition | undefined,
+  cursor: FeedCursor,
+) {
+  const isUnchanged =
     since?.version === version &&
     !since.bootstrap &&
     since.entityTypes.join() === cursor.entityTypes.join();
-  return isSame ? since.token : undefined;
+  return isUnchanged ? since.token : undefined;
 }
 
 function toCheckpoint(version: number, cursor: FeedCursor, page: FeedPage): Checkpoint {
@@ -120,8 +129,8 @@ function toCheckpoint(version: number, cursor: FeedCursor, page: FeedPage): Chec
   };
 }
 
-/** The event that it stands on is still the same one, as far as it says which that was. */
-function stillStands(since: CheckpointPosition, page: FeedPage): boolean {
+/** Whether the event at the reference version is still the same. A position has no digest to compare. */
+function isSameHistory(since: CheckpointPosition, page: FeedPage): boolean {
   return (
     since.epoch === page.epoch &&
     referenceVersion(since) <= page.head &&
@@ -129,14 +138,14 @@ function stillStands(since: CheckpointPosition, page: FeedPage): boolean {
   );
 }
 
-/** No tombstone that this client needs was purged. */
-function hasItsTombstones(cursor: FeedCursor, page: FeedPage): boolean {
+/** Whether no tombstone that this client needs was purged. */
+function hasNeededTombstones(cursor: FeedCursor, page: FeedPage): boolean {
   const { entityTypes, after, bootstrapHead, kept, floor } = cursor;
-  const hasKept = kept.length === 0 || Math.max(after, floor) >= horizonOf(page, kept);
-  return hasKept && Math.max(after, bootstrapHead) >= horizonOf(page, entityTypes);
+  const hasThoseOfKept = kept.length === 0 || Math.max(after, floor) >= horizonOf(page, kept);
+  return hasThoseOfKept && Math.max(after, bootstrapHead) >= horizonOf(page, entityTypes);
 }
 
-/** Up to which version tombstones of these types may be gone. */
+/** The version up to which tombstones of these types may have been purged. */
 function horizonOf({ horizon, horizons }: FeedPage, entityTypes: readonly string[]): number {
   if (!horizons || entityTypes.length === 0) return horizon;
   return Math.max(0, ...entityTypes.map((type) => horizons.get(type) ?? 0));

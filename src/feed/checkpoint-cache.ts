@@ -1,35 +1,35 @@
 import { LruMap } from 'toad-cache';
 import type { Checkpoint, CheckpointCodec } from '../protocol/checkpoint.ts';
 
-/** The latest: some megabytes. */
+/** The maximum of cached checkpoints. They take some megabytes. */
 const maxCheckpoints = 10_000;
-/** One with a filter of many types is longer, and would take memory by the kilobyte. */
+/** The maximum length of a cached checkpoint. A filter of many entity types makes a checkpoint longer. */
 const maxLength = 500;
 
 /**
- * Reads a checkpoint once for all the polls that bring it until something changes: to check its MAC is
- * the dearest step of a poll that finds nothing. All that makes it good is in its own bytes, in the
- * tenant and in a key that stays the same as long as the process does.
+ * Decodes a checkpoint once for all polls that send it. A client sends the same checkpoint until something
+ * changes, and the check of its MAC is the most expensive step of such a poll. Caching is safe: the result
+ * depends only on the checkpoint, the tenant and a key that is constant for the process.
  */
 export function cacheCheckpoints(codec: CheckpointCodec): CheckpointCodec {
-  const known = new LruMap<Checkpoint>(maxCheckpoints);
+  const cache = new LruMap<Checkpoint>(maxCheckpoints);
   return {
     encode: (checkpoint, tenantId) => codec.encode(checkpoint, tenantId),
     decode(token, tenantId) {
-      // No tenant holds a line break.
+      // A tenant's name has no line break.
       const key = `${tenantId}\n${token}`;
-      const found = known.get(key);
-      if (found) return found;
+      const cached = cache.get(key);
+      if (cached) return cached;
       const checkpoint = codec.decode(token, tenantId);
       if (checkpoint && token.length <= maxLength) {
-        known.set(key, { ...checkpoint, digest: copyOf(checkpoint.digest) });
+        cache.set(key, { ...checkpoint, digest: copyOf(checkpoint.digest) });
       }
       return checkpoint;
     },
   };
 }
 
-/** Of its own memory: else it would keep what it is cut from, eight kilobytes for as many bytes. */
+/** The decoded digest is a slice of a shared buffer of 8 KiB, which the cache would keep in memory. */
 function copyOf(digest: Buffer): Buffer {
   const copy = Buffer.alloc(digest.length);
   digest.copy(copy);

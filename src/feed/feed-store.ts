@@ -1,62 +1,64 @@
 import type { StoredRecord } from '../domain/record.ts';
-import type { EventReference } from '../domain/stored-event.ts';
+import type { EventReference } from '../domain/event.ts';
 
-/** What of a tenant's records a page has to show. */
+/** Which records of a tenant a page shows. */
 export interface FeedCursor {
-  /** Sorted; empty for all. */
+  /** Sorted. Empty for all types. */
   readonly entityTypes: readonly string[];
-  /** Records after this version … */
+  /** The page has the records after this version. */
   readonly after: number;
-  /** … but no tombstones up to this one. 0: no bootstrap. */
+  /** The page has no tombstones up to this version, except of the kept types. 0 without a bootstrap. */
   readonly bootstrapHead: number;
-  /** Types that the client has already, of which it wants tombstones too … */
+  /** The types that the client has already. The page has their tombstones too. */
   readonly kept: readonly string[];
-  /** … and nothing up to this version. */
+  /** The page has no records of the kept types up to this version. */
   readonly floor: number;
 }
 
 export interface FeedQuery extends FeedCursor {
   readonly tenantId: string;
-  /** The version of the event to hold the caller's checkpoint against; 0 for none. */
+  /** The version whose event the checkpoint is compared with. 0 without a checkpoint. */
   readonly reference: number;
-  /** Records a page, more only where the last event wrote several. */
+  /** The maximum of records. A page exceeds it only to be complete for its last version. */
   readonly limit: number;
-  /** Bytes of data a page, more only where its first event wrote more. */
+  /** The maximum of bytes of data. A page exceeds it only if the records of its first version do. */
   readonly maxBytes: number;
 }
 
 export interface HeadQuery {
   readonly tenantId: string;
-  /** The version of the event to hold the caller's checkpoint against. */
+  /** The version whose event the checkpoint is compared with. */
   readonly reference: number;
 }
 
-/** Where a tenant's feed ends. */
+/** The end of a tenant's feed. */
 export interface FeedHead {
+  /** The version of the tenant's newest event. */
   readonly head: number;
   readonly epoch: string;
-  /** The event to hold the caller's checkpoint against. */
+  /** The event at the reference version of the query. */
   readonly reference: EventReference | undefined;
+  /** Microseconds since 1970. */
   readonly readAt: number;
 }
 
-/** One page, all of it read in one snapshot. */
+/** One page. It is read in one snapshot of the database. */
 export interface FeedPage extends FeedHead {
   readonly records: readonly StoredRecord[];
   readonly hasMore: boolean;
-  /** Tombstones up to this version may be gone. */
+  /** Tombstones up to this version may have been purged. */
   readonly horizon: number;
-  /** The same for each entity type of which some are; null where none is gone that the page's reader lacks. */
+  /** The horizon of each entity type that has one. Null if no purged tombstone is newer than the cursor. */
   readonly horizons: ReadonlyMap<string, number> | null;
-  /** The event at the position after this page, for the next checkpoint. */
+  /** The event at the reference version of the next checkpoint. */
   readonly nextReference: EventReference | undefined;
 }
 
 export interface FeedStore {
   /**
-   * Looks at the heads of many tenants in one statement.
+   * Reads the heads of many tenants with one statement.
    *
-   * @returns one for each query, in the order given; undefined where the tenant was never seen
+   * @returns one head per query, in the same order; undefined for an unknown tenant
    * @throws RequestProblem UNAVAILABLE
    */
   readHeads(queries: readonly HeadQuery[]): Promise<readonly (FeedHead | undefined)[]>;

@@ -1,56 +1,51 @@
-import { setImmediate as endTurn } from 'node:timers/promises';
-import { createMicroBatcher } from '../scheduling/micro-batching.ts';
-import { WorkLimitError } from '../scheduling/work-budget.ts';
-import { batchTooLargeError, overloadedError, tenantBusyError } from '../scheduling/refusals.ts';
-import { FairQueue } from '../scheduling/fair-queue.ts';
-import { RequestProblem } from '../domain/errors.ts';
-import { type QuarantineState, TenantQuarantine } from './tenant-quarantine.ts';
-import { BatchTotals } from './batch-totals.ts';
+import { setImmediate as nextEventLoopTurn } from 'node:timers/promises';
 import type { Batch } from '../domain/decide/batch.ts';
+import { RequestProblem } from '../domain/errors.ts';
+import { FairQueue } from '../scheduling/fair-queue.ts';
+import { createMicroBatcher } from '../scheduling/micro-batching.ts';
+import { batchTooLargeError, overloadedError, tenantBusyError } from '../scheduling/refusals.ts';
+import { WorkLimitError } from '../scheduling/work-budget.ts';
+import { BatchTotals, type QuarantineState, TenantQuarantine } from './commit-groups.ts';
 
 export interface CommitQueueOptions<Decision> {
-  /** Stores a group of batches in one transaction; one decision per batch, in order. */
+  /** Stores a group of batches in one transaction. Returns one decision per batch, in the same order. */
   readonly commit: (batches: readonly Batch[]) => Promise<readonly Decision[]>;
-  /** Groups under way at once, beside one more of a tenant that goes apart. */
+  /** Maximum of transactions at a time. One more may run for a tenant in quarantine. */
   readonly lanes: number;
-  /**
-   * Events, and bytes of payloads and of the records they are expected to load, a group; a single batch
-   * may be larger and then goes alone.
-   */
+  /** Maximum of events, and of `expectedBytesOf`, in a group. A larger batch is committed alone. */
   readonly maxGroupEvents: number;
   readonly maxGroupBytes: number;
-  /** Of its payloads and of the records that it is expected to load. */
+  /** Bytes of the batch's payloads and of the records that it will probably load. */
   readonly expectedBytesOf: (batch: Batch) => number;
-  /** Tenants a group. */
   readonly maxGroupTenants: number;
-  /** Batches of one tenant that may wait; one more is refused. */
+  /** Maximum of batches of one tenant that wait. The next one is refused. */
   readonly maxTenantBatches: number;
-  /** Events, and bytes of payload, of all tenants that may wait; a batch beyond is refused. */
+  /** Maximum of events, and of bytes of payload, that wait for all tenants. The next batch is refused. */
   readonly maxQueuedEvents: number;
   readonly maxQueuedBytes: number;
-  /** For its transaction to begin, in milliseconds; a batch that waits longer is refused. */
+  /** Maximum wait for the start of the transaction, in milliseconds. Then the batch is refused. */
   readonly maxWaitMs: number;
-  /** A group failed for what one of its batches holds, and its batches are run one by one. */
-  readonly onIsolate: (batches: number, error: unknown) => void;
+  /** Called when a group has failed because of one of its batches. Its batches are then committed one by one. */
+  readonly onGroupDissolved: (batchCount: number, error: unknown) => void;
 }
 
 export interface CommittedBatch<Decision> {
   readonly decision: Decision;
-  /** From arrival to the start of the transaction, in milliseconds. */
+  /** From the arrival of the batch to the start of the transaction, in milliseconds. */
   readonly queueWaitMs: number;
   readonly transactionMs: number;
 }
 
 export interface CommitQueue<Decision> {
   /**
-   * Waits for a place in a transaction, and for that transaction's end.
+   * Waits until the batch was committed, alone or in a group.
    *
    * @throws RequestProblem TENANT_BUSY, OVERLOADED, UNAVAILABLE, COMMIT_UNKNOWN or BATCH_TOO_LARGE
    */
   submit(batch: Batch): Promise<CommittedBatch<Decision>>;
-  /** Whether the next batch of the tenant would be refused for those of it that wait. */
+  /** Whether the next batch of the tenant would be refused because too many of its batches wait. */
   isBusy(tenantId: string): boolean;
-  /** Whether the last batch that came was refused for all that waits, and still would be. */
+  /** Whether a batch was refused because too much waits in all, and no group has started since. */
   isFull(): boolean;
 }
 
@@ -61,183 +56,194 @@ interface PendingBatch<Decision> {
   readonly reject: (error: unknown) => void;
 }
 
+/** Maximum of bytes that the answers of a group may show in one turn of the event loop. */
+const maxAnswerBytesPerTurn = 1_048_576;
+
 /**
- * Group commit: while transactions are under way, later batches wait, and what waits when one ends
- * goes together into the next. No timer: where nothing is under way, a batch waits for no more than
- * what has arrived with it.
+ * Group commit. While transactions run, new batches wait. When a transaction ends, the batches that wait
+ * are committed together in the next one. There is no timer: when no transaction runs, a batch waits only
+ * for the batches that arrive in the same turn of the event loop.
  *
- * A tenant is in one group at a time: lanes never wait for each other's row locks, and a tenant's
- * batches are decided in order of arrival. Tenants take turns, so none fills a group while others
- * wait.
+ * A tenant is in one group at a time. So transactions never wait for each other's row locks, and the
+ * batches of a tenant are decided in the order of their arrival. Tenants take turns: a tenant with many
+ * batches cannot fill a group while other tenants wait.
  *
- * A group that fails for what one of its batches holds, or for a lock on one of its tenants, is
- * dissolved, and its tenants go apart, batch by batch, in any lane. One that fails again goes on apart,
- * in a lane beside the others, until it succeeds: nobody else waits for it a second time.
+ * A group may fail because of one of its batches, or because of a lock on one of its tenants. Then the
+ * queue dissolves the group and quarantines its tenants: their batches are committed one by one. A tenant
+ * that fails again stays in quarantine, in a lane of its own, until one of its batches succeeds. So no other
+ * tenant waits for it twice.
  */
 export function createCommitQueue<Decision>(
   options: CommitQueueOptions<Decision>,
 ): CommitQueue<Decision> {
-  const waiting = new FairQueue<PendingBatch<Decision>>();
-  const busyTenants = new Set<string>();
-  const apart = new TenantQuarantine();
-  let busyLanes = 0;
-  let isSpareLaneBusy = false;
+  const pending = new FairQueue<PendingBatch<Decision>>();
+  const tenantsInTransaction = new Set<string>();
+  const quarantine = new TenantQuarantine();
   const queued = new BatchTotals();
-  /** A batch was refused, and no room has been made since. */
+  let busyLanes = 0;
+  let isQuarantineLaneBusy = false;
   let isFull = false;
+  const isBusy = (tenantId: string) => pending.sizeOf(tenantId) >= options.maxTenantBatches;
+  const isIdle = (tenantId: string) => !tenantsInTransaction.has(tenantId);
 
-  const isBusy = (tenantId: string) => waiting.sizeOf(tenantId) >= options.maxTenantBatches;
-
-  function admit(batch: Batch): void {
+  function assertRoomFor(batch: Batch): void {
     if (isBusy(batch.tenantId)) throw tenantBusyError();
     if (queued.takes(batch, options.maxQueuedEvents, options.maxQueuedBytes)) return;
     isFull = true;
     throw overloadedError();
   }
 
-  /** Nothing of it is stored, and its client is told so before it gives up by itself. */
-  function giveUp(late: PendingBatch<Decision>): void {
+  /** Refuses a batch that has waited too long. Its client hears that nothing of it was stored. */
+  function expire(late: PendingBatch<Decision>): void {
     const { tenantId } = late.batch;
-    if (!waiting.remove(tenantId, late)) return;
+    if (!pending.remove(tenantId, late)) return;
     queued.remove(late.batch);
     isFull = false;
-    late.reject(canGo(tenantId) && !apart.has(tenantId) ? overloadedError() : tenantBusyError());
+    late.reject(
+      isIdle(tenantId) && !quarantine.has(tenantId) ? overloadedError() : tenantBusyError(),
+    );
   }
 
-  /** Hands on what it takes only as long as a group has room. */
-  function intoGroup(): (next: PendingBatch<Decision>) => boolean {
-    const load = new BatchTotals();
+  /** The returned function accepts batches as long as the group has room for them. */
+  function startGroup(): (next: PendingBatch<Decision>) => boolean {
+    const group = new BatchTotals();
     return ({ batch }) => {
       const expected = { events: batch.events, bytes: options.expectedBytesOf(batch) };
-      if (!load.takes(expected, options.maxGroupEvents, options.maxGroupBytes)) return false;
-      load.add(expected);
+      if (!group.takes(expected, options.maxGroupEvents, options.maxGroupBytes)) return false;
+      group.add(expected);
       return true;
     };
   }
 
-  const canGo = (tenantId: string) => !busyTenants.has(tenantId);
-
   function takeGroup(): readonly PendingBatch<Decision>[] {
-    const isOpen = (tenantId: string) => canGo(tenantId) && !apart.has(tenantId);
-    return waiting.takeRoundRobin(isOpen, intoGroup(), options.maxGroupTenants);
+    const isAvailable = (tenantId: string) => isIdle(tenantId) && !quarantine.has(tenantId);
+    return pending.takeRoundRobin(isAvailable, startGroup(), options.maxGroupTenants);
   }
 
-  function takeApart(among: QuarantineState): readonly PendingBatch<Decision>[] {
-    const tenantId = apart.next(among, (id) => canGo(id) && waiting.sizeOf(id) > 0);
-    return tenantId === undefined ? [] : waiting.takeOf(tenantId, intoGroup());
+  function takeQuarantined(states: QuarantineState): readonly PendingBatch<Decision>[] {
+    const isWaiting = (tenantId: string) => isIdle(tenantId) && pending.sizeOf(tenantId) > 0;
+    const tenantId = quarantine.next(states, isWaiting);
+    return tenantId === undefined ? [] : pending.takeOf(tenantId, startGroup());
   }
 
-  /** A lane that would be the only one under way waits for no more. */
-  const isDue = () => busyLanes === 0 || queued.events >= options.maxGroupEvents;
-  const fillSoon = createMicroBatcher(() => waiting.size, isDue, fillLanes);
+  /** A transaction that would be the only one, or a full group, starts without waiting for more batches. */
+  const mustStartNow = () => busyLanes === 0 || queued.events >= options.maxGroupEvents;
+  const scheduleLanes = createMicroBatcher(() => pending.size, mustStartNow, fillLanes);
 
   function fillLanes(): void {
-    fillSpareLane();
+    fillQuarantineLane();
     while (busyLanes < options.lanes) {
-      const dissolved = takeApart('suspected');
-      const group = dissolved.length > 0 ? dissolved : takeGroup();
+      const quarantined = takeQuarantined('suspected');
+      const group = quarantined.length > 0 ? quarantined : takeGroup();
       if (group.length === 0) break;
       busyLanes += 1;
-      start(group, dissolved.length > 0, () => (busyLanes -= 1));
+      start(group, quarantined.length > 0, () => (busyLanes -= 1));
     }
   }
 
-  function fillSpareLane(): void {
-    if (isSpareLaneBusy) return;
-    const group = takeApart('either');
+  function fillQuarantineLane(): void {
+    if (isQuarantineLaneBusy) return;
+    const group = takeQuarantined('either');
     if (group.length === 0) return;
-    isSpareLaneBusy = true;
-    start(group, true, () => (isSpareLaneBusy = false));
+    isQuarantineLaneBusy = true;
+    start(group, true, () => (isQuarantineLaneBusy = false));
   }
 
   function start(
     group: readonly PendingBatch<Decision>[],
-    isApart: boolean,
-    leaveLane: () => void,
+    isQuarantined: boolean,
+    freeLane: () => void,
   ): void {
     isFull = false;
     for (const { batch } of group) {
       queued.remove(batch);
-      busyTenants.add(batch.tenantId);
+      tenantsInTransaction.add(batch.tenantId);
     }
-    void (isApart ? runApart(group) : runGroup(group)).finally(() => {
-      leaveLane();
-      for (const { batch } of group) busyTenants.delete(batch.tenantId);
-      fillSoon();
+    void (isQuarantined ? commitOneByOne(group) : commitGroup(group)).finally(() => {
+      freeLane();
+      for (const { batch } of group) tenantsInTransaction.delete(batch.tenantId);
+      scheduleLanes();
     });
   }
 
-  async function runGroup(group: readonly PendingBatch<Decision>[]): Promise<void> {
-    const error = await tryGroup(group);
+  async function commitGroup(group: readonly PendingBatch<Decision>[]): Promise<void> {
+    const error = await tryCommit(group);
     if (error === undefined) return;
     if (group.length === 1 || error instanceof RequestProblem) {
       for (const { reject } of group) reject(error);
       return;
     }
-    options.onIsolate(group.length, error);
-    for (const [tenantId, ofTenant] of Map.groupBy(group, ({ batch }) => batch.tenantId)) {
-      apart.quarantine(tenantId);
-      waiting.putBack(tenantId, ofTenant);
-      for (const { batch } of ofTenant) queued.add(batch);
+    options.onGroupDissolved(group.length, error);
+    for (const [tenantId, batches] of Map.groupBy(group, ({ batch }) => batch.tenantId)) {
+      quarantine.quarantine(tenantId);
+      pending.putBack(tenantId, batches);
+      for (const { batch } of batches) queued.add(batch);
     }
   }
 
-  /** Of one tenant. Where the database does not take one batch, it would let the rest wait as long. */
-  async function runApart(ofTenant: readonly PendingBatch<Decision>[]): Promise<void> {
-    let failed = false;
+  /**
+   * Commits batches of one tenant one after the other. When the database is unavailable for one of them,
+   * the others are refused at once: each would wait as long.
+   */
+  async function commitOneByOne(batches: readonly PendingBatch<Decision>[]): Promise<void> {
+    let hasFailed = false;
     let unavailable: RequestProblem | undefined;
-    for (const next of ofTenant) {
-      const error = unavailable ?? (await tryGroup([next]));
+    for (const next of batches) {
+      const error = unavailable ?? (await tryCommit([next]));
       if (error === undefined) continue;
       next.reject(error);
-      failed = true;
+      hasFailed = true;
       if (error instanceof RequestProblem && error.code === 'UNAVAILABLE') unavailable = error;
     }
-    const tenantId = ofTenant[0]?.batch.tenantId ?? '';
-    if (failed) apart.keepQuarantined(tenantId);
-    else apart.release(tenantId);
+    const tenantId = batches[0]?.batch.tenantId ?? '';
+    if (hasFailed) quarantine.keepQuarantined(tenantId);
+    else quarantine.release(tenantId);
   }
 
-  /** Resolves who waits, or returns the error. Never throws. */
-  async function tryGroup(group: readonly PendingBatch<Decision>[]): Promise<unknown> {
+  /** Resolves the batches of the group, or returns the error. Never throws. */
+  async function tryCommit(group: readonly PendingBatch<Decision>[]): Promise<unknown> {
     const startedAt = performance.now();
     try {
       const decisions = await options.commit(group.map(({ batch }) => batch));
-      const transactionMs = performance.now() - startedAt;
-      let answering = 0;
-      for (const [index, { batch, resolve, reject, arrivedAt }] of group.entries()) {
-        const decision = decisions[index];
-        // Committed all the same: to run it again would answer the others twice.
-        if (decision === undefined) reject(new RequestProblem('INTERNAL'));
-        else resolve({ decision, queueWaitMs: startedAt - arrivedAt, transactionMs });
-        // Each answer is printed before the next turn begins, and may show all that was loaded.
-        answering += options.expectedBytesOf(batch);
-        if (answering < maxAnsweredBytes) continue;
-        answering = 0;
-        await endTurn();
-      }
-      return undefined;
+      return await resolveAll(group, decisions, startedAt);
     } catch (error) {
       if (!(error instanceof WorkLimitError) || group.length > 1) return error;
       return batchTooLargeError(group[0]?.batch.events.length ?? 1, error);
     }
   }
 
+  /** An answer is printed before the next turn of the event loop, and may show every record of its batch. */
+  async function resolveAll(
+    group: readonly PendingBatch<Decision>[],
+    decisions: readonly Decision[],
+    startedAt: number,
+  ): Promise<void> {
+    const transactionMs = performance.now() - startedAt;
+    let answerBytes = 0;
+    for (const [index, { batch, resolve, reject, arrivedAt }] of group.entries()) {
+      const decision = decisions[index];
+      // The transaction is committed. To run the group again would answer the other batches twice.
+      if (decision === undefined) reject(new RequestProblem('INTERNAL'));
+      else resolve({ decision, queueWaitMs: startedAt - arrivedAt, transactionMs });
+      answerBytes += options.expectedBytesOf(batch);
+      if (answerBytes < maxAnswerBytesPerTurn) continue;
+      answerBytes = 0;
+      await nextEventLoopTurn();
+    }
+  }
+
   return {
     async submit(batch) {
       const { promise, resolve, reject } = Promise.withResolvers<CommittedBatch<Decision>>();
-      admit(batch);
+      assertRoomFor(batch);
       const next = { batch, arrivedAt: performance.now(), resolve, reject };
-      waiting.add(batch.tenantId, next);
+      pending.add(batch.tenantId, next);
       queued.add(batch);
-      const late = setTimeout(() => giveUp(next), options.maxWaitMs);
-      fillSoon();
-      return promise.finally(() => clearTimeout(late));
+      const expiry = setTimeout(() => expire(next), options.maxWaitMs);
+      scheduleLanes();
+      return promise.finally(() => clearTimeout(expiry));
     },
     isBusy,
     isFull: () => isFull,
   };
 }
-
-/** Bytes of what a group's answers may show that are printed in one turn of the event loop. */
-const maxAnsweredBytes = 1_048_576;

@@ -1,19 +1,20 @@
 import { LruMap } from 'toad-cache';
-import type { EventOutcome } from '../domain/decide/outcome.ts';
 import type { DecodeResult } from '../domain/decide/decode-event.ts';
+import type { EventOutcome } from '../domain/decide/batch.ts';
 
-/** Names of kinds that this server does not know are the clients' own, so there may be any number. */
-const maxFailing = 1_000;
-const shortestMs = 30_000;
-const longestMs = 3_600_000;
+/** A client chooses the names of kinds that this server does not know, so there may be any number of them. */
+const maxFailingKinds = 1_000;
+const minRetryMs = 30_000;
+const maxRetryMs = 3_600_000;
 
 /**
- * Since when each kind has been failing in this process: whoever waits for the server waits as long again,
- * so that a kind that is mended soon is asked soon, and one that is not is not asked all the time. An event
- * of the kind that goes well ends it.
+ * Says how long clients should wait when a kind fails for a fault of the server. The wait is as long as
+ * the kind has been failing in this process, from 30 seconds to an hour. So a kind that is repaired soon is
+ * tried soon, and a kind that stays broken is not tried all the time. An event of the kind that succeeds
+ * ends the wait.
  */
 export class KindFailureBackoff {
-  readonly #since = new LruMap<number>(maxFailing);
+  readonly #failingSince = new LruMap<number>(maxFailingKinds);
   readonly #now: () => number;
 
   /** @param now milliseconds, on a clock that is never set back */
@@ -21,39 +22,45 @@ export class KindFailureBackoff {
     this.#now = now;
   }
 
-  /** Notes what a decided batch shows of its kinds, and adds to the outcomes how long to wait for the server. */
-  tell(
+  /** Notes which kinds of a decided batch have failed or succeeded, and adds `retryAfterMs` to the failures. */
+  addRetryDelays(
     events: readonly DecodeResult[],
     outcomes: readonly EventOutcome[],
   ): readonly EventOutcome[] {
-    if (this.#since.size === 0 && !outcomes.some(isFailing)) return outcomes;
+    if (this.#failingSince.size === 0 && !outcomes.some(isKindFailure)) return outcomes;
     for (const [index, outcome] of outcomes.entries()) this.#note(events[index], outcome);
-    return outcomes.map((outcome) => this.#withWait(outcome));
+    return outcomes.map((outcome) => this.#withRetryDelay(outcome));
   }
 
   #note(event: DecodeResult | undefined, outcome: EventOutcome): void {
-    if (isFailing(outcome)) {
+    if (isKindFailure(outcome)) {
       const { failing } = outcome.failure;
-      if (this.#since.get(failing) === undefined) this.#since.set(failing, this.#now());
+      if (this.#failingSince.get(failing) === undefined) {
+        this.#failingSince.set(failing, this.#now());
+      }
       return;
     }
-    const wentWell = ['applied', 'noop', 'superseded'].includes(outcome.status);
-    if (wentWell && outcome.fault === undefined && event?.ok) this.#since.delete(event.event.kind);
+    const hasSucceeded = ['applied', 'noop', 'superseded'].includes(outcome.status);
+    if (hasSucceeded && outcome.fault === undefined && event?.ok) {
+      this.#failingSince.delete(event.event.kind);
+    }
   }
 
-  #withWait(outcome: EventOutcome): EventOutcome {
-    if (!isFailing(outcome)) return outcome;
+  #withRetryDelay(outcome: EventOutcome): EventOutcome {
+    if (!isKindFailure(outcome)) return outcome;
     const now = this.#now();
-    const lastedMs = now - (this.#since.get(outcome.failure.failing) ?? now);
-    const retryAfterMs = Math.round(Math.min(Math.max(lastedMs, shortestMs), longestMs));
+    const failingForMs = now - (this.#failingSince.get(outcome.failure.failing) ?? now);
+    const retryAfterMs = Math.round(Math.min(Math.max(failingForMs, minRetryMs), maxRetryMs));
     return { ...outcome, failure: { ...outcome.failure, retryAfterMs } };
   }
 }
 
-type Failed = Extract<EventOutcome, { status: 'failed' }>;
-type Failing = Failed & { readonly failure: Failed['failure'] & { readonly failing: string } };
+type FailedOutcome = Extract<EventOutcome, { status: 'failed' }>;
+type KindFailureOutcome = FailedOutcome & {
+  readonly failure: FailedOutcome['failure'] & { readonly failing: string };
+};
 
-function isFailing(outcome: EventOutcome): outcome is Failing {
+function isKindFailure(outcome: EventOutcome): outcome is KindFailureOutcome {
   return (
     outcome.status === 'failed' &&
     'failing' in outcome.failure &&

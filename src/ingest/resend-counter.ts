@@ -1,79 +1,82 @@
 import type { ResendCount } from '../audit/audit-store.ts';
-import type { Batch } from '../domain/decide/batch.ts';
-import type { BatchDecision, EventOutcome } from '../domain/decide/outcome.ts';
+import type { Batch, BatchDecision, EventOutcome } from '../domain/decide/batch.ts';
+import type { CommitListener } from './ingest-service.ts';
 
 export interface ResendCounterOptions {
   readonly write: (counts: readonly ResendCount[]) => Promise<void>;
-  /** From the first replay to the writing of all that came meanwhile, in milliseconds. */
+  /** Time from the first resend until all counts are written, in milliseconds. */
   readonly delayMs: number;
-  /** The same after a write that failed. */
+  /** The same time after a write that has failed. */
   readonly retryMs: number;
-  /** Events that may wait to be written; the replays of others are then not counted. */
+  /** Maximum of events whose counts wait. Resends of further events are not counted. */
   readonly maxEvents: number;
-  /** Tenants a write; what comes of more is written one part after the other. */
+  /** Maximum of tenants in one write. */
   readonly maxGroupTenants: number;
-  /** They wait on, and are written with the next ones. */
+  /** Called after a failed write. The counts are kept and written with the next ones. */
   readonly onFailed: (error: unknown, waiting: number) => void;
 }
 
+/** The timing in production. A crash loses the counts of at most `delayMs`. */
+export const resendCounterTiming = { delayMs: 500, retryMs: 10_000, maxEvents: 10_000 } as const;
+
 export interface ResendCounter {
-  /** After the batches were committed: a decision for each, in the same order. */
-  count(batches: readonly Batch[], decisions: readonly BatchDecision[]): void;
-  /** Writes what still waits. */
+  /** Counts the resends of committed batches. */
+  readonly count: CommitListener;
+  /** Writes the counts that still wait. */
   close(): Promise<void>;
 }
 
 /**
- * Counts how often stored events are sent again. Written behind: a push that holds nothing but
- * duplicates writes nothing, and must stay that cheap. Counts may be lost with the process, and a
- * write whose answer got lost counts twice.
+ * Counts how often stored events are sent again. The counts are written later, in the background: a push
+ * with nothing but duplicates writes nothing, and must stay that cheap. A crash may lose counts, and a
+ * write whose answer is lost counts twice.
  */
 export function createResendCounter(options: ResendCounterOptions): ResendCounter {
   const waiting = new Map<string, ResendCount>();
   let timer: NodeJS.Timeout | undefined;
-  let underWay: Promise<void> | undefined;
+  let currentWrite: Promise<void> | undefined;
   let nextDelayMs = options.delayMs;
 
-  function add(counted: ResendCount): void {
-    const key = `${counted.version}\n${counted.tenantId}`;
+  function add(resend: ResendCount): void {
+    const key = `${resend.version}\n${resend.tenantId}`;
     const before = waiting.get(key);
     if (!before && waiting.size >= options.maxEvents) return;
     waiting.set(key, {
-      ...counted,
-      count: counted.count + (before?.count ?? 0),
-      lastAt: Math.max(counted.lastAt, before?.lastAt ?? counted.lastAt),
+      ...resend,
+      count: resend.count + (before?.count ?? 0),
+      lastAt: Math.max(resend.lastAt, before?.lastAt ?? resend.lastAt),
     });
   }
 
   function schedule(): void {
-    if (timer || underWay || waiting.size === 0) return;
+    if (timer || currentWrite || waiting.size === 0) return;
     timer = setTimeout(() => void flush(), nextDelayMs).unref();
   }
 
   function flush(): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
-    underWay ??= writeWaiting().finally(() => {
-      underWay = undefined;
+    currentWrite ??= writeWaiting().finally(() => {
+      currentWrite = undefined;
       schedule();
     });
-    return underWay;
+    return currentWrite;
   }
 
   async function writeWaiting(): Promise<void> {
-    const parts = partsOf([...waiting.values()], options.maxGroupTenants);
+    const groups = groupByTenants([...waiting.values()], options.maxGroupTenants);
     waiting.clear();
     const errors: unknown[] = [];
-    for (const part of parts) {
+    for (const group of groups) {
       try {
-        await options.write(part);
+        await options.write(group);
       } catch (error) {
         errors.push(error);
-        for (const counted of part) add(counted);
+        for (const resend of group) add(resend);
       }
     }
     nextDelayMs = errors.length > 0 ? options.retryMs : options.delayMs;
-    // Once for all parts: a database that is down would have a line for each tenant.
+    // Once for all groups: otherwise a database that is down would write one log line per tenant.
     if (errors.length > 0) options.onFailed(errors[0], waiting.size);
   }
 
@@ -81,41 +84,45 @@ export function createResendCounter(options: ResendCounterOptions): ResendCounte
     count(batches, decisions) {
       for (const [index, decision] of decisions.entries()) {
         const batch = batches[index];
-        if (batch) for (const replay of replaysOf(batch, decision)) add(replay);
+        if (batch) for (const resend of resendsOf(batch, decision)) add(resend);
       }
       schedule();
     },
     async close() {
-      await underWay;
+      await currentWrite;
       await flush();
       clearTimeout(timer);
     },
   };
 }
 
-/** A tenant is in one part, with all of its counts. */
-function partsOf(counts: readonly ResendCount[], maxTenants: number): readonly ResendCount[][] {
-  const ofTenants = [...Map.groupBy(counts, ({ tenantId }) => tenantId).values()];
-  const parts: ResendCount[][] = [];
-  for (let at = 0; at < ofTenants.length; at += maxTenants) {
-    parts.push(ofTenants.slice(at, at + maxTenants).flat());
+/** All counts of a tenant are in the same group. */
+function groupByTenants(
+  counts: readonly ResendCount[],
+  maxTenants: number,
+): readonly ResendCount[][] {
+  const byTenant = [...Map.groupBy(counts, ({ tenantId }) => tenantId).values()];
+  const groups: ResendCount[][] = [];
+  for (let at = 0; at < byTenant.length; at += maxTenants) {
+    groups.push(byTenant.slice(at, at + maxTenants).flat());
   }
-  return parts;
+  return groups;
 }
 
-/** The stored events that a batch sent again, one entry for each time. */
-function replaysOf(batch: Batch, decision: BatchDecision): readonly ResendCount[] {
+/** The stored events that a batch has sent again, one entry per resend. */
+function resendsOf(batch: Batch, decision: BatchDecision): readonly ResendCount[] {
   const { outcomes, position, receivedAt: lastAt } = decision;
-  const aborted = batch.atomic && outcomes.some(({ status }) => status === 'failed');
+  const isAborted = batch.atomic && outcomes.some(({ status }) => status === 'failed');
   return outcomes.flatMap((outcome) => {
-    const version = replayOf(outcome);
-    // In a batch that was aborted, an event may repeat one of the same batch, which is not stored.
-    if (version === undefined || (aborted && version > position.version)) return [];
+    const version = resentVersion(outcome);
+    // An event of an aborted batch may repeat an event of the same batch, which is not stored.
+    if (version === undefined || (isAborted && version > position.version)) return [];
     return [{ tenantId: batch.tenantId, version, count: 1, lastAt }];
   });
 }
 
-function replayOf(outcome: EventOutcome): number | undefined {
-  if (outcome.status === 'failed') return outcome.replayOf;
+/** The version of the stored event that was sent again. Undefined for an event that is new. */
+function resentVersion(outcome: EventOutcome): number | undefined {
+  if (outcome.status === 'failed') return outcome.resendOf;
   return outcome.status === 'duplicate' ? outcome.event.version : undefined;
 }

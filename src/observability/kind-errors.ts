@@ -1,26 +1,25 @@
-import { sha256 } from '../domain/sha-256.ts';
+import { sha256 } from '../domain/fingerprint.ts';
 
-/** What a kind's own code threw on one event. */
+/** An error that a kind's code threw on one event. */
 export interface KindError {
-  /** As it is registered, and the version of the payload. */
+  /** The name of the kind, and the version of the payload. */
   readonly kind: string;
   readonly kindVersion: number;
   readonly identityKey: string | null;
+  /** What the kind's code threw. */
   readonly fault: unknown;
 }
 
 const maxKinds = 20;
 
 /**
- * One line for all that kinds threw in a request, without anything that a client wrote: a batch of edits
- * fails 500 times for the same reason.
- *
- * @param faults one or more
+ * The fields of one log line for all errors of a request, because a batch can fail 500 times for the same
+ * reason. The line has no client data.
  */
-export function toKindErrorFields(faults: readonly [KindError, ...KindError[]]) {
-  const [first] = faults;
-  const byKind = Map.groupBy(faults, ({ kind }) => kind);
-  const counts = [...byKind].slice(0, maxKinds).map(([kind, all]) => [kind, all.length]);
+export function toKindErrorFields(errors: readonly [KindError, ...KindError[]]) {
+  const [first] = errors;
+  const byKind = Map.groupBy(errors, ({ kind }) => kind);
+  const counts = [...byKind].slice(0, maxKinds).map(([kind, ofKind]) => [kind, ofKind.length]);
   return {
     event: 'kind.failed',
     kinds: Object.fromEntries(counts),
@@ -31,7 +30,7 @@ export function toKindErrorFields(faults: readonly [KindError, ...KindError[]]) 
   };
 }
 
-/** By it the event is found in the log of events, where it is stored, and in a client's queue. */
+/** Identifies the event in the table of events, if it is stored, and in a client's outbox. */
 function hashOf(identityKey: string): string {
   return sha256(identityKey).toString('hex').slice(0, 16);
 }

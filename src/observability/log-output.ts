@@ -2,47 +2,47 @@ import { constants, openSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 
-/** Where the log's lines go. */
+/** The destination of the log's lines. */
 export interface LogDestination {
   write(text: string): void;
-  /** The listener hears how many lines were lost, each time that lines can be written again. */
+  /** Calls the listener with the number of lost lines, when lines can be written again. */
   onLost?(listener: (lines: number) => void): void;
 }
 
 export interface LogOutput extends LogDestination {
   /**
-   * Resolves when what waits is written, or soon, where nobody takes it. What waits when the process ends
-   * is written then.
+   * Resolves when all waiting lines are written, or after a short time if nobody reads them. Lines that wait
+   * when the process exits are written then.
    */
   flush(): Promise<void>;
 }
 
-/** Characters that may wait for a reader: what comes beyond them is lost. */
-const maxWaiting = 1_048_576;
+/** The maximum of characters that wait for a reader. Further lines are lost. */
+const maxWaitingLength = 1_048_576;
 const retryMs = 50;
 const flushMs = 200;
 
 /**
- * Writes to stdout without ever waiting for who reads it, all lines of a turn of the event loop at once.
- * A reader that is slow finds up to a megabyte waiting, and what comes after it is lost; so is what is
- * written while nobody reads at all, or the disk is full. The service goes on in all three cases.
+ * Writes to stdout and never waits for its reader. All lines of one iteration of the event loop are written
+ * together. Up to a megabyte waits for a slow reader, and further lines are lost. Lines are also lost if
+ * nobody reads stdout or the disk is full. The service continues in all three cases.
  */
 export function createLogOutput(): LogOutput {
   const fd = openStdout();
   const waiting: string[] = [];
   let waitingLength = 0;
-  /** What is being written: the rest of some lines that waited. */
-  let begun = Buffer.alloc(0);
-  let begunLines = 0;
+  /** The rest of the lines that are being written. */
+  let partial = Buffer.alloc(0);
+  let partialLines = 0;
   let isScheduled = false;
-  let lost = 0;
-  let tellLost = (_lines: number) => {};
+  let lostLines = 0;
+  let reportLost = (_lines: number) => {};
 
-  const isEmpty = () => waiting.length === 0 && begun.length === 0;
+  const isEmpty = () => waiting.length === 0 && partial.length === 0;
 
   function write(text: string): void {
-    if (waitingLength + begun.length + text.length > maxWaiting) {
-      lost += 1;
+    if (waitingLength + partial.length + text.length > maxWaitingLength) {
+      lostLines += 1;
       return;
     }
     waiting.push(text);
@@ -53,37 +53,37 @@ export function createLogOutput(): LogOutput {
   }
 
   function writeAndRetry(): void {
-    const isTaken = writeWaiting();
+    const isAccepted = writeWaiting();
     isScheduled = !isEmpty();
     if (isScheduled) setTimeout(writeAndRetry, retryMs).unref();
-    else if (isTaken && lost > 0) sayLost();
+    else if (isAccepted && lostLines > 0) notifyLost();
   }
 
-  /** Whether somebody takes it, though not all of it at once. */
+  /** @returns false if stdout accepts nothing; true also if it accepts only a part for now */
   function writeWaiting(): boolean {
-    if (begun.length === 0) {
-      begun = Buffer.from(waiting.join(''));
-      begunLines = waiting.length;
+    if (partial.length === 0) {
+      partial = Buffer.from(waiting.join(''));
+      partialLines = waiting.length;
       waiting.length = 0;
       waitingLength = 0;
     }
     try {
-      begun = begun.subarray(writeSync(fd, begun));
+      partial = partial.subarray(writeSync(fd, partial));
       return true;
     } catch (error) {
-      if (isFull(error)) return true;
-      lost += begunLines + waiting.length;
-      begun = Buffer.alloc(0);
+      if (isWouldBlock(error)) return true;
+      lostLines += partialLines + waiting.length;
+      partial = Buffer.alloc(0);
       waiting.length = 0;
       waitingLength = 0;
       return false;
     }
   }
 
-  function sayLost(): void {
-    const lines = lost;
-    lost = 0;
-    tellLost(lines);
+  function notifyLost(): void {
+    const lines = lostLines;
+    lostLines = 0;
+    reportLost(lines);
   }
 
   function flushSync(): void {
@@ -99,7 +99,7 @@ export function createLogOutput(): LogOutput {
   return {
     write,
     onLost(listener) {
-      tellLost = listener;
+      reportLost = listener;
     },
     async flush() {
       const deadline = Date.now() + flushMs;
@@ -112,11 +112,11 @@ export function createLogOutput(): LogOutput {
   };
 }
 
-/** A descriptor of stdout whose writes fail where they would have to wait. */
+/** Opens stdout so that a write fails instead of blocking. */
 function openStdout(): number {
   const { fd } = process.stdout;
-  // A pipe does so as soon as `process.stdout` was looked at, a file never waits. A terminal that is
-  // held (Ctrl-S) would wait, so it is opened a second time.
+  // A pipe is non-blocking after the first access to `process.stdout`. A file never blocks. A terminal that
+  // is paused (Ctrl-S) would block, so it is opened a second time.
   if (!isatty(fd)) return fd;
   try {
     return openSync(
@@ -124,11 +124,11 @@ function openStdout(): number {
       constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
     );
   } catch {
-    // It belongs to somebody else, as after `su`.
+    // The terminal belongs to another user, for instance after `su`.
     return fd;
   }
 }
 
-function isFull(error: unknown): boolean {
+function isWouldBlock(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
 }

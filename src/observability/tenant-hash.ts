@@ -1,20 +1,20 @@
 import { createHmac, type KeyObject } from 'node:crypto';
 import { LruMap } from 'toad-cache';
 
-/** Tenants whose hash is remembered: the latest. */
+/** The maximum of cached hashes. */
 const maxTenants = 10_000;
 
-/** Enough to follow one tenant through the log, on every process; not enough to name it. */
+/** A hash that identifies a tenant in the logs of all processes, without showing its name. */
 export type TenantHash = (tenantId: string) => string;
 
-/** @param logHashKey the same on every process of one database */
+/** @param logHashKey the key of the database, so that it is the same on every process */
 export function createTenantHash(logHashKey: KeyObject): TenantHash {
-  const known = new LruMap<string>(maxTenants);
+  const cache = new LruMap<string>(maxTenants);
   return (tenantId) => {
-    const found = known.get(tenantId);
-    if (found !== undefined) return found;
+    const cached = cache.get(tenantId);
+    if (cached !== undefined) return cached;
     const hash = createHmac('sha256', logHashKey).update(tenantId).digest('hex').slice(0, 16);
-    known.set(tenantId, hash);
+    cache.set(tenantId, hash);
     return hash;
   };
 }

@@ -1,26 +1,26 @@
 import type { AuditStore } from '../audit/audit-store.ts';
+import type { FeedStore } from '../feed/feed-store.ts';
+import type { IngestStore } from '../ingest/ingest-store.ts';
 import { createAuditStore } from './audit/postgres-audit-store.ts';
+import { createPrisma } from './audit/prisma.ts';
+import { createPool } from './client/pool.ts';
+import { createFeedStore } from './feed/postgres-feed-store.ts';
 import { createDatabaseHealth, type DatabaseChecks } from './health.ts';
+import { createIngestStore } from './ingest/postgres-ingest-store.ts';
 import { type InstanceKeys, readInstanceKeys } from './instance/instance-keys.ts';
 import { createKindSchemaStore, type KindSchemaStore } from './kind-schemas/kind-schema-store.ts';
 import { migrate } from './migrate/migrate.ts';
-import { createPool } from './client/pool.ts';
-import { createFeedStore } from './feed/postgres-feed-store.ts';
-import { createIngestStore } from './ingest/postgres-ingest-store.ts';
-import { createPrisma } from './audit/prisma.ts';
 import { createRetentionStore, type RetentionStore } from './retention/retention-store.ts';
 import { explainStartErrors } from './start-error.ts';
-import type { FeedStore } from '../feed/feed-store.ts';
-import type { IngestStore } from '../ingest/ingest-store.ts';
 import { createTenantList, type TenantList } from './tenants/tenant-list.ts';
 import { createTenantRemoval, type TenantRemoval } from './tenants/tenant-removal.ts';
 
 export interface DatabaseOptions {
-  /** Of a login that may act as the service; a transaction pooler may stand before the server. */
+  /** Its login must be a member of landfall_service. A transaction pooler may stand before the server. */
   readonly connectionString: string;
-  /** Of the tables' owner, past any pooler; undefined: the same. */
+  /** Its login must own the tables. No pooler may stand before the server. `connectionString` by default. */
   readonly directConnectionString?: string | undefined;
-  /** What faults call the first of the two; DATABASE_URL by default. */
+  /** The name of `connectionString` in the messages of errors. DATABASE_URL by default. */
   readonly origin?: string;
   readonly poolSize: number;
   /** On by default. */
@@ -34,7 +34,7 @@ export interface DatabaseHooks {
   readonly onRetry: (error: unknown, attempt: number) => void;
 }
 
-/** A migrated database, with all that the service does on it. */
+/** A migrated database, and everything that the service does with it. */
 export interface Database {
   readonly ingest: IngestStore;
   readonly feed: FeedStore;
@@ -44,41 +44,41 @@ export interface Database {
   readonly tenants: TenantList;
   readonly kindSchemas: KindSchemaStore;
   readonly keys: InstanceKeys;
-  /** Never throws, and answers within four seconds. */
+  /** Never throws. Answers within four seconds. */
   check(): Promise<DatabaseChecks>;
   close(): Promise<void>;
 }
 
-/** @throws StartFault where the database cannot be reached, migrated or used */
+/** @throws StartError where the database cannot be reached, migrated or used */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { connectionString, poolSize, preparedStatements = true, hooks } = options;
   const { onIdleError } = hooks;
-  const own = { variable: options.origin ?? 'DATABASE_URL', connectionString };
+  const service = { variable: options.origin ?? 'DATABASE_URL', connectionString };
   const direct = options.directConnectionString
     ? { variable: 'DIRECT_DATABASE_URL', connectionString: options.directConnectionString }
-    : own;
+    : service;
   const applied = await explainStartErrors(direct, () => migrate(direct.connectionString));
   if (applied.length > 0) hooks.onMigrated(applied);
   const pool = createPool({ connectionString, max: poolSize, preparedStatements, onIdleError });
-  // It connects for the kinds' schemas and for a command of the operator, and not otherwise.
-  const owner = createPool({
+  // It connects only for the schemas of the kinds and for commands of the operator.
+  const ownerPool = createPool({
     ...{ connectionString: direct.connectionString, max: 1 },
     ...{ preparedStatements, onIdleError },
   });
   const health = await createDatabaseHealth({ connectionString, preparedStatements });
   const close = async () => {
-    await Promise.all([pool.end(), owner.end(), health.close()]);
+    await Promise.all([pool.end(), ownerPool.end(), health.close()]);
   };
   try {
-    const keys = await explainStartErrors(own, () => readInstanceKeys(pool));
+    const keys = await explainStartErrors(service, () => readInstanceKeys(pool));
     return {
       ingest: createIngestStore(pool, { onRetry: hooks.onRetry }),
       feed: createFeedStore(pool),
       audit: createAuditStore(pool, createPrisma(pool)),
       retention: createRetentionStore(direct.connectionString),
-      tenantRemoval: createTenantRemoval(owner),
-      tenants: createTenantList(owner),
-      kindSchemas: createKindSchemaStore(owner),
+      tenantRemoval: createTenantRemoval(ownerPool),
+      tenants: createTenantList(ownerPool),
+      kindSchemas: createKindSchemaStore(ownerPool),
       keys,
       check: () => health.check(),
       close,

@@ -1,47 +1,47 @@
 import pg from 'pg';
-import { migrationNames, pendingMigrations } from './migrate/migrate.ts';
 import { isServerError } from './client/errors.ts';
 import { createPool, type PoolOptions } from './client/pool.ts';
-import { tenantScope, runInOneRoundTrip } from './client/transaction.sql.ts';
+import { runInOneRoundTrip, tenantScope } from './client/transaction.sql.ts';
+import { migrationNames, pendingMigrations } from './migrate/migrate.ts';
 
-/** Each by name: can it be reached, and does it have this version's schema? */
+/** `database`: the database answers. `migrations`: it has all migrations of this version of the service. */
 export type DatabaseChecks = { readonly database: boolean; readonly migrations: boolean };
 
 export interface DatabaseHealth {
-  /** Never throws, and answers within four seconds. */
+  /** Never throws. Answers within four seconds. */
   check(): Promise<DatabaseChecks>;
   close(): Promise<void>;
 }
 
-const patience = { connectMs: 2_000, queryMs: 2_000 };
+const timeouts = { connectMs: 2_000, queryMs: 2_000 };
 
 /**
- * Looks as the service does, but on a connection of its own: a pool that is all in use is no database
- * that is away. However many ask, one look is under way at a time.
+ * Checks the database in the service's role, but on a connection of its own: a database is healthy also while all
+ * connections of the service's pool are in use. Calls share the check that is under way.
  */
 export async function createDatabaseHealth(
   options: Pick<PoolOptions, 'connectionString' | 'preparedStatements'>,
 ): Promise<DatabaseHealth> {
   const names = await migrationNames();
-  const pool = createPool({ ...options, max: 1, onIdleError: () => {}, patience });
+  const pool = createPool({ ...options, max: 1, onIdleError: () => {}, timeouts });
   let underWay: Promise<DatabaseChecks> | undefined;
   return {
     check: () =>
-      (underWay ??= look(pool, names).finally(() => {
+      (underWay ??= checkDatabase(pool, names).finally(() => {
         underWay = undefined;
       })),
     close: () => pool.end(),
   };
 }
 
-async function look(pool: pg.Pool, names: readonly string[]): Promise<DatabaseChecks> {
+async function checkDatabase(pool: pg.Pool, names: readonly string[]): Promise<DatabaseChecks> {
   try {
-    const pending = await runInOneRoundTrip(pool, tenantScope([]), (trip) =>
-      pendingMigrations(trip, names),
+    const pending = await runInOneRoundTrip(pool, tenantScope([]), (sender) =>
+      pendingMigrations(sender, names),
     );
     return { database: true, migrations: pending.length === 0 };
   } catch (error) {
-    // It answers, but knows the service's role not yet, or not any more.
+    // The database answers where the service's role is missing, too.
     const answers = error instanceof pg.DatabaseError && !isServerError(error.code ?? '57');
     return { database: answers, migrations: false };
   }

@@ -1,10 +1,10 @@
 import { StartError } from '../config/start-error.ts';
 
 /**
- * Runs a step of opening the database.
+ * Runs one step of the start that uses the database.
  *
- * @param variable that names the database, or what is used where it is unset
- * @throws StartFault without the URL's password
+ * @param variable the environment variable that names the database, or the database that is used without it
+ * @throws StartError with a message that names the variable, and never the password
  */
 export async function explainStartErrors<Result>(
   { variable, connectionString }: { readonly variable: string; readonly connectionString: string },
@@ -19,7 +19,7 @@ export async function explainStartErrors<Result>(
 
 function reasonOf(error: unknown, connectionString: string): string {
   const { host, user } = partsOf(connectionString);
-  if (hasCode(error, 'ECONNREFUSED', 'ENOENT') && isOfConnecting(error)) {
+  if (hasCode(error, 'ECONNREFUSED', 'ENOENT') && isConnectError(error)) {
     return `nothing listens at ${host}`;
   }
   if (hasCode(error, 'ENOTFOUND', 'EAI_AGAIN')) return `the host of ${host} is not known`;
@@ -36,9 +36,9 @@ function reasonOf(error: unknown, connectionString: string): string {
   return firstLine(message);
 }
 
-/** A file that is missing has the same code as a socket that is. */
-function isOfConnecting(error: unknown): boolean {
-  // One error for each of the host's addresses comes as an aggregate, which has no syscall.
+/** A missing file has the same code as a missing socket. */
+function isConnectError(error: unknown): boolean {
+  // For a host with several addresses Node throws an AggregateError, which has no syscall.
   return !(error instanceof Error && 'syscall' in error) || error.syscall === 'connect';
 }
 

@@ -1,19 +1,19 @@
 import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
-import { sha256 } from '../domain/sha-256.ts';
+import { sha256 } from '../domain/fingerprint.ts';
 
 /**
- * A position in one tenant's versions, opaque to clients.
+ * A position in the versions of one tenant. It is opaque to clients.
  *
- * In clear inside the token: what a later history can contradict (then the answer is 410 and the
- * client bootstraps), and the entity types it was given for, so that a pull can ask for others.
- * Only under the MAC: the tenant, so that another tenant's checkpoint is no checkpoint at all (400).
+ * The token contains everything that a later history can contradict (then the answer is 410 and the client
+ * bootstraps), and the entity types that it was given for, so that a pull can ask for other types. The MAC also covers
+ * the tenant, which the token does not contain: the checkpoint of another tenant is invalid (400).
  */
 export interface Checkpoint {
   /** All changes up to and including this version have been seen. */
   readonly version: number;
   /** The entity types that the pull asked for, sorted; empty for all. */
   readonly entityTypes: readonly string[];
-  /** Null once it has come to its end. */
+  /** Null after the bootstrap is complete. */
   readonly bootstrap: Bootstrap | null;
   /** The tenant's epoch, a UUID. */
   readonly epoch: string;
@@ -21,31 +21,31 @@ export interface Checkpoint {
   readonly digest: Buffer;
 }
 
-/** A bootstrap under way: of all types of the checkpoint, or of those by which its filter grew. */
+/** A bootstrap that is not complete yet: of all types of the checkpoint, or of those that were added to its filter. */
 export interface Bootstrap {
-  /** The head when it began: tombstones up to it are of no use to this client. */
+  /** The head when the bootstrap started: this client does not need tombstones up to it. */
   readonly head: number;
-  /** The types that the client had before it, sorted … */
+  /** The entity types that the client had before the bootstrap, sorted. */
   readonly kept: readonly string[];
-  /** … and the version up to which it had them; 0 where there are none. */
+  /** The version up to which the client had those types; 0 if there are none. */
   readonly floor: number;
 }
 
 export interface CheckpointCodec {
   encode(checkpoint: Checkpoint, tenantId: string): string;
-  /** Undefined for whatever this codec did not make for this tenant. */
+  /** Undefined for a text that this codec did not make for this tenant. */
   decode(token: string, tenantId: string): Checkpoint | undefined;
 }
 
 /**
- * Where the bytes of each begin, after one of the format. Behind them stand the entity types, where
- * not all are meant, and behind those what a growing filter had: `note,ticket` or `note,ticket;41;note`.
+ * The offset of each field; byte 0 is the format. The entity types follow, unless the checkpoint is for all types. If
+ * the filter was extended, the former types follow too: `note,ticket` or `note,ticket;41;note`.
  */
 const layout = { version: 1, bootstrapHead: 9, epoch: 17, digest: 33, mac: 41, types: 57 };
 const format = '02';
 const digestBytes = layout.mac - layout.digest;
 
-/** The version whose event shows that the history behind a checkpoint still stands. */
+/** The version whose event proves that the history of a checkpoint was not replaced. */
 export function referenceVersion({
   version,
   bootstrap,
@@ -54,8 +54,8 @@ export function referenceVersion({
 }
 
 /**
- * Tells the event at a version from any other that could come to stand there after a restore, even
- * from the same event sent again: its time of receipt differs.
+ * Identifies the event at a version. After a restore, another event can get the version, or the same event sent again;
+ * its time of receipt then differs.
  */
 export function eventDigest(
   event: { fingerprint: Buffer; receivedAt: number } | undefined,
@@ -67,7 +67,7 @@ export function eventDigest(
 
 /** @param key the instance's checkpoint key, the same for every process on one database */
 export function createCheckpointCodec(key: KeyObject): CheckpointCodec {
-  /** All in hexadecimal digits: to fill and read buffers costs more than the MAC. */
+  /** Works on hexadecimal digits, because filling and reading buffers takes longer than the MAC itself. */
   const macOf = (body: string, types: string, tenantId: string) =>
     createHmac('sha256', key)
       .update(body, 'hex')
@@ -87,7 +87,7 @@ export function createCheckpointCodec(key: KeyObject): CheckpointCodec {
 
     decode(token, tenantId) {
       const bytes = Buffer.from(token, 'base64url');
-      // Node skips what is not base64url, so only the exact token may pass.
+      // Node ignores characters that are not base64url, so the token is compared with its own encoding.
       if (bytes.length < layout.types || bytes.toString('base64url') !== token) return undefined;
       const body = bytes.toString('hex', 0, layout.mac);
       const types = bytes.toString('utf8', layout.types);
@@ -104,7 +104,7 @@ export function createCheckpointCodec(key: KeyObject): CheckpointCodec {
   };
 }
 
-/** No entity type holds a comma or a semicolon. */
+/** No entity type contains a comma or a semicolon. */
 function printTypes({ entityTypes, bootstrap }: Checkpoint): string {
   const types = entityTypes.join(',');
   if (!bootstrap || bootstrap.kept.length === 0) return types;
@@ -121,7 +121,7 @@ function listOf(text: string): readonly string[] {
   return text === '' ? [] : text.split(',');
 }
 
-/** Eight bytes. */
+/** Eight bytes, in hexadecimal digits. */
 function toHex(version: number): string {
   return version.toString(16).padStart(16, '0');
 }

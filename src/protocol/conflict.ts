@@ -1,20 +1,19 @@
 import { z } from 'zod';
-import { versionSchema } from '../domain/event.ts';
 import { afterSchema, listLimitSchema, nextAfterSchema } from './page.ts';
 import { recordSchema } from './record.ts';
 import { identifierSchema } from '../domain/identifier.ts';
-import { resolutionSchema } from '../domain/stored-event.ts';
+import { resolutionSchema, versionSchema } from '../domain/event.ts';
 
-/** null is as if it were not there. */
-const noneSchema = z
+/** A member that is null is treated as if it were not sent. */
+const absentSchema = z
   .null()
   .transform(() => undefined)
   .optional();
 
-/** What a person asks for. `merge` comes with the data to apply, the others without any. */
+/** How a person settles a conflict. `merge` has the data to apply; the others have no data. */
 export const resolutionRequestSchema = z.discriminatedUnion('resolution', [
-  z.strictObject({ resolution: z.literal('discard'), payload: noneSchema }),
-  z.strictObject({ resolution: z.literal('force'), payload: noneSchema }),
+  z.strictObject({ resolution: z.literal('discard'), payload: absentSchema }),
+  z.strictObject({ resolution: z.literal('force'), payload: absentSchema }),
   z.strictObject({
     resolution: z.literal('merge'),
     payload: z
@@ -26,16 +25,16 @@ export const resolutionRequestSchema = z.discriminatedUnion('resolution', [
 
 export type ResolutionRequest = z.infer<typeof resolutionRequestSchema>;
 
-/** How a conflict was settled, and the event in the log that did it. */
+/** How a conflict was settled, and the event in the log that settled it. */
 export const settledConflictSchema = z.object({
   resolution: resolutionSchema,
   version: versionSchema.describe('The version that the resolution took in the log'),
   resolvedAt: z.iso.datetime(),
   deviceId: z.string().nullable(),
-  subject: z.string().nullable().describe('Who, by the `sub` of the token'),
+  subject: z.string().nullable().describe('The `sub` of the token'),
 });
 
-/** One event that met a record which had changed, with both sides. */
+/** One event whose record had changed since the version it was made on, with both sides. */
 export const conflictSchema = z.object({
   identityKey: identifierSchema,
   version: versionSchema.describe('The version that the conflict took in the log'),
@@ -43,7 +42,9 @@ export const conflictSchema = z.object({
   entityId: identifierSchema,
   kind: z.string(),
   kindVersion: z.int().min(1).describe("The payload's version"),
-  baseVersion: versionSchema.nullable().describe('What the edit was made on, where it said so'),
+  baseVersion: versionSchema
+    .nullable()
+    .describe('The version that the edit was made on; null if it stated none'),
   baseKey: identifierSchema.nullable(),
   incoming: z
     .object({
@@ -52,7 +53,7 @@ export const conflictSchema = z.object({
         .record(z.string(), z.unknown())
         .nullable()
         .describe(
-          'The fields it would have written; null where it names none, as a delete, or where its kind is gone',
+          'The fields it would have written; null if it names none, as a delete does, or if the server no longer has its kind',
         ),
       effectiveAt: z.iso.datetime(),
       receivedAt: z.iso.datetime(),
@@ -60,15 +61,15 @@ export const conflictSchema = z.object({
       subject: z.string().nullable(),
     })
     .describe('The edit that was refused'),
-  current: recordSchema.nullable().describe('The record as it stands now'),
+  current: recordSchema.nullable().describe('The record as it is now'),
   differingFields: z.array(z.string()).describe('The fields in which the two differ, at most 100'),
   differingFieldsOmitted: z.int().min(1).optional().describe('How many more fields differ'),
-  resolved: settledConflictSchema.nullable().describe('null while it is open'),
+  resolved: settledConflictSchema.nullable().describe('null while the conflict is open'),
 });
 
 export type Conflict = z.infer<typeof conflictSchema>;
 
-/** What may be told to who settles a conflict and may not read records. */
+/** The part of a conflict for a token that may settle conflicts and may not read records. */
 export const settlementSchema = conflictSchema.pick({
   identityKey: true,
   version: true,
@@ -78,15 +79,15 @@ export const settlementSchema = conflictSchema.pick({
 export const resolutionAnswerSchema = z
   .union([conflictSchema, settlementSchema])
   .describe(
-    'The conflict; to a token without `sync:pull` only its key, its version and `resolved`',
+    'The conflict; for a token without `sync:pull` only its key, its version and `resolved`',
   );
 
 export type ResolutionAnswer = z.infer<typeof resolutionAnswerSchema>;
 
 export const conflictsQuerySchema = z.strictObject({
   state: z.enum(['open', 'resolved', 'all']).default('open'),
-  entityType: identifierSchema.optional().describe('Only those of this entity type'),
-  entityId: identifierSchema.optional().describe('Only those of this entity'),
+  entityType: identifierSchema.optional().describe('Only conflicts of this entity type'),
+  entityId: identifierSchema.optional().describe('Only conflicts of this entity'),
   after: afterSchema,
   limit: listLimitSchema,
 });

@@ -18,10 +18,10 @@ const decoders = {
 type Coding = keyof typeof decoders;
 
 /**
- * The coding that a Content-Encoding header names, in any case; `identity` in the list says nothing.
- * At most one: a bomb in a bomb is not unpacked twice.
+ * The coding that a Content-Encoding header names, in upper or lower case; `identity` is ignored. Several codings are
+ * refused, so that no body is decompressed twice.
  *
- * @returns undefined for a body as it is
+ * @returns undefined for a body that is not compressed
  * @throws RequestProblem UNSUPPORTED_ENCODING
  */
 export function readContentEncoding(header: string | undefined): Coding | undefined {
@@ -39,28 +39,28 @@ export function readContentEncoding(header: string | undefined): Coding | undefi
 }
 
 /**
- * What `source` decodes to.
+ * Decompresses `source`.
  *
- * @throws RequestProblem INVALID_BODY where it is not of that coding, and whatever `source` throws
+ * @throws RequestProblem INVALID_BODY if it does not have that coding, and whatever `source` throws
  */
 export async function* decompress(
   source: AsyncIterable<Buffer>,
   coding: Coding,
 ): AsyncGenerator<Buffer> {
-  let cause: unknown;
-  const decoder: Readable = pipeline(watched(), decoders[coding](), () => {});
+  let sourceError: unknown;
+  const decoder: Readable = pipeline(watchedSource(), decoders[coding](), () => {});
   try {
     yield* decoder;
   } catch (error) {
-    throw cause ?? new RequestProblem('INVALID_BODY', undefined, {}, error);
+    throw sourceError ?? new RequestProblem('INVALID_BODY', undefined, {}, error);
   }
 
-  /** Remembers what `source` threw, to tell it from what the decoder does. */
-  async function* watched(): AsyncGenerator<Buffer> {
+  /** Remembers what `source` threw, to distinguish it from an error of the decoder. */
+  async function* watchedSource(): AsyncGenerator<Buffer> {
     try {
       yield* source;
     } catch (error) {
-      cause = error;
+      sourceError = error;
       throw error;
     }
   }

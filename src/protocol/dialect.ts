@@ -1,37 +1,46 @@
 import type { z } from 'zod';
 import type { EventFailure } from '../domain/errors.ts';
-import { toDottedPath } from '../domain/schema-issue.ts';
-import type { PushAnswer, PushEnvelope } from './push.ts';
-import type { PrintableAnswer, UnprintedAnswer } from './print-push-answer.ts';
 import { readIdentityKey } from '../domain/event.ts';
+import { toDottedPath } from '../domain/json-value.ts';
+import {
+  type FieldMapping,
+  plainFieldMapping,
+  type PrintableAnswer,
+  type UnprintedAnswer,
+} from './push-answer.ts';
+import { type PushEnvelope, pushEnvelopeSchema } from './push.ts';
+import { parseEnvelope } from './request.ts';
 
 /**
- * How one family of clients writes what the protocol says. A pure translation on the way in and on
- * the way out: what happens in between knows nothing of it.
+ * How one family of clients writes requests and answers of the protocol. A dialect is a pure translation of what
+ * arrives and of what is sent. Deciding and storing do not know dialects.
  */
 export interface Dialect {
   readonly name: string;
-  /** What its clients send: it is on where one of these kinds is there. */
+  /** The kinds that its clients send. The dialect is enabled if the service has one of them. */
   readonly kinds: readonly string[];
-  /** Whether a body of `POST /api/sync/events` is written in it; never where it has its own route. */
-  readonly matches: (body: unknown) => boolean;
+  /** How to recognize its requests to `POST /api/sync/events`. Undefined for a dialect with its own route. */
+  readonly shape?: RequestShape;
   /** @throws RequestProblem INVALID_ENVELOPE */
   readonly parseEnvelope: (body: unknown) => PushEnvelope;
-  /** Puts one element of `events` into the protocol's words, whatever it is. Never throws. */
+  /** Translates one element of `events`, which can be any JSON value, to the protocol's words. Never throws. */
   readonly adapt: (raw: unknown) => AdaptedEvent;
-  readonly adaptAnswer: (answer: UnprintedAnswer<PushAnswer>) => PrintableAnswer;
+  readonly adaptAnswer: (answer: UnprintedAnswer) => PrintableAnswer;
   readonly description: DialectDescription;
 }
 
-/** How the API document shows a dialect. */
+/** A body that is a bare array, or an envelope in which at least one event has this member. */
+export type RequestShape = 'array' | { readonly eventMember: string };
+
+/** How the API document describes a dialect. */
 export interface DialectDescription {
   /** Its own schemas, by the name of their component. */
   readonly schemas: Readonly<Record<string, DialectSchema>>;
-  /** The component of an event that may stand in the protocol's own envelope. */
+  /** The component of an event that is allowed in the protocol's own envelope. */
   readonly event?: string;
-  /** The component of a body that `POST /api/sync/events` takes beside the protocol's own. */
+  /** The component of a body that `POST /api/sync/events` accepts beside the protocol's own. */
   readonly body?: string;
-  /** Where its clients post, if not to `POST /api/sync/events`. */
+  /** The route of its clients, if it is not `POST /api/sync/events`. */
   readonly route?: DialectRoute;
 }
 
@@ -45,28 +54,29 @@ export interface DialectRoute {
   readonly operationId: string;
   readonly summary: string;
   readonly description: string;
-  /** The components of its request and of its answer. */
+  /** The component of its request. */
   readonly body: string;
+  /** The component of its answer. */
   readonly answer: string;
 }
 
-/** An event in the protocol's words, unchecked, or why it cannot be put into them. */
+/** An event in the protocol's words, not validated yet, or the reason why it cannot be translated. */
 export type AdaptedEvent = FieldMapping &
   (
     | { readonly ok: true; readonly event: unknown }
     | { readonly ok: false; readonly identityKey: string | null; readonly failure: EventFailure }
   );
 
-/** How the answer speaks of one event to the client that sent it. */
-export interface FieldMapping {
-  /** Members that name the event beside its identityKey. */
-  readonly alias: { readonly clientRequestId?: string | null };
-  /** From a path in the protocol's words to the same place in the client's. */
-  readonly pathOf: (path: string) => string;
-}
-
-/** That of an event which was sent in the protocol's own words. */
-export const plainFieldMapping: FieldMapping = { alias: {}, pathOf: (path) => path };
+/** The protocol's own words. */
+export const plain: Dialect = {
+  name: 'plain',
+  // It is always enabled.
+  kinds: [],
+  parseEnvelope: (body) => parseEnvelope(pushEnvelopeSchema, body),
+  adapt: (raw) => ({ ...plainFieldMapping, ok: true, event: raw }),
+  adaptAnswer: (answer) => answer,
+  description: { schemas: {} },
+};
 
 /** @param failure with the path in the client's words */
 export function refuseEvent(identityKey: string | null, failure: EventFailure): AdaptedEvent {
@@ -76,21 +86,21 @@ export function refuseEvent(identityKey: string | null, failure: EventFailure): 
 const keyNames: ReadonlySet<string> = new Set(['identityKey', 'clientRequestId', 'id']);
 
 /**
- * Refuses an event of which a member stands twice. Where that is its key, nobody can say by which of
- * the two the client knows it: then its place in the request names it.
+ * Refuses an event that has a member twice. If the member is its key, the server cannot know which of the two values
+ * the client uses. Then the answer names the event by its index in the request.
  */
-export function refuseDuplicateMember(reading: AdaptedEvent, member: string): AdaptedEvent {
+export function refuseDuplicateMember(event: AdaptedEvent, member: string): AdaptedEvent {
   const failure = {
     code: 'INVALID_EVENT',
-    message: 'is there twice',
+    message: 'is sent twice',
     path: toDottedPath([member]),
   } as const;
   if (keyNames.has(member)) return refuseEvent(null, failure);
-  const identityKey = reading.ok ? readIdentityKey(reading.event) : reading.identityKey;
-  return { ...refuseEvent(identityKey, failure), alias: reading.alias };
+  const identityKey = event.ok ? readIdentityKey(event.event) : event.identityKey;
+  return { ...refuseEvent(identityKey, failure), alias: event.alias };
 }
 
-/** @param names pairs of dotted paths, the protocol's and the client's */
+/** @param names pairs of dotted paths: the protocol's and the client's */
 export function renamePaths(
   names: readonly (readonly [ours: string, theirs: string])[],
 ): FieldMapping['pathOf'] {

@@ -1,17 +1,29 @@
 import { z } from 'zod';
-import { resolutionSchema, storedOutcomeSchema } from '../domain/stored-event.ts';
-import { versionSchema } from '../domain/event.ts';
-import { afterSchema, listLimitSchema, nextAfterSchema } from './page.ts';
+import {
+  type Envelope,
+  resolutionSchema,
+  storedOutcomeSchema,
+  versionSchema,
+} from '../domain/event.ts';
 import { identifierSchema } from '../domain/identifier.ts';
+import { afterSchema, listLimitSchema, nextAfterSchema } from './page.ts';
 
-/** Another event of the log, and how the conflict between the two was settled. */
-export const resolutionLinkSchema = z.object({
+/** Another event of the log, and how the conflict between the two events was settled. */
+export const resolutionReferenceSchema = z.object({
   identityKey: identifierSchema,
   version: versionSchema,
   resolution: resolutionSchema,
 });
 
-export type ResolutionLink = z.infer<typeof resolutionLinkSchema>;
+export type ResolutionReference = z.infer<typeof resolutionReferenceSchema>;
+
+/** The optional fields of the event. The compiler requires every one. */
+const envelopeMembers = {
+  occurredAt: z.iso.datetime().nullable().describe('By the clock of the client, as it was sent'),
+  baseVersion: versionSchema.nullable(),
+  baseKey: identifierSchema.nullable(),
+  sequence: z.int().min(1).nullable(),
+} satisfies { readonly [Name in keyof Envelope]: z.ZodType };
 
 /** One event in the audit trail of an entity. */
 export const historyEntrySchema = z.object({
@@ -19,30 +31,33 @@ export const historyEntrySchema = z.object({
   version: versionSchema.describe('The version that the event took in the log'),
   kind: z.string(),
   kindVersion: z.int().min(1).describe("The payload's version"),
-  entityType: z.string().describe('What the event itself is about: it may have written others too'),
+  entityType: z
+    .string()
+    .describe('The entity of the event itself, which may have written other records too'),
   entityId: identifierSchema,
   outcome: storedOutcomeSchema,
-  occurredAt: z.iso.datetime().nullable().describe("The client's clock, as it was sent"),
+  ...envelopeMembers,
   effectiveAt: z.iso.datetime().describe("When it happened, on the server's clock"),
   receivedAt: z.iso.datetime().describe('When it was first accepted'),
-  clockAdjusted: z.boolean().describe('occurredAt lay in the future; the receipt counts instead'),
+  clockAdjusted: z
+    .boolean()
+    .describe('occurredAt was in the future; the time of receipt counts instead'),
   deviceId: z.string().nullable(),
-  subject: z.string().nullable().describe('Who, by the `sub` of the token'),
-  baseVersion: versionSchema.nullable(),
-  baseKey: identifierSchema.nullable(),
-  sequence: z.int().min(1).nullable(),
-  payload: z.unknown().describe('As it was sent; null once EVENT_RETENTION has passed'),
+  subject: z.string().nullable().describe('The `sub` of the token'),
+  payload: z.unknown().describe('As it was sent; null after EVENT_RETENTION'),
   recordBefore: versionSchema
     .nullable()
-    .describe("The version of this entity's record before the event; 0: there was none"),
+    .describe("The version of this entity's record before the event; 0 if there was none"),
   recordAfter: versionSchema
     .nullable()
-    .describe('… and after it. Both are null for events stored before they were kept'),
+    .describe(
+      'The version after the event. Both are null for events of releases that did not store them',
+    ),
   replays: z
     .object({ count: z.int().min(0), lastAt: z.iso.datetime().nullable() })
     .describe('How often the event was sent again; written within about a second'),
-  resolves: resolutionLinkSchema.nullable().describe('The conflict that this event settled'),
-  resolvedBy: resolutionLinkSchema.nullable().describe('The event that settled this conflict'),
+  resolves: resolutionReferenceSchema.nullable().describe('The conflict that this event settled'),
+  resolvedBy: resolutionReferenceSchema.nullable().describe('The event that settled this conflict'),
 });
 
 export type HistoryEntry = z.infer<typeof historyEntrySchema>;

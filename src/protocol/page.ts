@@ -1,34 +1,64 @@
+import { setImmediate as yieldToOthers } from 'node:timers/promises';
 import { z } from 'zod';
 import { versionSchema } from '../domain/event.ts';
 
 const defaultPageSize = 50;
 const maxPageSize = 200;
 
-/** For lists in version order that are paged by version, beside the feed and its checkpoints. */
+/** For lists in version order that are paged by version, that is all lists but the feed with its checkpoints. */
 export const afterSchema = z
   .string()
   .regex(/^[0-9]{1,16}$/, 'must be a version')
   .transform(Number)
   .pipe(versionSchema)
   .default(0)
-  .describe('Only what comes after this version: the `nextAfter` of the page before');
+  .describe('Only entries after this version: the `nextAfter` of the page before');
 
-/** A number of entries a page. What is no such number is told the greatest that is. */
-export function limitSchema(max: number, usual: number) {
+/** The number of entries per page. An invalid number is answered with the maximum. */
+export function limitSchema(max: number, defaultLimit: number) {
   const message = `must be a whole number from 1 to ${max}`;
   return z
     .string()
     .regex(/^[0-9]{1,4}$/, message)
     .transform(Number)
     .pipe(z.int(message).min(1, message).max(max, message))
-    .default(usual);
+    .default(defaultLimit);
 }
 
-/** For these lists. */
 export const listLimitSchema = limitSchema(maxPageSize, defaultPageSize).describe(
-  `Entries a page, 1 to ${maxPageSize}`,
+  `Entries per page, 1 to ${maxPageSize}`,
 );
 
 export const nextAfterSchema = versionSchema
   .nullable()
-  .describe('Pass it as `after` for the next page; null on the last');
+  .describe('Pass it as `after` for the next page; null on the last page');
+
+/** The time for which printing may run before it yields, in milliseconds. */
+const maxStretchMs = 5;
+
+/**
+ * Prints a list whose entries are expensive to make. Between entries it yields to other work.
+ *
+ * @param name of the list in the answer
+ * @returns the JSON of `{[name]: entries, nextAfter}`, in UTF-8
+ */
+export async function printList<Stored>(
+  name: string,
+  {
+    entries,
+    nextAfter,
+  }: { readonly entries: readonly Stored[]; readonly nextAfter: number | null },
+  toEntry: (stored: Stored) => object,
+): Promise<Buffer> {
+  const printed: Buffer[] = [];
+  let startedAt = performance.now();
+  for (const stored of entries) {
+    const comma = printed.length === 0 ? '' : ',';
+    printed.push(Buffer.from(comma + JSON.stringify(toEntry(stored))));
+    if (performance.now() - startedAt < maxStretchMs) continue;
+    await yieldToOthers();
+    startedAt = performance.now();
+  }
+  const [start, end] = [`{"${name}":[`, `],"nextAfter":${nextAfter}}`];
+  return Buffer.concat([Buffer.from(start), ...printed, Buffer.from(end)]);
+}

@@ -4,8 +4,8 @@ import { type ProblemCode, type RequestProblem, requestProblems } from '../domai
 const codes = Object.keys(requestProblems) as [ProblemCode, ...ProblemCode[]];
 
 /**
- * RFC 9457, always with a code of the closed table. The same fault always has the same body, so that
- * a refusal tells nothing more; the request's own id is in the header X-Request-Id.
+ * A problem of RFC 9457, always with a code of the closed table. The same fault always has the same body, so that a
+ * refusal reveals nothing else. The id of the request is in the header X-Request-Id.
  */
 export const problemSchema = z.object({
   type: z.literal('about:blank'),
@@ -17,7 +17,10 @@ export const problemSchema = z.object({
   path: z.string().optional(),
   maxEvents: z.int().optional(),
   maxBytes: z.int().optional(),
-  failure: z.string().optional().describe('With RESOLUTION_REFUSED: what the event failed with'),
+  failure: z
+    .string()
+    .optional()
+    .describe('With RESOLUTION_REFUSED: the code with which the event failed'),
 });
 
 export type Problem = z.infer<typeof problemSchema>;

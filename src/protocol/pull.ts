@@ -6,7 +6,7 @@ import { printRecord, recordSchema } from './record.ts';
 
 const maxPageSize = 1000;
 const defaultPageSize = 500;
-/** A checkpoint holds its filter, and goes into a URL. */
+/** A checkpoint contains its filter, and is sent in a URL. */
 const maxEntityTypes = 100;
 const maxFilterLength = 2000;
 
@@ -15,13 +15,15 @@ export const pullQuerySchema = z
     since: z
       .string()
       .optional()
-      .describe('The last checkpoint, or with `epoch` the last position; without it, a bootstrap'),
+      .describe(
+        'The last checkpoint, or with `epoch` the last position; without `since`, a bootstrap starts',
+      ),
     epoch: z
       .uuid('must be the epoch that came with the position')
       .optional()
-      .describe('Where `since` is a position: the epoch that came with it'),
+      .describe('If `since` is a position: the epoch that came with it'),
     limit: limitSchema(maxPageSize, defaultPageSize).describe(
-      `Records a page, 1 to ${maxPageSize}`,
+      `Records per page, 1 to ${maxPageSize}`,
     ),
     entityTypes: z
       .string()
@@ -39,21 +41,21 @@ export const pullQuerySchema = z
   })
   .refine(({ since, epoch }) => epoch === undefined || since !== undefined, {
     path: ['epoch'],
-    message: 'belongs to a position in since',
+    message: 'can only be sent with a position in since',
   });
 
 export type PullQuery = z.infer<typeof pullQuerySchema>;
 
 export const pullAnswerSchema = z.object({
   changes: z.array(recordSchema).describe('Each entity at most once, in version order'),
-  checkpoint: z.string().describe('Pass it as `since` next time; also on an empty page'),
+  checkpoint: z.string().describe('Pass it as `since` next time, also after an empty page'),
   position: versionSchema
     .min(1)
     .describe(
-      'For clients that store a number: the version up to which all was seen, and 1. Never 0',
+      'For clients that store a number: one more than the version up to which all changes were sent. Never 0',
     ),
-  epoch: z.uuid().describe("Names the tenant's history; a position is good within it"),
-  hasMore: z.boolean().describe('True: pull again at once'),
+  epoch: z.uuid().describe("Identifies the tenant's history; a position is only valid within it"),
+  hasMore: z.boolean().describe('True: there are more changes, pull again at once'),
   serverTime: z.iso.datetime(),
 });
 
@@ -64,20 +66,20 @@ export interface PullPage extends Omit<PullAnswer, 'changes'> {
   readonly records: readonly StoredRecord[];
 }
 
-/** A version as clients store it: one more, as some take 0 for nothing. */
-export function entityTagOf(version: number): number {
+/** A version as clients store it: one more, because some clients treat 0 as no value. */
+export function versionToPosition(version: number): number {
   return version + 1;
 }
 
-/** The version of a position; undefined for a text that is none. */
-export function versionOf(position: string): number | undefined {
+/** The version of a position; undefined for a text that is not a position. */
+export function positionToVersion(position: string): number | undefined {
   const value = /^[1-9][0-9]{0,15}$/.test(position) ? Number(position) : Number.NaN;
   return Number.isSafeInteger(value) ? value - 1 : undefined;
 }
 
 /**
- * Record by record: a text of half a megabyte that was put together from small ones takes longer to become
- * bytes than all of them do.
+ * Converts the records to bytes one by one. To convert one text of half a megabyte, which was concatenated from small
+ * ones, takes longer.
  *
  * @returns the JSON of a PullAnswer, in UTF-8
  */

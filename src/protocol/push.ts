@@ -1,34 +1,35 @@
 import { z } from 'zod';
-import { versionSchema } from '../domain/event.ts';
 import { recordSchema } from './record.ts';
 import { identifierSchema } from '../domain/identifier.ts';
-import { storedOutcomeSchema } from '../domain/stored-event.ts';
+import { storedOutcomeSchema, versionSchema } from '../domain/event.ts';
 import { timestampSchema } from '../domain/timestamp.ts';
 
-/** The request around the events. The events are parsed each on its own: see push/decode.ts. */
+/** The request around the events. Each event is parsed separately: see decode-event.ts. */
 export const pushEnvelopeSchema = z.strictObject({
   sentAt: timestampSchema
     .nullish()
     .catch(null)
-    .describe('Client clock when this request left, stamped afresh at every send'),
+    .describe(
+      'The time by the clock of the client when it sends the request, set anew at every attempt',
+    ),
   atomic: z
     .boolean()
     .nullable()
     .default(false)
     .transform((atomic) => atomic ?? false)
-    .describe('True: one failure fails the batch and nothing is stored'),
+    .describe('True: if one event fails, the whole batch fails and nothing is stored'),
   conflicts: z
     .enum(['keep', 'answer'])
     .nullable()
     .default('keep')
     .transform((conflicts) => conflicts ?? 'keep')
-    .describe('`answer`: a CONFLICT is only answered, and not kept for a person to settle'),
+    .describe('`answer`: a CONFLICT is only answered, and not stored for a person to settle'),
   events: z.array(z.unknown()),
 });
 
 export type PushEnvelope = z.infer<typeof pushEnvelopeSchema>;
 
-/** Whether a request names a `sentAt` that cannot be read: its clock is then not corrected. */
+/** Whether a request has a `sentAt` that cannot be read. The client's clock is then not corrected. */
 export function isSentAtIgnored(body: unknown, { sentAt }: Pick<PushEnvelope, 'sentAt'>): boolean {
   if (typeof body !== 'object' || body === null || !('sentAt' in body)) return false;
   return body.sentAt !== null && (sentAt === null || sentAt === undefined);
@@ -41,30 +42,30 @@ export const pushQuerySchema = z.strictObject({
     .string()
     .transform((list) => list.split(','))
     .refine((names) => names.every((name) => includable.includes(name)), {
-      message: `must be ${includable.join(' or ')}, with commas between them`,
+      message: `must be ${includable.join(' or ')}, separated by commas`,
     })
     .optional()
     .describe(
-      '`results`: also one entry per event. `records`: also the record of each, whatever became of the event',
+      '`results`: the answer also has one entry per event. `records`: also the record of each event, whatever its status',
     ),
 });
 
-/** One of src/domain/errors.ts or of a kind's own table; openapi.yaml lists them all. */
+/** A code of src/domain/errors.ts or of a kind's own table. openapi.yaml lists all codes. */
 export const failureCodeSchema = z.string();
 const identityKeySchema = identifierSchema
   .nullable()
-  .describe('null where the event had no readable key: then `index` names it');
+  .describe('null if the event had no readable key: then `index` identifies it');
 const clientRequestIdSchema = identifierSchema
   .nullable()
   .optional()
-  .describe('Where the event was sent with one in place of identityKey: the same again');
+  .describe('If the event was sent with a clientRequestId in place of identityKey: the same value');
 const currentOmittedSchema = z
   .literal(true)
   .optional()
   .describe(
-    'In place of `current` and `differingFields`, where the answer would outgrow MAX_ANSWER_BYTES: pull, or ask for the conflict',
+    'Replaces `current` and `differingFields` if the answer would be larger than MAX_ANSWER_BYTES: pull, or read the conflict',
   );
-const indexSchema = z.int().min(0).describe('Position in the request, from 0');
+const indexSchema = z.int().min(0).describe('The index in the request, from 0');
 
 export const failedEventSchema = z.object({
   identityKey: identityKeySchema,
@@ -76,8 +77,8 @@ export const failedEventSchema = z.object({
   fault: z
     .literal('server')
     .optional()
-    .describe('The server has to be mended: keep the event, and count no try'),
-  retryAfterMs: z.int().min(0).optional().describe('With `fault` it grows to an hour'),
+    .describe('The server has to be repaired: keep the event, and do not count the attempt'),
+  retryAfterMs: z.int().min(0).optional().describe('With `fault` it grows up to one hour'),
   path: z.string().optional().describe('The field at fault'),
   current: recordSchema.nullable().optional().describe('With CONFLICT: the record that won'),
   differingFields: z
@@ -88,7 +89,7 @@ export const failedEventSchema = z.object({
   stored: z
     .object({ version: versionSchema, outcome: storedOutcomeSchema, kind: z.string() })
     .optional()
-    .describe('With IDENTITY_KEY_REUSED: what is stored under the key'),
+    .describe('With IDENTITY_KEY_REUSED: the event that is stored under the key'),
   currentOmitted: currentOmittedSchema,
 });
 
@@ -103,17 +104,17 @@ export const eventResultSchema = z.object({
   original: z
     .enum(['applied', 'noop', 'superseded'])
     .optional()
-    .describe('With `duplicate`: what became of the event when it first arrived'),
+    .describe('With `duplicate`: the status of the event when it first arrived'),
   code: failureCodeSchema.optional().describe('With `failed`'),
   clockAdjusted: z
     .literal(true)
     .optional()
-    .describe('occurredAt lay in the future; the moment of receipt counts instead'),
+    .describe('occurredAt was in the future; the time of receipt counts instead'),
   current: recordSchema
     .nullable()
     .optional()
     .describe(
-      'With `superseded`, `noop` or CONFLICT: the record as it stands. With `?include=records`: always, null where there is none',
+      'With `superseded`, `noop` or CONFLICT: the record as it is now. With `?include=records`: always, null if there is none',
     ),
   currentOmitted: currentOmittedSchema,
 });
@@ -125,8 +126,8 @@ export const pushAnswerSchema = z.object({
   processed: z.array(identifierSchema).describe('In request order'),
   failed: z.array(failedEventSchema).describe('In request order'),
   results: z.array(eventResultSchema).optional().describe('With `?include=results`'),
-  checkpoint: z.string().describe("A pull since this position shows the batch's effects"),
-  receivedAt: z.iso.datetime().describe("The database's clock"),
+  checkpoint: z.string().describe('A pull since this checkpoint contains the effects of the batch'),
+  receivedAt: z.iso.datetime().describe('By the clock of the database'),
   sentAtIgnored: z
     .literal(true)
     .optional()

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { RequestProblem } from '../domain/errors.ts';
-import { resolutionSchema, storedOutcomeSchema } from '../domain/stored-event.ts';
+import { resolutionSchema, storedOutcomeSchema } from '../domain/event.ts';
 import { versionSchema } from '../domain/event.ts';
 import { parseQuery } from './request.ts';
 import { identifierSchema } from '../domain/identifier.ts';
 
 const maxKeys = 100;
 
-/** What is stored under one identityKey. */
+/** The event that is stored under one identityKey. */
 export const receiptSchema = z.discriminatedUnion('found', [
   z.object({
     identityKey: identifierSchema,
@@ -26,14 +26,16 @@ export const receiptSchema = z.discriminatedUnion('found', [
   }),
   z.object({
     identityKey: identifierSchema,
-    found: z.literal(false).describe('Not stored: it never arrived, or it failed'),
+    found: z.literal(false).describe('Not stored: the event never arrived, or it failed'),
   }),
 ]);
 
 export type Receipt = z.infer<typeof receiptSchema>;
 
 export const receiptsAnswerSchema = z.object({
-  receipts: z.array(receiptSchema).describe('One for each key asked for, in that order'),
+  receipts: z
+    .array(receiptSchema)
+    .describe('One for each requested key, in the order of the request'),
 });
 
 export type ReceiptsAnswer = z.infer<typeof receiptsAnswerSchema>;
@@ -49,10 +51,10 @@ export const receiptsQuerySchema = z.strictObject({
 });
 
 /**
- * The keys that a URL's query asks for. Read before percent-decoding, as afterwards a comma that
- * separates and one that belongs to a key look the same.
+ * Reads the keys in the query of a URL. The query is split before percent-decoding: after it, a comma between two keys
+ * and a comma within a key would look the same.
  *
- * @param query what follows the question mark, as it was sent
+ * @param query the text after the question mark, as it was sent
  * @throws RequestProblem INVALID_QUERY
  */
 export function readIdentityKeys(query: string): readonly string[] {

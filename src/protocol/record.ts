@@ -4,7 +4,7 @@ import { identifierSchema } from '../domain/identifier.ts';
 import type { StoredRecord } from '../domain/record.ts';
 import { formatMicros } from '../domain/timestamp.ts';
 
-/** The current state of one entity, as every answer shows it. */
+/** The current state of one entity, as answers contain it. */
 export const recordSchema = z.object({
   entityType: z.string(),
   entityId: identifierSchema,
@@ -13,7 +13,7 @@ export const recordSchema = z.object({
   data: z
     .record(z.string(), z.unknown())
     .nullable()
-    .describe('A tombstone carries the last data; null where only the delete is known'),
+    .describe('A tombstone has the last data; null if only the delete is known'),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
   origin: z
@@ -29,8 +29,8 @@ export const recordSchema = z.object({
 export type SyncRecord = z.infer<typeof recordSchema>;
 
 /**
- * The one place that knows what a record looks like in an answer. As text, as its data is text already:
- * a page of a thousand would parse it only to print it again.
+ * Prints a record as answers contain it. The data is text already and is copied, so that a page of records need not
+ * parse it in order to print it.
  */
 export function printRecord(stored: StoredRecord): string {
   const text = JSON.stringify;
@@ -43,7 +43,7 @@ export function printRecord(stored: StoredRecord): string {
   );
 }
 
-/** For answers that hold few records among other things. */
+/** For answers that contain few records beside other members. */
 export function toSyncRecord(stored: StoredRecord): SyncRecord {
   return JSON.parse(printRecord(stored));
 }

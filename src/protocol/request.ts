@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type ProblemCode, RequestProblem } from '../domain/errors.ts';
-import { describeFirstIssue } from '../domain/schema-issue.ts';
+import { describeFirstIssue } from '../domain/json-value.ts';
 
 /** @throws RequestProblem INVALID_QUERY, naming the parameter */
 export function parseQuery<Schema extends z.ZodType>(
@@ -10,7 +10,7 @@ export function parseQuery<Schema extends z.ZodType>(
   return parseOr('INVALID_QUERY', schema, query);
 }
 
-/** @throws RequestProblem INVALID_JSON where there is no body, else INVALID_ENVELOPE, naming the field */
+/** @throws RequestProblem INVALID_JSON if there is no body, else INVALID_ENVELOPE, naming the field */
 export function parseEnvelope<Schema extends z.ZodType>(
   schema: Schema,
   body: unknown,
@@ -28,4 +28,10 @@ function parseOr<Schema extends z.ZodType>(
   if (parsed.success) return parsed.data;
   const { message, ...members } = describeFirstIssue(parsed.error);
   throw new RequestProblem(code, message, members);
+}
+
+/** Weak comparison (RFC 9110, 13.1.2), because a proxy that compresses the answer weakens its tag. */
+export function matchesEntityTag(ifNoneMatch: string | undefined, etag: string): boolean {
+  const tags = ifNoneMatch?.split(',') ?? [];
+  return tags.some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }

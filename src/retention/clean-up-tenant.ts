@@ -1,19 +1,19 @@
 import type { RetentionSession } from '../postgres/retention/retention-store.ts';
 
 export interface RetentionSettings {
-  /** Tombstones older than this are purged. */
+  /** The age in milliseconds from which on tombstones are purged. */
   readonly tombstoneMs: number;
-  /** Events older than this lose their payload; null: they keep it. */
+  /** The age in milliseconds from which on events lose their payload. Null: events keep it. */
   readonly eventMs: number | null;
-  /** Rows a transaction. */
+  /** The maximum of rows per transaction. */
   readonly batchRows: number;
 }
 
 /**
- * By the epoch of a tenant's history the version up to which it holds no tombstone any more. Kept
- * from pass to pass, so that old records are not read again and again for the few that are deleted.
+ * The version up to which all tombstones are purged, by the epoch of the tenant. It is kept between passes,
+ * so that a pass does not read all old records again to find a few tombstones.
  */
-export type PurgedRows = Map<string, number>;
+export type PurgedVersions = Map<string, number>;
 
 export interface RetentionCounts {
   tombstones: number;
@@ -23,7 +23,7 @@ export interface RetentionCounts {
 export interface TenantCleanupOptions {
   readonly session: RetentionSession;
   readonly settings: RetentionSettings;
-  readonly purged: PurgedRows;
+  readonly purged: PurgedVersions;
   readonly signal: AbortSignal;
   readonly tally: RetentionCounts;
 }
@@ -34,10 +34,10 @@ export interface RetentionTenant {
 }
 
 /**
- * Purges a tenant's old tombstones, then drops its old payloads, batch by batch. What it did is kept
- * where it has to stop half-way: it can be called again at any time.
+ * Purges a tenant's old tombstones, then drops its old payloads, batch by batch. Each batch is committed on
+ * its own, so the clean-up can stop at any time and continue later.
  *
- * @returns false where a push has the tenant
+ * @returns false if a push holds the tenant's lock
  */
 export async function cleanUpTenant(
   work: TenantCleanupOptions,

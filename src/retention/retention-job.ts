@@ -14,26 +14,26 @@ export interface RetentionLog {
 
 export interface RetentionJob {
   start(): void;
-  /** Resolves once the transaction under way has ended. May be called more than once. */
+  /** Resolves when the current transaction has ended. May be called more than once. */
   stop(): Promise<void>;
 }
 
 const firstPassMs = 60_000;
-/** A timer that is set to more goes off at once. */
-const longestTimerMs = 2 ** 31 - 1;
+/** The maximum delay of a timer. With a longer delay, Node runs it at once. */
+const maxTimerMs = 2 ** 31 - 1;
 
-/** Runs a pass soon after the start and then at every interval; a pass that fails stops nothing. */
+/** Runs a pass soon after the start and then at every interval. After a failed pass, the job continues. */
 export function createRetentionJob({ intervalMs, run, log }: RetentionJobOptions): RetentionJob {
   const stopping = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  let underWay: Promise<void> = Promise.resolve();
+  let currentPass: Promise<void> = Promise.resolve();
 
   const schedule = (milliseconds: number) => {
     if (stopping.signal.aborted) return;
-    // Processes that were started together do not come to the database together.
-    const delay = Math.min(milliseconds * (0.5 + Math.random() / 2), longestTimerMs);
+    // The random part spreads the passes of processes that were started together.
+    const delay = Math.min(milliseconds * (0.5 + Math.random() / 2), maxTimerMs);
     timer = setTimeout(() => {
-      underWay = runLogged(run, stopping.signal, log).then(() => schedule(intervalMs));
+      currentPass = runLogged(run, stopping.signal, log).then(() => schedule(intervalMs));
     }, delay);
   };
 
@@ -42,7 +42,7 @@ export function createRetentionJob({ intervalMs, run, log }: RetentionJobOptions
     async stop() {
       stopping.abort();
       clearTimeout(timer);
-      await underWay;
+      await currentPass;
     },
   };
 }
@@ -52,8 +52,8 @@ async function runLogged(
   signal: AbortSignal,
   log: RetentionLog,
 ): Promise<void> {
-  const begun = performance.now();
-  const duration = () => ({ durationMs: Math.round(performance.now() - begun) });
+  const startedAt = performance.now();
+  const duration = () => ({ durationMs: Math.round(performance.now() - startedAt) });
   try {
     const report = await run(signal);
     if (!report) {

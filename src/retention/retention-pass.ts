@@ -8,24 +8,24 @@ import {
 } from './clean-up-tenant.ts';
 
 export interface RetentionReport {
-  /** Tenants that were looked at. */
+  /** The number of tenants that the pass visited. */
   readonly tenants: number;
   readonly tombstones: number;
   readonly payloads: number;
-  /** Tenants whose pushes left no gap: the next pass goes on with them. */
+  /** The number of tenants whose locks were held by pushes. The next pass continues with them. */
   readonly busy: number;
-  /** Why it failed, for each tenant on which it did. */
+  /** The errors, one per tenant whose clean-up failed. */
   readonly errors: readonly unknown[];
-  /** It was told to end before it was through. */
+  /** Whether the pass was stopped before its end. */
   readonly stopped: boolean;
 }
 
 /**
- * Goes over all tenants once.
+ * Visits all tenants once.
  *
- * @param signal ends it after the transaction under way
- * @returns undefined where another process is at it
- * @throws Error where the database cannot be reached, or fails for one tenant after the other
+ * @param signal stops the pass after the current transaction
+ * @returns undefined if another process is cleaning up
+ * @throws Error if the database cannot be reached, or if it fails for many tenants
  */
 export type RunRetentionPass = (signal: AbortSignal) => Promise<RetentionReport | undefined>;
 
@@ -33,22 +33,23 @@ export interface RetentionPassSettings extends Omit<RetentionSettings, 'batchRow
   readonly batchRows?: number;
 }
 
-interface Round extends TenantCleanupOptions {
+interface Pass extends TenantCleanupOptions {
   readonly errors: unknown[];
 }
 
-const usualBatchRows = 500;
+const defaultBatchRows = 500;
 const tenantsPerPage = 500;
-/** Rounds over the busy tenants without any progress, and the pause before the first of them. */
-const idleRounds = 10;
+/** The maximum of successive rounds over the busy tenants without progress. */
+const maxIdleRounds = 10;
+/** The pause before such a round, for each round without progress. */
 const pauseMs = 20;
-/** So many tenants do not fail each for a reason of its own. */
+/** The pass fails after so many errors, because they probably have a common cause. */
 const maxErrors = 10;
 
-/** Passes that know what the ones before them found. */
+/** Creates a function that runs passes. It remembers up to which versions tombstones are purged. */
 export function createRetentionPass(
   store: RetentionStore,
-  { batchRows = usualBatchRows, ...ages }: RetentionPassSettings,
+  { batchRows = defaultBatchRows, ...ages }: RetentionPassSettings,
 ): RunRetentionPass {
   const settings = { ...ages, batchRows };
   const purged = new Map<string, number>();
@@ -57,32 +58,36 @@ export function createRetentionPass(
     if (!session) return undefined;
     const tally = { tombstones: 0, payloads: 0 };
     try {
-      return await tidyAll({ session, settings, purged, signal, tally, errors: [] });
+      return await cleanUpAll({ session, settings, purged, signal, tally, errors: [] });
     } finally {
       await session.end();
     }
   };
 }
 
-async function tidyAll(round: Round): Promise<RetentionReport> {
-  const { session, signal, tally, errors } = round;
+async function cleanUpAll(pass: Pass): Promise<RetentionReport> {
+  const { session, signal, tally, errors } = pass;
   let tenants = 0;
   let busy: RetentionTenant[] = [];
-  for await (const page of pagesOfTenants(session)) {
+  for await (const page of tenantPages(session)) {
     tenants += page.length;
-    busy.push(...(await tidyEach(round, page)));
+    busy.push(...(await cleanUpEach(pass, page)));
     if (signal.aborted) break;
   }
-  for (let idle = 1; busy.length > 0 && idle <= idleRounds && !signal.aborted; idle += 1) {
+  for (
+    let idleRounds = 1;
+    busy.length > 0 && idleRounds <= maxIdleRounds && !signal.aborted;
+    idleRounds += 1
+  ) {
     const before = tally.tombstones + tally.payloads;
-    await pause(idle * pauseMs, signal);
-    busy = await tidyEach(round, busy);
-    if (tally.tombstones + tally.payloads > before) idle = 0;
+    await pause(idleRounds * pauseMs, signal);
+    busy = await cleanUpEach(pass, busy);
+    if (tally.tombstones + tally.payloads > before) idleRounds = 0;
   }
   return { tenants, ...tally, busy: busy.length, errors, stopped: signal.aborted };
 }
 
-async function* pagesOfTenants(session: RetentionSession) {
+async function* tenantPages(session: RetentionSession) {
   for (let after = ''; ; ) {
     const page = await session.tenants(after, tenantsPerPage);
     const last = page.at(-1);
@@ -92,25 +97,25 @@ async function* pagesOfTenants(session: RetentionSession) {
   }
 }
 
-/** One tenant that fails does not keep the others from it. @returns those that were busy */
-async function tidyEach(
-  round: Round,
+/** Cleans up each tenant, also after an error with one of them. @returns the busy tenants */
+async function cleanUpEach(
+  pass: Pass,
   tenants: readonly RetentionTenant[],
 ): Promise<RetentionTenant[]> {
   const busy: RetentionTenant[] = [];
   for (const tenant of tenants) {
-    if (round.signal.aborted) break;
+    if (pass.signal.aborted) break;
     try {
-      if (!(await cleanUpTenant(round, tenant))) busy.push(tenant);
+      if (!(await cleanUpTenant(pass, tenant))) busy.push(tenant);
     } catch (error) {
-      round.errors.push(error);
-      if (round.errors.length === maxErrors) throw error;
+      pass.errors.push(error);
+      if (pass.errors.length === maxErrors) throw error;
     }
   }
   return busy;
 }
 
-/** Ends early, and without a complaint, where the pass has to. */
+/** Resolves early if the pass is stopped. */
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   await sleep(milliseconds, undefined, { signal }).catch(() => {});
 }

@@ -1,10 +1,10 @@
-/** What waits: each tenant's in order of arrival, and tenants take turns. */
+/** A queue in which tenants take turns (round robin). The items of one tenant keep their order of arrival. */
 export class FairQueue<Item> {
-  /** In turn order: a tenant that was served goes to the end. */
+  /** The tenants in the order of their turns. A tenant that was served moves to the end. */
   readonly #queues = new Map<string, Item[]>();
   #size = 0;
 
-  /** Of all tenants. */
+  /** The number of items of all tenants. */
   get size(): number {
     return this.#size;
   }
@@ -20,7 +20,7 @@ export class FairQueue<Item> {
     else this.#queues.set(tenantId, [item]);
   }
 
-  /** Before all else of the tenant: what was taken, and has to be taken again. */
+  /** Returns items that were taken to the front of their tenant's queue. */
   putBack(tenantId: string, items: readonly Item[]): void {
     this.#size += items.length;
     const queue = this.#queues.get(tenantId);
@@ -28,7 +28,7 @@ export class FairQueue<Item> {
     else this.#queues.set(tenantId, [...items]);
   }
 
-  /** Takes an item that no longer wants its turn. False where it does not wait. */
+  /** Removes an item before its turn. @returns false if the item is not in the queue */
   remove(tenantId: string, item: Item): boolean {
     const queue = this.#queues.get(tenantId) ?? [];
     const index = queue.indexOf(item);
@@ -44,38 +44,39 @@ export class FairQueue<Item> {
     for (const [tenantId, queue] of this.#queues) {
       const item = queue.shift();
       this.#size -= 1;
-      this.#endTurn(tenantId);
+      this.#moveToEnd(tenantId);
       return item;
     }
     return undefined;
   }
 
-  /** Takes items of one tenant, in order, until `fits` says no. */
+  /** Takes items of one tenant, in order, until `fits` returns false. */
   takeOf(tenantId: string, fits: (item: Item) => boolean): Item[] {
     return this.#take([tenantId], fits);
   }
 
   /**
    * Takes one item of each tenant in turn, round after round. A tenant whose next item does not fit
-   * is done.
+   * gets no further round.
    *
-   * @param maxTenants how many of them, from the head of the turn on; the others keep their places
+   * @param isEligible whether items of the tenant may be taken
+   * @param maxTenants the maximum of tenants; those beyond it keep their turns
    */
   takeRoundRobin(
-    isOpen: (tenantId: string) => boolean,
+    isEligible: (tenantId: string) => boolean,
     fits: (item: Item) => boolean,
     maxTenants: number,
   ): Item[] {
-    const open = [...this.#queues.keys()].filter(isOpen);
-    return this.#take(open.slice(0, maxTenants), fits);
+    const eligible = [...this.#queues.keys()].filter(isEligible);
+    return this.#take(eligible.slice(0, maxTenants), fits);
   }
 
   #take(tenants: readonly string[], fits: (item: Item) => boolean): Item[] {
     const taken: Item[] = [];
     const served = new Set<string>();
-    let open = tenants;
-    while (open.length > 0) {
-      open = open.filter((tenantId) => {
+    let remaining = tenants;
+    while (remaining.length > 0) {
+      remaining = remaining.filter((tenantId) => {
         const queue = this.#queues.get(tenantId) ?? [];
         const [item] = queue;
         if (item === undefined || !fits(item)) return false;
@@ -86,11 +87,11 @@ export class FairQueue<Item> {
       });
     }
     this.#size -= taken.length;
-    for (const tenantId of served) this.#endTurn(tenantId);
+    for (const tenantId of served) this.#moveToEnd(tenantId);
     return taken;
   }
 
-  #endTurn(tenantId: string): void {
+  #moveToEnd(tenantId: string): void {
     const rest = this.#queues.get(tenantId) ?? [];
     this.#queues.delete(tenantId);
     if (rest.length > 0) this.#queues.set(tenantId, rest);

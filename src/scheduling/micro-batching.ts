@@ -1,41 +1,42 @@
-/** By which part the least of what waits must have grown in a turn for one more to be waited. */
-const worthwhile = 1 / 4;
+/** A further iteration is worth waiting for if the last one increased the queue by this part of its size. */
+const minGrowth = 1 / 4;
 
 /**
- * Puts a start off until what has arrived is read. A turn of the event loop reads a piece of it: what a
- * start would leave behind, though it had come, would wait for the next one, and each start has a price
- * of its own. So it comes at the end of a turn; and as long as turns bring a quarter more of what
- * waits, at the end of a later one. No timer: where nothing more has come, a turn ends at once.
+ * Delays a start until the input that has arrived is read. An iteration of the event loop reads only a
+ * part of it, and each start has a fixed cost. So the start comes at the end of an iteration. While
+ * iterations increase the queue by a quarter or more, the start comes at the end of a later one. There is
+ * no timer: an iteration without further input ends at once.
  *
- * @param sizeOf what waits @param isDue whether one more turn is not to be waited
- * @returns what asks for a start
+ * @param sizeOf the size of the queue
+ * @param mustStartNow whether the start must not wait for a further iteration
+ * @returns a function that requests a start
  */
 export function createMicroBatcher(
   sizeOf: () => number,
-  isDue: () => boolean,
+  mustStartNow: () => boolean,
   start: () => void,
 ): () => void {
-  let isAsked = false;
+  let isRequested = false;
   let sizeBefore = 0;
 
-  function endTurn(): void {
+  function endIteration(): void {
     const size = sizeOf();
-    if (!isDue() && size > sizeBefore && size >= sizeBefore * (1 + worthwhile)) {
-      waitForTurn(size);
+    if (!mustStartNow() && size > sizeBefore && size >= sizeBefore * (1 + minGrowth)) {
+      waitForIteration(size);
       return;
     }
-    isAsked = false;
+    isRequested = false;
     start();
   }
 
-  function waitForTurn(size: number): void {
+  function waitForIteration(size: number): void {
     sizeBefore = size;
-    setImmediate(endTurn);
+    setImmediate(endIteration);
   }
 
   return () => {
-    if (isAsked) return;
-    isAsked = true;
-    waitForTurn(sizeOf());
+    if (isRequested) return;
+    isRequested = true;
+    waitForIteration(sizeOf());
   };
 }

@@ -1,33 +1,34 @@
-import { setImmediate as endTurn } from 'node:timers/promises';
+import { setImmediate as nextIteration } from 'node:timers/promises';
 import { overloadedError } from './refusals.ts';
 
-/** The longest that work goes on before others have a turn of the event loop, in milliseconds. */
-const stretchMs = 50;
+/** The maximum of uninterrupted work before other tasks get an iteration of the event loop, in milliseconds. */
+const maxStretchMs = 50;
 
-/** There is more to do for one transaction than it may take. */
+/** A transaction needs more work than it may. */
 export class WorkLimitError extends Error {
-  override readonly name = 'TooMuchWork';
+  override readonly name = 'WorkLimitError';
 }
 
-/** By default without a bound. */
+/** Without a maximum, the work is unlimited. */
 export interface WorkBudgetOptions {
-  /** Milliseconds of work; beyond them it ends as TooMuchWork. */
+  /** The maximum of work in milliseconds. Work beyond it ends with WorkLimitError. */
   readonly maxWorkMs?: number;
   /**
-   * Milliseconds in all. Beyond them others have left no time for it, and it ends as OVERLOADED; but as
-   * TooMuchWork where a good part of the work was done, which would need as long the next time.
+   * The maximum of elapsed time in milliseconds. Beyond it the work ends as OVERLOADED, because other
+   * tasks left no time for it. It ends with WorkLimitError if more than a quarter of `maxWorkMs` was
+   * worked: a retry would need as long.
    */
   readonly maxMs?: number;
 }
 
-/** Measures work that is done in one transaction, and lets others go on in between. */
+/** Measures the work of one transaction, and interrupts it for other tasks. */
 export interface WorkBudget {
-  /** Whether the work has gone on for a stretch without a rest. */
+  /** Whether the work was uninterrupted for the maximum of time. */
   shouldYield(): boolean;
   /**
-   * A turn of the event loop for others.
+   * Interrupts the work for one iteration of the event loop.
    *
-   * @throws TooMuchWork or RequestProblem OVERLOADED
+   * @throws WorkLimitError or RequestProblem OVERLOADED
    */
   yieldToOthers(): Promise<void>;
 }
@@ -37,34 +38,35 @@ export function startWorkBudget({
   maxMs = Infinity,
 }: WorkBudgetOptions = {}): WorkBudget {
   const startedAt = performance.now();
-  let stretch = beginStretch();
+  let stretch = startStretch();
   let workedMs = 0;
   return {
-    shouldYield: () => performance.now() - stretch.startedAt >= stretchMs,
+    shouldYield: () => performance.now() - stretch.startedAt >= maxStretchMs,
     async yieldToOthers() {
       workedMs += workedSince(stretch);
       if (workedMs > maxWorkMs) throw new WorkLimitError(`more than ${maxWorkMs} ms of work`);
-      await endTurn();
+      await nextIteration();
       if (performance.now() - startedAt > maxMs) {
         throw workedMs > maxWorkMs / 4
           ? new WorkLimitError(`not done in ${maxMs} ms`)
           : overloadedError();
       }
-      stretch = beginStretch();
+      stretch = startStretch();
     },
   };
 }
 
+/** A period of uninterrupted work. */
 interface Stretch {
   readonly startedAt: number;
   readonly cpu: NodeJS.CpuUsage;
 }
 
-function beginStretch(): Stretch {
+function startStretch(): Stretch {
   return { startedAt: performance.now(), cpu: process.cpuUsage() };
 }
 
-/** Time in which the process did not run, as while it was stopped, is no work. */
+/** CPU time bounds the result: time in which the process was stopped is no work. */
 function workedSince({ startedAt, cpu }: Stretch): number {
   const { user, system } = process.cpuUsage(cpu);
   return Math.min(performance.now() - startedAt, (user + system) / 1000);

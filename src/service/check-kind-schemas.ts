@@ -1,6 +1,5 @@
 import type { KindRegistry } from '../domain/kinds/registry.ts';
-import { describeDifferences } from '../domain/kinds/schema-differences.ts';
-import { listSchemas } from '../domain/kinds/schema-fingerprints.ts';
+import { describeDifferences, listSchemas } from '../domain/kinds/shipped-schemas.ts';
 import type { ChangedSchema, KindSchemaStore } from '../postgres/kind-schemas/kind-schema-store.ts';
 import { StartError } from '../config/start-error.ts';
 
@@ -10,11 +9,11 @@ export interface ChangedKindsRules {
 }
 
 /**
- * A device that was off for a year sends what it wrote then, and records stay as they were written: a
- * schema that was shipped may not change. So each start compares the schemas with those that the database
- * saw before, and keeps new ones.
+ * Compares the schemas of the kinds with those that the database has stored, and stores new ones. The schema
+ * of a shipped version must not change: a device can send an event a year after it was written, and records
+ * stay in the version in which they were written.
  *
- * @throws StartFault where one was changed in place, unless that is only to be warned of
+ * @throws StartError if a shipped schema was changed in place and `changedKinds` is `refuse`
  */
 export async function checkShippedSchemas(
   kinds: KindRegistry,
@@ -22,23 +21,23 @@ export async function checkShippedSchemas(
   { changedKinds, log }: ChangedKindsRules,
 ): Promise<void> {
   await store.keep(listSchemas(kinds), (changed) => {
-    if (changedKinds === 'refuse') throw new StartError(refusalOf(changed));
-    for (const one of changed) {
-      const { schemaOf, name, version } = one.after;
-      const fields = { schemaOf, name, version, differences: differencesOf(one) };
+    if (changedKinds === 'refuse') throw new StartError(describeRefusal(changed));
+    for (const schema of changed) {
+      const { schemaOf, name, version } = schema.after;
+      const fields = { schemaOf, name, version, differences: differencesOf(schema) };
       log.warn({ event: 'kind.changed', ...fields }, 'a shipped schema was changed in place');
     }
   });
 }
 
-function refusalOf(changed: readonly ChangedSchema[]): string {
+function describeRefusal(changed: readonly ChangedSchema[]): string {
   const [first] = changed;
-  if (!first) throw new Error('nothing was changed');
+  if (!first) throw new Error('no schema was changed');
   const { schemaOf, name, version } = first.after;
-  const what = schemaOf === 'payload' ? name : `the data of ${name}`;
+  const subject = schemaOf === 'payload' ? name : `the data of ${name}`;
   const others = changed.length > 1 ? `, and ${changed.length - 1} more of the kinds' schemas` : '';
   return (
-    `KINDS: version ${version} of ${what} was changed in place${others} (${differencesOf(first)}): ` +
+    `KINDS: version ${version} of ${subject} was changed in place${others} (${differencesOf(first)}): ` +
     'put its schema back and add a version by .next, or accept the change by one start with CHANGED_KINDS=warn'
   );
 }

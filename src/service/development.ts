@@ -11,10 +11,10 @@ export interface StartedDatabase {
   readonly stop: () => Promise<void>;
 }
 
-/** What a developer's machine has in place of settings. `dev/register.mjs` registers it. */
+/** Substitutes for missing settings on a developer's machine. `dev/register.mjs` registers them. */
 export interface DevelopmentTools {
   /**
-   * The secret that signs tokens where JWT_SECRET is not set.
+   * The secret that signs tokens if JWT_SECRET is not set.
    *
    * @throws StartError
    */
@@ -22,7 +22,7 @@ export interface DevelopmentTools {
   /** The file that holds this secret. */
   readonly secretFile: (dataDir: string) => string;
   /**
-   * Starts the database that is used where DATABASE_URL is not set.
+   * Starts the database that is used if DATABASE_URL is not set.
    *
    * @throws StartError
    */
@@ -30,7 +30,7 @@ export interface DevelopmentTools {
     readonly dataDir: string;
     readonly log: { info(fields: object, message: string): void };
   }) => Promise<StartedDatabase>;
-  /** The text that is printed once the service listens. */
+  /** The text that is printed when the service listens. */
   readonly welcome: (url: string, auth: AuthConfig, kinds: KindRegistry) => string;
 }
 
@@ -41,7 +41,7 @@ export function registerDevelopmentTools(tools: DevelopmentTools): void {
   registered = tools;
 }
 
-/** Undefined where the process was started without them, as in production. */
-export function developmentTools(): DevelopmentTools | undefined {
+/** Undefined if the process was started without them, as in production. */
+export function registeredDevelopmentTools(): DevelopmentTools | undefined {
   return registered;
 }

@@ -1,20 +1,20 @@
 import type { DatabaseConfig } from '../config/config.ts';
-import { developmentTools } from './development.ts';
+import { registeredDevelopmentTools } from './development.ts';
 
-/** How to reach the database, in the words of `openDatabase`. */
+/** How to reach the database: a part of the options of `openDatabase`. */
 export interface DatabaseSource {
   readonly connectionString: string;
   readonly directConnectionString: string | undefined;
   readonly preparedStatements: boolean;
   readonly origin?: string;
-  /** Stops what was started for it. */
+  /** Stops the database if this process started it. */
   readonly stop: () => Promise<void>;
 }
 
 /**
- * The database of the settings. Where they name none, the development tools start one.
+ * Finds the database of the settings. Without DATABASE_URL, the development tools start one.
  *
- * @throws StartError where it does not start; Error where nobody has one
+ * @throws StartError if the database does not start; Error if there are no development tools
  */
 export async function findDatabase(
   { databaseUrl, directDatabaseUrl, preparedStatements, dataDir }: DatabaseConfig,
@@ -24,7 +24,7 @@ export async function findDatabase(
   if (databaseUrl !== undefined) {
     return { ...settings, connectionString: databaseUrl, stop: async () => {} };
   }
-  const tools = developmentTools();
+  const tools = registeredDevelopmentTools();
   if (!tools) throw new Error('DATABASE_URL is not set, and there are no development tools');
   const { url, origin, stop } = await tools.startDatabase({ dataDir, log });
   return { ...settings, connectionString: url, origin, stop };

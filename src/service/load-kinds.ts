@@ -5,13 +5,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Kind } from '../domain/kinds/define-kind.ts';
 import { createRegistry, type KindRegistry } from '../domain/kinds/registry.ts';
 
-/** The kinds that an operator named cannot be used. The message names the file, and the kind. */
+/** The file with the kinds cannot be used. The message names the file, and the kind at fault. */
 export class KindsFileError extends Error {
   override readonly name = 'KindsFileError';
 }
 
 /**
- * The kinds of the service: the default export of a module, else those that come with Landfall.
+ * Loads the kinds of the service: the default export of a module, or the bundled kinds.
  *
  * @param file relative to the working directory; undefined for the bundled kinds
  * @throws KindsFileError
@@ -28,7 +28,7 @@ export async function loadKinds(file: string | undefined): Promise<KindRegistry>
   const fault = findFault(exported);
   if (fault !== undefined) throw fail(fault);
   try {
-    // Sound: findFault looked at each.
+    // The assertion is safe: `findFault` has checked each item.
     return createRegistry(exported as readonly Kind[]);
   } catch (error) {
     throw fail(`cannot be used: ${describe(error)}`, error);
@@ -40,7 +40,7 @@ async function importDefault(path: string): Promise<unknown> {
   return module.default;
 }
 
-/** By shape, not by class: the file may have its own copy of Landfall. */
+/** Checks the shape and not the class, because the file may import its own copy of Landfall. */
 function findFault(exported: unknown): string | undefined {
   if (exported === undefined) return 'has no default export: write `export default [ … ]`';
   if (!Array.isArray(exported)) return 'does not export a list of kinds as its default';
@@ -61,14 +61,16 @@ function findKindFault(item: unknown): string | undefined {
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const place = placeOf(error);
-  return place === undefined ? error.message : `${error.message} (${place})`;
+  const location = locationOf(error);
+  return location === undefined ? error.message : `${error.message} (${location})`;
 }
 
-/** Where the author has to look: what in the stack is neither Landfall's own nor a package's. */
-function placeOf({ stack = '' }: Error): string | undefined {
-  const own = new URL('../', import.meta.url).href;
-  const places = stack.match(/file:\/\/\/[^\s()]+?:\d+/g) ?? [];
-  const place = places.find((url) => !url.startsWith(own) && !url.includes('/node_modules/'));
-  return place && fileURLToPath(place);
+/** The first line of the stack that is in the author's own file, not in Landfall or in a package. */
+function locationOf({ stack = '' }: Error): string | undefined {
+  const landfall = new URL('../', import.meta.url).href;
+  const locations = stack.match(/file:\/\/\/[^\s()]+?:\d+/g) ?? [];
+  const location = locations.find(
+    (url) => !url.startsWith(landfall) && !url.includes('/node_modules/'),
+  );
+  return location && fileURLToPath(location);
 }

@@ -5,33 +5,33 @@ import type { LogOutput } from '../observability/log-output.ts';
 
 export interface Shutdown {
   readonly logger: Logger;
-  /** Where the logger writes: what still waits there is written before the process ends. */
+  /** The destination of the logger. It is flushed before the process exits. */
   readonly output: LogOutput;
-  /** Between the first phase and the second, in milliseconds: until the balancer sends no more. */
+  /** The time between the first phase and the second, in milliseconds. The load balancer needs it to notice. */
   readonly delayMs: number;
-  /** From here on /readyz says 503; all else goes on. */
+  /** After this call, /readyz answers 503. All other requests are still served. */
   readonly announce: () => void;
-  /** Takes no more connections, and resolves when what is in flight is answered. */
+  /** Stops accepting connections. Resolves when all requests in progress are answered. */
   readonly drain: () => Promise<unknown>;
-  /** Breaks the connections that are still there, so that `drain` resolves. */
+  /** Closes the remaining connections, so that `drain` resolves. */
   readonly cut: () => void;
-  /** Ends what the answers needed: the pool, the embedded database. */
+  /** Closes the connection pool and stops the embedded database. */
   readonly release: () => Promise<unknown>;
 }
 
-/** The longest that all of it may take before the process ends anyway. */
+/** The maximum time of a shutdown. The process exits after it in any case. */
 const hardStopMs = 30_000;
-/** What is kept of it for the phases after the drain. */
+/** The part of that time that is reserved for the phases after the drain. */
 const releaseMs = 3_000;
 
 /**
- * Stops in phases at the first signal: announce, wait, drain, release, exit code 0. Code 1 after an error
- * that nothing caught, at a second signal, and where it takes too long.
+ * Stops the service in phases at the first signal: announce, wait, drain, release. The exit code is 0. It is 1
+ * after an uncaught error, after a second signal, and if the shutdown takes too long.
  */
 export function stopOnSignal(shutdown: Shutdown): void {
   const { logger } = shutdown;
   const cutShort = (reason: string, err?: unknown) => {
-    logger.error({ event: 'service.cut-short', reason, err }, 'the service ends before its time');
+    logger.error({ event: 'service.cut-short', reason, err }, 'the shutdown was cut short');
   };
   closeWithGrace(
     {
@@ -43,7 +43,7 @@ export function stopOnSignal(shutdown: Shutdown): void {
     },
     async ({ signal, err }) => {
       if (err) logger.fatal({ event: 'service.crashed', err }, 'the service stops after an error');
-      // After an error nothing that it serves can be relied on: it does not wait.
+      // After an uncaught error the service does not wait, because its answers are no longer reliable.
       const delayMs = err ? 0 : shutdown.delayMs;
       await stop(shutdown, signal, delayMs).catch((error) => {
         cutShort('error', error);
@@ -58,17 +58,20 @@ async function stop(shutdown: Shutdown, signal: string | undefined, delayMs: num
   shutdown.announce();
   logger.info({ event: 'service.stopping', signal, delayMs }, 'the service will stop');
   if (delayMs > 0) await sleep(delayMs);
-  logger.info({ event: 'service.draining' }, 'no more connections are taken');
+  logger.info({ event: 'service.draining' }, 'the service accepts no more connections');
   const overdue = setTimeout(
     () => {
-      logger.warn({ event: 'service.drain-cut' }, 'what is still not answered is cut off');
+      logger.warn(
+        { event: 'service.drain-cut' },
+        'connections with unanswered requests are cut off',
+      );
       shutdown.cut();
     },
     hardStopMs - releaseMs - delayMs,
   );
   await shutdown.drain();
   clearTimeout(overdue);
-  logger.info({ event: 'service.drained' }, 'everything is answered');
+  logger.info({ event: 'service.drained' }, 'all requests are answered');
   await shutdown.release();
   logger.info({ event: 'service.stopped' }, 'the service has stopped');
   await shutdown.output.flush();

@@ -1,38 +1,37 @@
 import type { Kind } from '../domain/kinds/define-kind.ts';
-import { liftForReader } from '../domain/kinds/record-lifter.ts';
+import { liftForReader } from '../domain/kinds/record-versions.ts';
 import { createRegistry, type KindRegistry } from '../domain/kinds/registry.ts';
-import { canonicalJson } from '../domain/canonical-json.ts';
+import { canonicalJson } from '../domain/fingerprint.ts';
 import { parseJsonBody } from '../protocol/json-body.ts';
 import { entityKey, type EntityRef, type RecordState } from '../domain/record.ts';
 import type { TenantPlan, TenantSnapshot } from '../domain/decide/tenant-plan.ts';
 import { type EventResult, type PushAnswer, pushEnvelopeSchema } from '../protocol/push.ts';
-import { printPushAnswer } from '../protocol/print-push-answer.ts';
+import { printPushAnswer, toPushAnswer } from '../protocol/push-answer.ts';
 import { type SyncRecord, toSyncRecord } from '../protocol/record.ts';
 import { timestampSchema } from '../domain/timestamp.ts';
-import { toPushAnswer } from '../protocol/push-results.ts';
 import { type Batch, createBatch } from '../domain/decide/batch.ts';
 import { decideBatches } from '../domain/decide/decide-batch.ts';
 import { decodeEvent } from '../domain/decide/decode-event.ts';
 
-/** Who sends, and when. */
+/** The sender of events, and the time. */
 export interface RehearsalOptions {
-  /** When it is received, RFC 3339: the first batch as 2026 begins, each other a second later. */
+  /** The time of receipt, RFC 3339. By default the first batch is received at the start of 2026, every other one a second later. */
   readonly at?: string;
   readonly deviceId?: string;
   readonly subject?: string;
-  /** Of the token: what kinds with a `scope` of their own need. */
+  /** The scopes of the token, for kinds with a `scope`. */
   readonly scopes?: readonly string[];
 }
 
-/** A record that was there before the first batch, as it was written then. */
+/** A record that exists before the first batch, as it was written then. */
 export interface RehearsalRecord extends EntityRef {
   readonly data: { readonly [name: string]: unknown };
-  /** Of the entity type's data; 1 by default. */
+  /** The version of the entity type's data; 1 by default. */
   readonly dataVersion?: number;
 }
 
 export interface RehearsalStart extends RehearsalOptions {
-  /** Written a year before the first batch, each by an event of its own. None by default. */
+  /** The records before the first batch. Each was written a year earlier by an event of its own. None by default. */
   readonly records?: readonly RehearsalRecord[];
 }
 
@@ -48,15 +47,15 @@ export interface RehearsalAnswer extends Omit<PushAnswer, 'checkpoint' | 'result
 }
 
 export interface Rehearsal {
-  /** One per batch, as a push with `include=results` answers. */
+  /** One per batch, like the answer to a push with `include=results`. */
   readonly answers: readonly RehearsalAnswer[];
-  /** As pulls show them, in version order, tombstones too. */
+  /** All records as pulls contain them, in version order, including tombstones. */
   readonly records: readonly SyncRecord[];
-  /** What the kinds' own code threw. */
+  /** What the code of the kinds threw. */
   readonly faults: readonly unknown[];
 }
 
-/** How much is taken is the operator's business; how far a record may grow is the kind's. */
+/** The operator sets how large and how old events may be. A kind has to keep its records within the maximum length. */
 const limits = {
   maxEventBytes: Number.POSITIVE_INFINITY,
   maxEventAgeMs: null,
@@ -67,10 +66,10 @@ const secondMicros = 1_000_000;
 const yearMicros = 365 * 86_400 * secondMicros;
 
 /**
- * What batches come to, one after the other, on a tenant that is empty at first or has the given
- * records: the real deciding, without a database and HTTP. Pure.
+ * Decides batches, one after the other, for a tenant that is empty at first or has the given records. It runs the code
+ * of the service, without a database and HTTP. Pure.
  *
- * @throws Error where the kinds do not go together, or a batch would be refused as a whole
+ * @throws Error if the kinds cannot be combined, or a batch would be refused as a whole
  */
 export function rehearse(
   kinds: readonly Kind[],
@@ -78,13 +77,13 @@ export function rehearse(
   { at: start = '2026-01-01T00:00:00Z', records = [], ...sender }: RehearsalStart = {},
 ): Rehearsal {
   const registry = createRegistry(kinds);
-  const rules = { ...limits, lifter: registry.records };
+  const decisionLimits = { ...limits, lifter: registry.records };
   let tenant = tenantAt(start, records);
   const decisions = batches.flatMap(({ at, ...batch }) => {
     const receivedAt = at === undefined ? tenant.receivedAt : readTime(at);
     const sent = readBatch({ ...sender, ...batch }, registry);
-    const plan = decideBatches({ ...tenant, receivedAt }, [sent], rules);
-    tenant = after(tenant, plan, receivedAt);
+    const plan = decideBatches({ ...tenant, receivedAt }, [sent], decisionLimits);
+    tenant = tenantAfter(tenant, plan, receivedAt);
     return plan.decisions;
   });
   const answers = decisions.map((decision) => {
@@ -99,7 +98,7 @@ export function rehearse(
 }
 
 function readAnswer(text: string): RehearsalAnswer {
-  const { checkpoint: _opaque, results = [], ...rest }: PushAnswer = JSON.parse(text);
+  const { checkpoint: _empty, results = [], ...rest }: PushAnswer = JSON.parse(text);
   return { ...rest, results };
 }
 
@@ -116,7 +115,7 @@ function tenantAt(start: string, records: readonly RehearsalRecord[]): TenantSna
   };
 }
 
-/** As the last event wrote it that made this version. */
+/** The record as the event that made this version wrote it. */
 function toState(
   { entityType, entityId, data, dataVersion = 1 }: RehearsalRecord,
   version: number,
@@ -136,7 +135,7 @@ function readTime(text: string): number {
   return timestampSchema.parse(text);
 }
 
-/** Through JSON, as over HTTP: a Date is a text then, and what is undefined is gone. */
+/** The batch is printed and parsed as over HTTP: a Date becomes a text, and members that are undefined are dropped. */
 function readBatch(batch: RehearsalBatch, registry: KindRegistry): Batch {
   const { events, sentAt, atomic, conflicts } = batch;
   const { deviceId = null, subject = null, scopes = [] } = batch;
@@ -155,19 +154,19 @@ function readBatch(batch: RehearsalBatch, registry: KindRegistry): Batch {
   });
 }
 
-function after(
+function tenantAfter(
   tenant: TenantSnapshot,
   { head, events, records }: TenantPlan<unknown>,
   receivedAt: number,
 ): TenantSnapshot {
-  const kept = new Map([...tenant.records, ...records].map((one) => [entityKey(one), one]));
+  const byKey = new Map([...tenant.records, ...records].map((one) => [entityKey(one), one]));
   return {
     ...tenant,
     head,
     headReference: events.at(-1) ?? tenant.headReference,
     receivedAt: receivedAt + secondMicros,
-    // Only checkpoints look back at the event before.
+    // Only checkpoints need the event before, and rehearsals have no checkpoints.
     known: [...tenant.known, ...events.map((event) => ({ ...event, previous: undefined }))],
-    records: [...kept.values()].sort((one, other) => one.version - other.version),
+    records: [...byKey.values()].sort((one, other) => one.version - other.version),
   };
 }

@@ -2,7 +2,7 @@ import { expect, inject, test } from 'vitest';
 import type { Finding } from '../../bench/findings.ts';
 import { scenarios } from '../../bench/scenarios/list.ts';
 import { tables } from '../../bench/statements/variants.ts';
-import { npmRun } from '../testkit/command.ts';
+import { runNpmScript } from '../testkit/processes/npm-script.ts';
 
 /** A dozen services are started; a bound for what hangs. */
 const limitMs = 420_000;
@@ -14,7 +14,7 @@ test(
   'npm run bench puts every scenario under load and prints one object',
   async () => {
     const args = ['--json', '--without-peers'];
-    const { code, stdout, stderr } = await npmRun('bench', args, env());
+    const { code, stdout, stderr } = await runNpmScript('bench', args, env());
     expect({ code, stderr }).toEqual({ code: 0, stderr: expect.not.stringContaining('Error') });
     const report = JSON.parse(stdout);
     expect(report).toMatchObject({ sizes: 'smoke', withPeers: false });
@@ -39,7 +39,7 @@ test(
 );
 
 test('npm run bench:statements writes the same rows in every way, and prints what each costs', async () => {
-  const { code, stdout } = await npmRun('bench:statements', [], env());
+  const { code, stdout } = await runNpmScript('bench:statements', [], env());
   expect(code).toBe(0);
   const variants = tables.flatMap((table) => table.variants.map(({ name }) => name));
   const figures = stdout.matchAll(/^\| (.+) \| [\d.]+ \([\d.]+ – [\d.]+\) \| (?:[\d.]+|NaN) \|$/gm);
@@ -47,7 +47,7 @@ test('npm run bench:statements writes the same rows in every way, and prints wha
 });
 
 test('a scenario that does not exist is named', async () => {
-  const { code, stderr } = await npmRun('bench', ['--only', 'push-7'], env());
+  const { code, stderr } = await runNpmScript('bench', ['--only', 'push-7'], env());
   expect(code).toBe(2);
   expect(stderr).toContain('there is no scenario push-7');
 });

@@ -4,23 +4,23 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
 /** A request on its way to the service. */
-export interface Passing {
+export interface GatewayRequest {
   readonly method: string;
-  /** With its query. */
+  /** The path with its query. */
   readonly path: string;
   readonly body: string;
-  /** Sends it on. @returns the service's answer */
+  /** Sends the request to the service. @returns its answer */
   readonly forward: () => Promise<Response>;
 }
 
-/** What a client is answered: the service's answer, another one, or none of the service's at all. */
-export type Answering = (request: Passing) => Response | Promise<Response>;
+/** Returns the answer that a client gets: that of the service, or another. */
+export type GatewayHandler = (request: GatewayRequest) => Response | Promise<Response>;
 
-/** An HTTP server between a client and a service, as a proxy, a firewall or a hotel's network is. */
-export async function startGateway(target: () => string, answering: Answering) {
+/** An HTTP server between a client and a service, such as a proxy or a firewall. */
+export async function startGateway(target: () => string, answering: GatewayHandler) {
   const server = createServer((request, response) => {
     const answered = readRequest(request, target()).then(answering);
-    // A service that is not there: the client is to see it.
+    // The service does not answer, so the client gets no answer either.
     pass(answered, response).catch(() => response.destroy());
   });
   server.listen(0, '127.0.0.1');
@@ -40,7 +40,7 @@ async function pass(answered: Promise<Response>, response: ServerResponse): Prom
   response.end(await answer.text());
 }
 
-async function readRequest(request: IncomingMessage, target: string): Promise<Passing> {
+async function readRequest(request: IncomingMessage, target: string): Promise<GatewayRequest> {
   const { method = '', url: path = '', headers } = request;
   const body = await text(request);
   const sent = {
@@ -51,7 +51,7 @@ async function readRequest(request: IncomingMessage, target: string): Promise<Pa
   return { method, path, body, forward: () => fetch(target + path, sent) };
 }
 
-/** As Landfall refuses a whole request. */
+/** A problem document, as Landfall sends it when it refuses a request. */
 export function problem(status: number, code: string): Response {
   return Response.json({ status, code, detail: 'refused by a test', retryable: false }, { status });
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Kind, rehearse, type RehearsalBatch } from '../../src/index.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const page = await readFile(join(root, 'docs/kinds.md'), 'utf8');

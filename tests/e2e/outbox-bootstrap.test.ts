@@ -1,7 +1,4 @@
 import { expect, test } from 'vitest';
-import { drain } from '../outbox/drain.ts';
-import { freightKinds } from '../outbox/freight.ts';
-import { noteKinds } from '../outbox/notes.ts';
 import { RefusedError, UnavailableError } from '../outbox/request.ts';
 import { problem } from './gateway.ts';
 import {
@@ -17,10 +14,13 @@ import {
   startFresh,
   useOutboxes,
 } from './outbox-harness.ts';
+import { freightKinds } from './systems/freight/client.ts';
+import { noteKinds } from './systems/notes/client.ts';
+import type { TestDevice } from './test-device.ts';
 
 useOutboxes();
 
-test('410: the device bootstraps, forgets what is gone, and keeps its queue', async () => {
+test('410: the device bootstraps, deletes the records that no longer exist, and keeps its queue', async () => {
   const [laptop, phone] = [open('laptop'), open('phone')];
   for (const id of ['kept', 'removed', 'purged']) laptop.enqueue(put(id));
   await laptop.sync();
@@ -28,7 +28,7 @@ test('410: the device bootstraps, forgets what is gone, and keeps its queue', as
   laptop.enqueue(remove('removed'));
   laptop.enqueue(put('new'));
   await laptop.sync();
-  // The tombstone is cleaned up, and with it every checkpoint that would need it has expired.
+  // The retention job purges the tombstone. Every checkpoint from before it has then expired.
   await queryTenant("DELETE FROM records WHERE tenant_id = $1 AND entity_id = 'purged'");
   await queryTenant('DELETE FROM records WHERE tenant_id = $1 AND deleted');
   await queryTenant('UPDATE tenants SET horizon = head WHERE id = $1');
@@ -40,23 +40,23 @@ test('410: the device bootstraps, forgets what is gone, and keeps its queue', as
   expect(await serverNotes()).toEqual(notes(phone));
 });
 
-test('410 after a restore: what the lost history had taken is sent again', async () => {
+test('410 after a restore: the device sends the events again that the restore has lost', async () => {
   const laptop = open('laptop');
   laptop.enqueue(put('n1'));
   await laptop.sync();
   laptop.enqueue(put('n2'));
-  await laptop.flush();
-  // As if the backup had been made before the second note came.
+  await laptop.push();
+  // As if a backup from before the second note had been restored.
   await queryTenant("DELETE FROM records WHERE tenant_id = $1 AND entity_id = 'n2'");
   await queryTenant("DELETE FROM events WHERE tenant_id = $1 AND entity_id = 'n2'");
   await queryTenant('UPDATE tenants SET head = 1, epoch = gen_random_uuid() WHERE id = $1');
-  await drain(laptop);
-  await drain(laptop);
+  await laptop.drain();
+  await laptop.drain();
   expect(Object.keys(notes(laptop))).toEqual(['n1', 'n2']);
   expect(await serverNotes()).toEqual(notes(laptop));
 });
 
-test('a bootstrap that breaks off between two pages goes on where it stopped', async () => {
+test('a bootstrap that fails between two pages continues with the next page', async () => {
   const [laptop, phone] = [open('laptop'), open('phone')];
   putMany(laptop, 600);
   await laptop.sync();
@@ -88,64 +88,79 @@ test('a bootstrap that breaks off between two pages goes on where it stopped', a
   expect(again.pending()).toHaveLength(1);
 });
 
-test('pointed at another installation, a device bootstraps there, and its queue goes there too', async () => {
+test('a device that is pointed at another installation bootstraps there, and sends its queue there', async () => {
   const before = open('laptop');
-  for (const id of ['old', 'shared', 'gone']) before.enqueue(put(id, 'of the old place'));
+  for (const id of ['old', 'shared', 'gone']) before.enqueue(put(id, 'of the old installation'));
   await before.sync();
-  before.enqueue(put('sent', 'of the old place'));
-  await before.flush();
+  before.enqueue(put('sent', 'of the old installation'));
+  await before.push();
 
   const fresh = await startFresh();
   const office = open('office', { url: fresh.url });
-  office.enqueue(put('shared', 'of the new place'));
+  office.enqueue(put('shared', 'of the new installation'));
   await office.sync();
 
   const laptop = open('laptop', { url: fresh.url });
   laptop.enqueue(put('queued'));
   await laptop.sync();
   expect(notes(laptop)).toMatchObject({
-    shared: { title: 'of the new place' },
+    shared: { title: 'of the new installation' },
     queued: { title: 'queued' },
-    // It had been taken by the old place and not pulled, so it may be missing in the new one.
-    sent: { title: 'of the old place' },
+    // The old installation had processed it, but the device had not pulled it. So it sends it again.
+    sent: { title: 'of the old installation' },
   });
   expect(notes(laptop)).not.toHaveProperty('gone');
-  await drain(laptop);
+  await laptop.drain();
   await office.sync();
   expect(notes(office)).toEqual(notes(laptop));
   expect([...laptop.pending(), ...laptop.failed()]).toEqual([]);
 });
 
-test('an update of the app that changes its entity types shows what they have, and keeps the queue', async () => {
-  const kinds = { ...noteKinds, ...freightKinds };
+test('after an update that changes the entity types of an app, it shows their records and keeps its queue', async () => {
   const office = open('office', { kinds });
   office.enqueue(put('n1'));
   office.enqueue(quote('q1'));
   await office.sync();
 
-  const first = open('laptop', { kinds, entityTypes: ['note'] });
+  const first = openWithTypes('note');
   await first.sync();
   expect([first.view('note').size, first.view('quote').size]).toEqual([1, 0]);
   first.enqueue(put('queued'));
-  const second = open('laptop', { kinds, entityTypes: ['quote', 'note'] });
+  const second = openWithTypes('quote', 'note');
   await second.sync();
   expect([second.view('note').size, second.view('quote').size]).toEqual([2, 1]);
-  const third = open('laptop', { kinds, entityTypes: ['quote'] });
+  const third = openWithTypes('quote');
   third.enqueue(quote('q2'));
   await third.sync();
   expect([...third.view('quote').keys()]).toEqual(['q1', 'q2']);
-  await drain(third);
+  await third.drain();
   expect(third.view('note').size).toBe(0);
   office.enqueue(remove('n1'));
   await office.sync();
   const fourth = open('laptop', { kinds });
-  await drain(fourth);
+  await fourth.drain();
   expect([...fourth.view('note').keys(), ...fourth.view('quote').keys()]).toEqual([
     ...['queued', 'q1', 'q2'],
   ]);
   expect([...fourth.pending(), ...fourth.failed()]).toEqual([]);
   expect(await serverLog()).toHaveLength(5);
 });
+
+const kinds = { ...noteKinds, ...freightKinds };
+
+/** The laptop with an app that shows these entity types, and pulls no others. */
+function openWithTypes(...entityTypes: string[]): TestDevice {
+  const filter = `entityTypes=${entityTypes.join(',')}`;
+  const pullTypes: typeof fetch = (input, init) => {
+    if (typeof input !== 'string' || init?.body) return fetch(input, init);
+    return fetch(input + (input.includes('?') ? '&' : '?') + filter, init);
+  };
+  const laptop = open('laptop', { kinds, fetch: pullTypes });
+  // No page brings changes of the other types any more.
+  const others = 'DELETE FROM records WHERE entity ->> 0 NOT IN (SELECT value FROM json_each(?))';
+  laptop.outbox.database.run(others, JSON.stringify(entityTypes));
+  return laptop;
+}
 
 const quote = (quoteId: string) => ({
   kind: 'quote.create',
@@ -156,7 +171,7 @@ test.each([
   [400, 'INVALID_CHECKPOINT'],
   [410, 'CHECKPOINT_EXPIRED'],
 ])(
-  'a server that answers %i to each of its own checkpoints is asked once a pull',
+  'a pull bootstraps only once if the server answers %i to each of its own checkpoints',
   async (status, code) => {
     let pulls = 0;
     const laptop = await openBehindGateway('laptop', ({ method, path, forward }) => {
@@ -171,13 +186,13 @@ test.each([
     laptop.enqueue(put('queued'));
     pulls = 0;
     await expect(laptop.sync()).rejects.toThrow(RefusedError);
-    // The one that it had, the first page of the bootstrap, and the second.
+    // One with the old checkpoint, one without, and one with the checkpoint of the first page.
     expect(pulls).toBe(3);
     expect(notes(laptop)).toHaveProperty('queued');
   },
 );
 
-test('a pull that is refused for another reason keeps its checkpoint', async () => {
+test('a pull that is refused for another reason keeps the checkpoint', async () => {
   let refusal: Response | undefined;
   const asked: string[] = [];
   const laptop = await openBehindGateway('laptop', ({ path, forward }) => {

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { drain } from '../outbox/drain.ts';
-import { RefusedError, SignInError, UnavailableError } from '../outbox/request.ts';
-import type { TcpProxy } from '../testkit/tcp-proxy.ts';
+import { RefusedError, UnavailableError } from '../outbox/request.ts';
+import type { TcpProxy } from '../testkit/network/tcp-proxy.ts';
 import {
   attempts,
   codes,
@@ -26,28 +25,28 @@ import {
 
 useOutboxes();
 
-test('an answer lost in mid-flight: the retry answers duplicates and nothing is applied twice', async () => {
+test('after a lost answer the retry is answered with duplicates, and nothing is applied twice', async () => {
   const { fetch, pushes } = recordingFetch();
   const [laptop, network] = await openBehindProxy('laptop', { fetch });
   const keys = putMany(laptop, 60);
   const lost = network.loseAnswerTo('POST ');
-  await expect(laptop.flush()).rejects.toThrow(UnavailableError);
+  await expect(laptop.push()).rejects.toThrow(UnavailableError);
   await lost;
   expect(await serverLog()).toHaveLength(50);
   expect(attempts(laptop.pending())).toEqual(keys.map(() => 0));
 
-  await drain(laptop);
+  await laptop.drain();
   expect(pushes[0]?.statuses).toEqual(Array(50).fill('duplicate'));
   expect(pushes[1]?.statuses).toEqual(Array(10).fill('applied'));
   expect(keysOf(await serverLog())).toEqual(keys);
   expect(await serverNotes()).toEqual(notes(laptop));
 });
 
-test('an outbox killed in mid-flush sends the same events again from its file', async () => {
+test('an app that is killed in the middle of a push sends the same events again', async () => {
   const [before, network] = await openBehindProxy('laptop');
   const keys = putMany(before, 60);
   const lost = network.loseAnswerTo('POST ', 'hang');
-  const app = spawn(process.execPath, ['--input-type=module', '--eval', flushInProcess(network)]);
+  const app = spawn(process.execPath, ['--input-type=module', '--eval', pushInProcess(network)]);
   await lost;
   app.kill('SIGKILL');
   await once(app, 'exit');
@@ -60,66 +59,68 @@ test('an outbox killed in mid-flush sends the same events again from its file', 
 });
 
 /** The program of an app whose process can be killed. */
-function flushInProcess({ url }: TcpProxy): string {
+function pushInProcess({ url }: TcpProxy): string {
   const options = { file: fileOf('laptop'), url };
   const module = new URL('../outbox/outbox.ts', import.meta.url);
   return `
-    import { createOutbox } from '${module.href}';
+    import { Outbox } from '${module.href}';
     const token = () => '${tokenOf('laptop')}';
-    await createOutbox({ ...${JSON.stringify(options)}, kinds: {}, token }).flush();`;
+    await new Outbox({ ...${JSON.stringify(options)}, token }).push();`;
 }
 
-test('kill -9 of the service in the middle of a flush: restarted, it converges', async () => {
+test('after kill -9 of the service in the middle of a push, and a restart, device and server are equal', async () => {
   const first = await startAnother();
   const [laptop, network] = await openBehindProxy('laptop', {}, first.port);
   const keys = putMany(laptop, 120);
   const killed = network
-    .whenSent('POST ')
-    .then(() => network.whenSent('POST '))
+    .whenForwarded('POST ')
+    .then(() => network.whenForwarded('POST '))
     .then(() => first.kill('SIGKILL'));
-  await expect(laptop.flush()).rejects.toThrow(UnavailableError);
+  await expect(laptop.push()).rejects.toThrow(UnavailableError);
   await killed;
   expect([20, 70]).toContain(laptop.pending().length);
   await expect(laptop.sync()).rejects.toThrow(UnavailableError);
 
   await startAnother({}, first.port);
-  await drain(laptop);
+  await laptop.drain();
   expect(keysOf(await serverLog())).toEqual(keys);
   expect(await serverNotes()).toEqual(notes(laptop));
 });
 
-test('503: the queue waits as long as the server asks, and no attempt is counted', async () => {
+test('503: the device waits as long as the server asks, and counts no attempt', async () => {
   const busy = await startAnother({ MAX_TENANT_BATCHES: '1' });
   const later = fakeClock();
   const devices = ['d1', 'd2', 'd3', 'd4'].map((name) => open(name, { ...later, url: busy.url }));
   devices[0]?.enqueue(put('before'));
   await devices[0]?.sync();
   for (const [i, device] of devices.entries()) device.enqueue(put(`n${i}`));
-  const flushes = await whileTenantIsLocked(async () => {
-    const all = devices.map((device) => device.flush());
-    const refused = await Promise.any(all.map((flush) => flush.then(fail, (error) => error)));
+  const pushes = await whileTenantIsLocked(async () => {
+    const all = devices.map((device) => device.push());
+    const refused = await Promise.any(all.map((push) => push.then(fail, (error) => error)));
     expect(refused).toBeInstanceOf(UnavailableError);
     expect(refused.message).toBe('answered 503');
     expect(refused.retryAfterMs).toBeGreaterThan(0);
     return all;
   });
-  await Promise.allSettled(flushes);
+  await Promise.allSettled(pushes);
   const waiting = devices.flatMap((device) => device.pending());
   expect(waiting.length).toBeGreaterThan(0);
   expect(new Set(attempts(waiting))).toEqual(new Set([0]));
-  for (const device of devices) await drain(device, later);
+  for (const device of devices) await device.drain();
   expect(await serverLog()).toHaveLength(5);
 });
 
 function fail(): never {
-  throw new Error('was not refused');
+  throw new Error('the push was not refused');
 }
 
-test('401 keeps the queue and asks for a new sign-in', async () => {
+test('401 keeps the queue until the user has signed in again', async () => {
   let ttl = -60;
   const laptop = open('laptop', { token: () => tokenOf('laptop', { ttl }) });
   laptop.enqueue(put('n1'));
-  await expect(laptop.sync()).rejects.toThrow(SignInError);
+  const refused = await laptop.sync().catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(RefusedError);
+  expect(refused).toMatchObject({ status: 401 });
   expect(attempts(laptop.pending())).toEqual([0]);
   expect(notes(laptop)).toHaveProperty('n1');
   ttl = 60;
@@ -128,7 +129,7 @@ test('401 keeps the queue and asks for a new sign-in', async () => {
   expect(await serverNotes()).toHaveProperty('n1');
 });
 
-test('a request that is refused as a whole keeps the queue', async () => {
+test('403 keeps the queue', async () => {
   const laptop = open('laptop', { token: () => tokenOf('laptop', { scope: 'sync:pull' }) });
   laptop.enqueue(put('n1'));
   const refused = await laptop.sync().catch((error: unknown) => error);
@@ -137,7 +138,7 @@ test('a request that is refused as a whole keeps the queue', async () => {
   expect(attempts(laptop.pending())).toEqual([0]);
 });
 
-test('413: the batch is halved, and one event that is too large alone does not stop the others', async () => {
+test('413: the device halves the batch, and an event that is too large does not stop the others', async () => {
   const small = await startAnother({ MAX_BATCH_EVENTS: '20', MAX_BODY_BYTES: '8000' });
   const { fetch, pushes } = recordingFetch();
   const laptop = open('laptop', { url: small.url, fetch });

@@ -3,14 +3,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import type { Server } from '../outbox/client.ts';
-import { noteKinds } from '../outbox/notes.ts';
-import { createOutbox, type Outbox, type OutboxOptions } from '../outbox/outbox.ts';
-import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { type Service, startService } from '../testkit/service.ts';
-import { withClient } from '../testkit/template.ts';
-import { type Answering, startGateway } from './gateway.ts';
+import type { Server } from '../outbox/request.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/network/tcp-proxy.ts';
+import { withClient } from '../testkit/postgres/client.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
+import { type GatewayHandler, startGateway } from './gateway.ts';
+import { noteKinds } from './systems/notes/client.ts';
+import { createTestDevice, type TestDevice, type TestDeviceOptions } from './test-device.ts';
 
 interface LogEntry {
   readonly identity_key: string;
@@ -18,12 +18,12 @@ interface LogEntry {
 }
 
 let database: TestDatabase;
-let service: Service;
+let service: ServiceProcess;
 let folder: string;
 let tenant: string;
 const cleanups: (() => unknown)[] = [];
 
-/** Gives a test file its service, and each of its tests a tenant of its own. */
+/** Starts a service for a test file, and gives each test a tenant of its own. */
 export function useOutboxes(): void {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'landfall-outbox-'));
@@ -43,36 +43,36 @@ export function useOutboxes(): void {
   });
 }
 
-/** A device with a file of its own; the same name opens the same file again. */
-export function open(device: string, options: Partial<OutboxOptions> = {}): Outbox {
-  const outbox = createOutbox({
+/** Opens a device. Each name has a file of its own, which a second call opens again. */
+export function open(device: string, options: Partial<TestDeviceOptions> = {}): TestDevice {
+  const opened = createTestDevice({
     file: fileOf(device),
     url: service.url,
     token: () => tokenOf(device),
     kinds: noteKinds,
     ...options,
   });
-  cleanups.push(outbox.close);
-  return outbox;
+  cleanups.push(opened.close);
+  return opened;
 }
 
 export async function openBehindProxy(
   device: string,
-  options: Partial<OutboxOptions> = {},
+  options: Partial<TestDeviceOptions> = {},
   port = service.port,
-): Promise<[Outbox, TcpProxy]> {
+): Promise<[TestDevice, TcpProxy]> {
   const proxy = await startTcpProxy(port);
   cleanups.push(() => proxy.close());
   return [open(device, { url: proxy.url, ...options }), proxy];
 }
 
-/** @param answering what the device is answered, in place of the service or beside it */
+/** @param answering returns the answer that the device gets: that of the service, or another */
 export async function openBehindGateway(
   device: string,
-  answering: Answering,
-  options: Partial<OutboxOptions> = {},
+  answering: GatewayHandler,
+  options: Partial<TestDeviceOptions> = {},
   target = () => service.url,
-): Promise<Outbox> {
+): Promise<TestDevice> {
   const gateway = await startGateway(target, answering);
   cleanups.push(gateway.close);
   return open(device, { ...options, url: gateway.url });
@@ -86,7 +86,7 @@ export function tokenOf(device: string, claims: { ttl?: number; scope?: string }
   return service.token({ tenant, device, ...claims });
 }
 
-/** For calls beside those of an outbox. */
+/** For requests that are not made by an outbox. */
 export function serverAs(device: string, claims: { scope?: string } = {}): Server {
   return { url: service.url, token: () => tokenOf(device, claims) };
 }
@@ -94,18 +94,18 @@ export function serverAs(device: string, claims: { scope?: string } = {}): Serve
 export const databaseUrl = () => database.url;
 
 /** Another service process on the same database. */
-export async function startAnother(env = {}, port = 0): Promise<Service> {
+export async function startAnother(env = {}, port = 0): Promise<ServiceProcess> {
   const withDatabase = { DATABASE_URL: database.url, ...env };
   const another = await startService({ dataDir: folder, port, env: withDatabase });
   cleanups.push(() => another.stop());
   return another;
 }
 
-/** A service of another installation, which has never heard of any tenant. */
-export async function startFresh(): Promise<Service> {
+/** A service of another installation, with an empty database. */
+export async function startFresh(): Promise<ServiceProcess> {
   const fresh = await createDatabase();
   cleanups.push(() => fresh.drop());
-  // Test databases are copies of one, its secret among them.
+  // Test databases are copies of one database, and have its secret.
   await withClient(fresh.url, (client) =>
     client.query("UPDATE instance SET secret = decode(md5(random()::text), 'hex')"),
   );
@@ -117,7 +117,7 @@ export function queryTenant(sql: string): Promise<LogEntry[]> {
   return withClient(database.url, async (client) => (await client.query(sql, [tenant])).rows);
 }
 
-/** During `work` all batches of the tenant have to wait. */
+/** Runs `work` while a lock makes all batches of the tenant wait. */
 export function whileTenantIsLocked<Result>(work: () => Promise<Result>): Promise<Result> {
   return withClient(database.url, async (client) => {
     await client.query('BEGIN');
@@ -126,14 +126,14 @@ export function whileTenantIsLocked<Result>(work: () => Promise<Result>): Promis
   });
 }
 
-/** The tenant's events as the service has them, in the order of their versions. */
+/** The tenant's stored events, by version. */
 export function serverLog(): Promise<LogEntry[]> {
   return queryTenant(
     'SELECT identity_key, outcome FROM events WHERE tenant_id = $1 ORDER BY version',
   );
 }
 
-/** What a device that was never seen before pulls. */
+/** What a new device pulls. */
 export async function serverNotes() {
   const fresh = open(randomUUID());
   await fresh.pull();
@@ -152,20 +152,20 @@ export const patch = (noteId: string, fields: { title?: string; body?: string })
 
 export const remove = (noteId: string) => ({ kind: 'note.remove', payload: { noteId } });
 
-export const notes = (outbox: Outbox) => Object.fromEntries(outbox.view('note'));
+export const notes = (device: TestDevice) => Object.fromEntries(device.view('note'));
 
-type Queued = ReturnType<Outbox['pending']>;
-export const codes = (events: Queued) => events.map(({ lastError }) => lastError?.code);
-export const attempts = (events: Queued) => events.map((event) => event.attempts);
+type Queued = ReturnType<TestDevice['pending']>;
+export const codes = (events: Queued) => events.map(({ lastError }) => lastError.code);
+export const attempts = (events: Queued) => events.map(({ lastError }) => lastError.attempts ?? 0);
 
-/** Queues that many new notes. @returns their identityKeys */
-export function putMany(outbox: Outbox, count: number): string[] {
-  return Array.from({ length: count }, (_, i) => outbox.enqueue(put(`n${i}`)));
+/** Queues `count` new notes. @returns their identityKeys */
+export function putMany(device: TestDevice, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => device.enqueue(put(`n${i}`)));
 }
 
 export const keysOf = (log: readonly LogEntry[]) => log.map((event) => event.identity_key);
 
-/** A device's clock that a test moves, and that goes on when the device sleeps. */
+/** A device's clock. It moves when the test says so, and when the device sleeps. */
 export function fakeClock(start = Date.now()) {
   let now = start;
   return {
@@ -186,7 +186,7 @@ interface Push {
   readonly sentAt: string;
 }
 
-/** A fetch that notes what each push sent and was answered. */
+/** A fetch that records the events of each push, and their results. */
 export function recordingFetch() {
   const pushes: Push[] = [];
   const recorder: typeof fetch = async (input, init) => {

@@ -1,7 +1,5 @@
 import { expect, test } from 'vitest';
 import { UnavailableError } from '../outbox/request.ts';
-import { drain } from '../outbox/drain.ts';
-import type { Outbox, OutboxOptions } from '../outbox/outbox.ts';
 import {
   codes,
   fakeClock,
@@ -16,10 +14,11 @@ import {
   serverNotes,
   useOutboxes,
 } from './outbox-harness.ts';
+import type { TestDevice, TestDeviceOptions } from './test-device.ts';
 
 useOutboxes();
 
-test('guarded edits of a record that a replaced history has otherwise are kept for a person, unsent', async () => {
+test('guarded edits are kept for a person, unsent, if a restore has replaced their record', async () => {
   const later = fakeClock();
   const { laptop, phone } = await noteAtVersion2(later);
   laptop.enqueue(patch('n1', { body: 'made on what is lost' }), true);
@@ -29,11 +28,11 @@ test('guarded edits of a record that a replaced history has otherwise are kept f
   await loseHistory();
   await write(phone, put('n1', 'first'), patch('n1', { title: 'of the new history' }), put('n2'));
 
-  await drain(laptop, later);
+  await laptop.drain();
   expect(codes(laptop.failed())).toEqual(['BASE_LOST', 'BLOCKED']);
   expect(notes(laptop)).toMatchObject({ n1: { title: 'of the new history', body: '' } });
   expect(notes(laptop)).toMatchObject({ n2: { body: 'not guarded' }, other: {} });
-  // Two puts, a patch of either device, and the other note.
+  // Two puts, a patch of each device, and the other note.
   expect(await serverLog()).toHaveLength(5);
   expect(await serverNotes()).toEqual(notes(laptop));
 
@@ -43,7 +42,7 @@ test('guarded edits of a record that a replaced history has otherwise are kept f
   expect(await serverNotes()).toMatchObject({ n1: { body: 'made anew' } });
 });
 
-test('so are those of a record that a restore set back to a lower version', async () => {
+test('guarded edits are kept for a person if a restore has set their record back to a lower version', async () => {
   const { laptop, phone } = await noteAtVersion2();
   laptop.enqueue(patch('n1', { body: 'made on what is lost' }), true);
   await loseHistory();
@@ -53,7 +52,7 @@ test('so are those of a record that a restore set back to a lower version', asyn
   expect(await serverNotes()).toEqual({ n1: { title: 'first', body: '' } });
 });
 
-test('a bootstrap that breaks off half-way still finds what the rest of it takes away', async () => {
+test('guarded edits of lost records are also found if the bootstrap fails half-way', async () => {
   const { laptop, phone } = await noteAtVersion2();
   laptop.enqueue(patch('n1', { body: 'made on what is lost' }), true);
   await loseHistory();
@@ -66,7 +65,7 @@ test('a bootstrap that breaks off half-way still finds what the rest of it takes
   expect(codes(cut.failed())).toEqual(['BASE_LOST']);
 });
 
-test('after a long absence a base that is still the version of its record stands, and any other is a conflict', async () => {
+test('after a long absence a guarded edit is applied if its record is unchanged, else it is a conflict', async () => {
   const { laptop, phone } = await noteAtVersion2();
   await write(phone, put('changed'), put('removed'));
   await laptop.sync();
@@ -82,8 +81,8 @@ test('after a long absence a base that is still the version of its record stands
   });
 });
 
-/** Both devices have the note as its second event made it. */
-async function noteAtVersion2(options: Partial<OutboxOptions> = {}) {
+/** The laptop has the note with version 2. */
+async function noteAtVersion2(options: Partial<TestDeviceOptions> = {}) {
   const [laptop, phone] = [open('laptop', options), open('phone')];
   await write(phone, put('n1', 'first'), patch('n1', { title: 'second' }));
   await laptop.sync();
@@ -91,9 +90,12 @@ async function noteAtVersion2(options: Partial<OutboxOptions> = {}) {
   return { laptop, phone };
 }
 
-async function write(outbox: Outbox, ...edits: Parameters<Outbox['enqueue']>[0][]): Promise<void> {
-  for (const edit of edits) outbox.enqueue(edit);
-  await outbox.sync();
+async function write(
+  device: TestDevice,
+  ...edits: Parameters<TestDevice['enqueue']>[0][]
+): Promise<void> {
+  for (const edit of edits) device.enqueue(edit);
+  await device.sync();
 }
 
 /** As if a backup of the time before the tenant's first event had been restored. */

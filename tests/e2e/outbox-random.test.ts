@@ -1,10 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { createRandom, type Random } from '../../soak/random.ts';
-import { drain } from '../outbox/drain.ts';
-import type { Outbox } from '../outbox/outbox.ts';
 import { RefusedError, UnavailableError } from '../outbox/request.ts';
-import { type Answering, type Passing, problem } from './gateway.ts';
+import { createRandom, type Random } from '../testkit/workload/random.ts';
+import { type GatewayHandler, type GatewayRequest, problem } from './gateway.ts';
 import {
   codes,
   fakeClock,
@@ -18,19 +16,20 @@ import {
   serverNotes,
   useOutboxes,
 } from './outbox-harness.ts';
+import type { TestDevice } from './test-device.ts';
 
 const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
 const minute = 60_000;
 
 useOutboxes();
 
-test(`whatever goes wrong, each edit is stored once and in order, or is kept for a person (SEED=${seed})`, async () => {
+test(`under random faults each edit is stored once and in order, or is kept for a person (SEED=${seed})`, async () => {
   const devices = await Promise.all(['laptop', 'phone'].map((name) => openDevice(name)));
   for (let round = 0; round < 20; round += 1) {
     for (const device of devices) await device.act();
   }
-  for (const device of devices) await device.calmDown();
-  // Twice: what the first one sends last, the other has not yet pulled.
+  for (const device of devices) await device.stopFaults();
+  // Twice, so that each device pulls what the other has sent last.
   for (const device of [...devices, ...devices]) await device.outbox().sync();
 
   const log = keysOf(await serverLog());
@@ -42,14 +41,16 @@ test(`whatever goes wrong, each edit is stored once and in order, or is kept for
         .failed()
         .map((edit) => [edit.event.identityKey, edit]),
     );
-    for (const key of poisoned) expect(failed.get(key)?.attempts).toBe(1);
-    // Those that are well fail by a decision of the service alone.
-    const well = [...failed.values()].filter(({ event }) => !poisoned.includes(event.identityKey));
-    expect(['CONFLICT', 'NOT_FOUND', 'BLOCKED']).toEqual(expect.arrayContaining(codes(well)));
+    for (const key of poisoned) expect(failed.get(key)?.lastError.attempts).toBe(1);
+    // The others may fail by a decision of the service only.
+    const others = [...failed.values()].filter(
+      ({ event }) => !poisoned.includes(event.identityKey),
+    );
+    expect(['CONFLICT', 'NOT_FOUND', 'BLOCKED']).toEqual(expect.arrayContaining(codes(others)));
     const keys = [...made.values()].flat();
     expect(keys.filter((key) => !stored.has(key) && !failed.has(key))).toEqual([]);
-    for (const ofOneNote of made.values()) {
-      const sent = ofOneNote.filter((key) => stored.has(key));
+    for (const keysOfNote of made.values()) {
+      const sent = keysOfNote.filter((key) => stored.has(key));
       const own = new Set(sent);
       expect(log.filter((key) => own.has(key))).toEqual(sent);
     }
@@ -57,14 +58,14 @@ test(`whatever goes wrong, each edit is stored once and in order, or is kept for
   }
 });
 
-/** A device that edits, syncs, is closed and opened again, at a server that it hardly reaches. */
+/** A device that edits, syncs, and is closed and opened again. Half of its requests fail. */
 async function openDevice(name: string) {
   const random = createRandom(seed, name);
   const clock = fakeClock();
-  let isCalm = false;
-  const answering: Answering = (request) => {
+  let areFaultsOff = false;
+  const answering: GatewayHandler = (request) => {
     if (request.body.includes('poison')) return refuse(random);
-    return isCalm ? request.forward() : misbehave(random, request);
+    return areFaultsOff ? request.forward() : injectFault(random, request);
   };
   const openIt = () => openBehindGateway(name, answering, clock);
   let outbox = await openIt();
@@ -85,7 +86,7 @@ async function openDevice(name: string) {
   return {
     made,
     poisoned,
-    outbox: (): Outbox => outbox,
+    outbox: (): TestDevice => outbox,
     async act() {
       for (let edits = random.int(0, 12); edits > 0; edits -= 1) edit();
       clock.pass(random.int(-5, 20) * minute);
@@ -94,29 +95,29 @@ async function openDevice(name: string) {
         Array.from({ length: random.int(0, 2) }, () => outbox.sync().catch(expected)),
       );
     },
-    async calmDown() {
-      isCalm = true;
-      await drain(outbox, clock);
+    async stopFaults() {
+      areFaultsOff = true;
+      await outbox.drain();
     },
   };
 }
 
-/** A refusal of the whole request, by Landfall or by what stands in between. */
+/** A refusal of the whole request, by Landfall or by a proxy. */
 function refuse(random: Random): Response {
   const code = random.pick(['TOO_DEEP', 'INVALID_JSON', undefined]);
   const status = random.pick([400, 413, 422]);
   return code ? problem(status, code) : new Response('refused', { status });
 }
 
-/** Half of the requests are answered; of the others, some have been taken. */
-async function misbehave(random: Random, request: Passing): Promise<Response> {
+/** Answers half of the requests. Some of the others reach the service too. */
+async function injectFault(random: Random, request: GatewayRequest): Promise<Response> {
   const { method, path, body, forward } = request;
   switch (random.int(0, 11)) {
     case 0:
-      throw new Error('lost on its way');
+      throw new Error('the request is lost');
     case 1:
       await forward();
-      throw new Error('its answer is lost');
+      throw new Error('the answer is lost');
     case 2:
       return new Response('busy', { status: random.pick([408, 429, 500, 502, 503]) });
     case 3:
@@ -133,7 +134,7 @@ async function misbehave(random: Random, request: Passing): Promise<Response> {
 function serverFault(body: string): Response {
   const { events } = JSON.parse(body);
   const failed = events.map(({ identityKey }: { identityKey: string }) => ({
-    ...{ identityKey, code: 'KIND_FAILED', message: 'a test has it so' },
+    ...{ identityKey, code: 'KIND_FAILED', message: 'a fault of the test' },
     ...{ retryable: true, retryAfterMs: minute, fault: 'server' },
   }));
   return Response.json({ success: true, processed: [], failed, results: [] });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { RefusedError, UnavailableError } from '../outbox/request.ts';
-import { type Answering, problem } from './gateway.ts';
+import { type GatewayHandler, problem } from './gateway.ts';
 import {
   attempts,
   codes,
@@ -18,21 +18,21 @@ import {
 
 useOutboxes();
 
-/** Refuses each request that holds a poisoned event, as a check of the whole body does. */
+/** Refuses each request that contains a poisoned event, as a firewall does that reads bodies. */
 const poisoned =
-  (refuse: () => Response): Answering =>
+  (refuse: () => Response): GatewayHandler =>
   ({ body, forward }) =>
     body.includes('poison') ? refuse() : forward();
 
 const textOnly = (status: number) => new Response('refused', { status });
 
-describe('an event that makes each request fail is given up alone, and all others leave:', () => {
+describe('only the event that makes its requests fail is given up, and all others are sent:', () => {
   const refusals: [string, () => Response, string | undefined][] = [
     ...['TOO_DEEP', 'INVALID_JSON', 'INVALID_UTF8', 'A_CODE_OF_TOMORROW'].map(
       (code): [string, () => Response, string] => [code, () => problem(400, code), code],
     ),
     ['BODY_TOO_LARGE', () => problem(413, 'BODY_TOO_LARGE'), 'BODY_TOO_LARGE'],
-    // By a firewall that reads bodies, or whatever else stands in between.
+    // From a firewall or a proxy.
     ...[400, 406, 409, 413, 422, 451].map((status): [string, () => Response, undefined] => [
       `${status} without a code`,
       () => textOnly(status),
@@ -54,7 +54,7 @@ describe('an event that makes each request fail is given up alone, and all other
   });
 });
 
-test('poisoned events at both ends of the queue and side by side are each given up alone', async () => {
+test('only the poisoned events are given up, at both ends of the queue and side by side', async () => {
   const laptop = await openBehindGateway(
     'laptop',
     poisoned(() => textOnly(400)),
@@ -67,11 +67,11 @@ test('poisoned events at both ends of the queue and side by side are each given 
   expect(Object.keys(await serverNotes())).toHaveLength(64);
 });
 
-test('events that no server takes, however it says so, do not hold up the others', async () => {
+test('events that the service itself refuses do not stop the others', async () => {
   const small = await startAnother({ MAX_BODY_BYTES: '80000' });
   const laptop = open('laptop', { url: small.url });
   const poison = [
-    // Larger than a request may be, than an event may be, and 40 levels deep.
+    // Too large for a request, too large for an event, and 40 levels deep.
     put('n0', 'large', 'x'.repeat(100_000)),
     put('n1', 'large', 'x'.repeat(70_000)),
     { kind: 'note.put', payload: { noteId: 'n2', deep: nested(40) } },
@@ -93,7 +93,7 @@ function nested(levels: number): unknown {
   return levels === 0 ? 'poison' : [nested(levels - 1)];
 }
 
-describe('a refusal that no event is the cause of gives up none:', () => {
+describe('a refusal that has no event as its cause gives up none:', () => {
   const refusals: [string, () => Response][] = [
     ...[401, 402, 403, 404, 405, 410, 411, 415, 421, 426, 428, 431].map(
       (status): [string, () => Response] => [String(status), () => textOnly(status)],
@@ -103,21 +103,22 @@ describe('a refusal that no event is the cause of gives up none:', () => {
     ),
   ];
   test.each(refusals)('%s', async (_, refuse) => {
-    const onPush: Answering = ({ method, forward }) => (method === 'POST' ? refuse() : forward());
+    const onPush: GatewayHandler = ({ method, forward }) =>
+      method === 'POST' ? refuse() : forward();
     const laptop = await openBehindGateway('laptop', onPush);
     putMany(laptop, 3);
     await expect(laptop.sync()).rejects.toThrow(RefusedError);
     expect(attempts(laptop.pending())).toEqual([0, 0, 0]);
   });
 
-  test('any 4xx from a server at the address that is not Landfall', async () => {
+  test('any 4xx, if another server than Landfall answers at the address', async () => {
     const laptop = await openBehindGateway('laptop', () => textOnly(400));
     putMany(laptop, 3);
     await expect(laptop.sync()).rejects.toThrow(RefusedError);
     expect(attempts(laptop.pending())).toEqual([0, 0, 0]);
   });
 
-  test.each([408, 425, 429])('%s, after which the same may be sent again', async (status) => {
+  test.each([408, 425, 429])('%s, after which the device sends the same again', async (status) => {
     let isEarly = true;
     const laptop = await openBehindGateway('laptop', ({ forward }) =>
       isEarly ? textOnly(status) : forward(),
@@ -130,7 +131,7 @@ describe('a refusal that no event is the cause of gives up none:', () => {
   });
 });
 
-test('an answer that is JSON, and not an answer to a push, leaves the queue as it is', async () => {
+test('JSON that is not the answer of a push leaves the queue as it is', async () => {
   const laptop = await openBehindGateway('laptop', () =>
     Response.json({ welcome: 'to our hotel' }),
   );

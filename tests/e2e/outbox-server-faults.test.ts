@@ -2,11 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drain } from '../outbox/drain.ts';
-import { noteKinds } from '../outbox/notes.ts';
-import type { Data, LocalKinds } from '../outbox/view.ts';
-import type { Service } from '../testkit/service.ts';
-import type { Answering } from './gateway.ts';
+import type { Data } from '../outbox/outbox.ts';
+import type { ServiceProcess } from '../testkit/processes/service-process.ts';
+import type { GatewayHandler } from './gateway.ts';
 import {
   attempts,
   codes,
@@ -19,12 +17,14 @@ import {
   startAnother,
   useOutboxes,
 } from './outbox-harness.ts';
+import type { LocalKind } from './systems/local-kinds.ts';
+import { noteKinds } from './systems/notes/client.ts';
 
 useOutboxes();
 
 const day = 86_400_000;
 
-/** Without MENDED, the kind throws on what it did not expect, and nobody knows the other two. */
+/** Without MENDED, `brittle.put` throws on a large size, and its version 2 and `planned.put` are unknown. */
 const source = `
 import { append, bundledKinds, defineKind, payload } from 'landfall';
 import { z } from 'zod';
@@ -47,14 +47,14 @@ const brittle = kind('brittle', mended ? old.next(shape, (older) => older) : old
 export default [...bundledKinds, brittle, ...(mended ? [kind('planned', old)] : [])];
 `;
 
-const local = (entityType: string): LocalKinds[string] => ({
+const local = (entityType: string): LocalKind => ({
   entityType,
   entityId: ({ id }: Data) => String(id),
   apply: (_before, { size }) => ({ size }),
 });
 const kinds = { ...noteKinds, 'brittle.put': local('brittle'), 'planned.put': local('planned') };
 
-/** Inside the project, so that Landfall is found by its name. */
+/** Inside the project, so that `import 'landfall'` is resolved. */
 let folder: string;
 beforeAll(async () => {
   const data = fileURLToPath(new URL('../../.data/', import.meta.url));
@@ -66,17 +66,17 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const edit = (id: string, size: number) => ({ kind: 'brittle.put', payload: { id, size } });
 
-/** A device at a service whose kinds are mended at some time. */
-async function openAtBrittleService(answering: Answering = ({ forward }) => forward()) {
-  const device = fakeClock();
+/** A device, its clock, and a service whose kinds `mend` corrects. */
+async function openAtBrittleService(answering: GatewayHandler = ({ forward }) => forward()) {
+  const clock = fakeClock();
   const start = (mended: string) =>
     startAnother({ KINDS: join(folder, 'kinds.js'), MENDED: mended });
-  let service: Service = await start('no');
-  const options = { ...device, kinds };
-  const outbox = await openBehindGateway('laptop', answering, options, () => service.url);
+  let service: ServiceProcess = await start('no');
+  const options = { ...clock, kinds };
+  const device = await openBehindGateway('laptop', answering, options, () => service.url);
   return {
-    outbox,
     device,
+    clock,
     mend: async () => {
       await service.stop();
       service = await start('yes');
@@ -84,74 +84,74 @@ async function openAtBrittleService(answering: Answering = ({ forward }) => forw
   };
 }
 
-test('events that the server cannot take for a fault of its own wait until it is mended, in order', async () => {
-  const { outbox, device, mend } = await openAtBrittleService();
-  const [broken, behind] = [outbox.enqueue(edit('a', 2)), outbox.enqueue(edit('a', 1))];
-  const taken = [outbox.enqueue(edit('b', 1)), outbox.enqueue(put('n1'))];
-  const unknown = outbox.enqueue({ kind: 'planned.put', payload: { id: 'p', size: 1 } });
-  const newer = outbox.enqueue({ ...edit('c', 1), version: 2 });
-  await outbox.sync();
+test('after a fault of the server, events wait until it is mended, and keep their order', async () => {
+  const { device, clock, mend } = await openAtBrittleService();
+  const [broken, behind] = [device.enqueue(edit('a', 2)), device.enqueue(edit('a', 1))];
+  const taken = [device.enqueue(edit('b', 1)), device.enqueue(put('n1'))];
+  const unknown = device.enqueue({ kind: 'planned.put', payload: { id: 'p', size: 1 } });
+  const newer = device.enqueue({ ...edit('c', 1), version: 2 });
+  await device.sync();
   expect(keysOf(await serverLog())).toEqual(taken);
-  expect(codes(outbox.waitingForServer())).toEqual([
+  expect(codes(device.waitingForServer())).toEqual([
     ...['KIND_FAILED', 'BLOCKED', 'UNKNOWN_KIND', 'UNSUPPORTED_VERSION'],
   ]);
   for (let tries = 0; tries < 5; tries += 1) {
-    device.pass(3_600_000);
-    await outbox.sync();
+    clock.pass(3_600_000);
+    await device.sync();
   }
-  expect(attempts(outbox.waitingForServer())).toEqual([0, 0, 0, 0]);
-  expect(outbox.failed()).toEqual([]);
-  expect([...outbox.view('brittle').keys()]).toEqual(['b', 'a', 'c']);
+  expect(attempts(device.waitingForServer())).toEqual([0, 0, 0, 0]);
+  expect(device.failed()).toEqual([]);
+  expect([...device.view('brittle').keys()]).toEqual(['b', 'a', 'c']);
 
   await mend();
-  device.pass(3_600_000);
-  await drain(outbox, device);
-  expect([...outbox.pending(), ...outbox.failed(), ...outbox.waitingForServer()]).toEqual([]);
+  clock.pass(3_600_000);
+  await device.drain();
+  expect([...device.pending(), ...device.failed(), ...device.waitingForServer()]).toEqual([]);
   expect(keysOf(await serverLog()).slice(2)).toEqual([broken, behind, unknown, newer]);
-  expect(outbox.view('brittle').get('a')).toEqual({ size: 1 });
+  expect(device.view('brittle').get('a')).toEqual({ size: 1 });
 });
 
-test('an event waits for the server as long as it is told to', async () => {
+test('an event that waits for the server is sent after retryAfterMs, not earlier', async () => {
   let pushes = 0;
-  const { outbox, device } = await openAtBrittleService((request) => {
+  const { device, clock } = await openAtBrittleService((request) => {
     pushes += request.method === 'POST' ? 1 : 0;
     return request.forward();
   });
-  outbox.enqueue(edit('a', 2));
-  await outbox.sync();
-  const [waiting] = outbox.waitingForServer();
-  device.pass((waiting?.lastError?.retryAfterMs ?? 0) - 1_000);
-  await outbox.sync();
+  device.enqueue(edit('a', 2));
+  await device.sync();
+  const [waiting] = device.waitingForServer();
+  clock.pass((waiting?.lastError.retryAfterMs ?? 0) - 1_000);
+  await device.sync();
   expect(pushes).toBe(1);
-  device.pass(1_000);
-  await outbox.sync();
+  clock.pass(1_000);
+  await device.sync();
   expect(pushes).toBe(2);
 });
 
-test('a device gives up what the server could not take for 30 days, and not what it could not ask', async () => {
-  const { outbox, device, mend } = await openAtBrittleService();
-  const key = outbox.enqueue(edit('a', 2));
-  // Offline for longer than that before it asks for the first time.
-  device.pass(40 * day);
-  await outbox.sync();
-  device.pass(29 * day);
-  await outbox.sync();
-  expect(codes(outbox.waitingForServer())).toEqual(['KIND_FAILED']);
-  device.pass(day);
-  await outbox.sync();
-  expect(outbox.waitingForServer()).toEqual([]);
-  expect(codes(outbox.failed())).toEqual(['KIND_FAILED']);
+test('a device gives up an event 30 days after the first fault, not 30 days after the edit', async () => {
+  const { device, clock, mend } = await openAtBrittleService();
+  const key = device.enqueue(edit('a', 2));
+  // The device is offline for longer than that before its first push.
+  clock.pass(40 * day);
+  await device.sync();
+  clock.pass(29 * day);
+  await device.sync();
+  expect(codes(device.waitingForServer())).toEqual(['KIND_FAILED']);
+  clock.pass(day);
+  await device.sync();
+  expect(device.waitingForServer()).toEqual([]);
+  expect(codes(device.failed())).toEqual(['KIND_FAILED']);
 
-  outbox.retry(key);
-  await outbox.sync();
-  expect(codes(outbox.waitingForServer())).toEqual(['KIND_FAILED']);
+  device.retry(key);
+  await device.sync();
+  expect(codes(device.waitingForServer())).toEqual(['KIND_FAILED']);
   await mend();
-  await drain(outbox, device);
+  await device.drain();
   expect(keysOf(await serverLog())).toEqual([key]);
 });
 
-test('a fault of the server does not use up the tries of another failure before or after it', async () => {
-  const device = fakeClock();
+test('a fault of the server counts no attempt, also between other failures', async () => {
+  const clock = fakeClock();
   let isFaulty = true;
   const phone = await openBehindGateway(
     'phone',
@@ -165,13 +165,13 @@ test('a fault of the server does not use up the tries of another failure before 
         failed: [{ ...entry, code: 'KIND_FAILED', fault: 'server' }],
       });
     },
-    device,
+    clock,
   );
   phone.enqueue(patch('nowhere', { title: 'lost' }));
   for (const faulty of [false, true, true, true, false]) {
     isFaulty = faulty;
     await phone.sync();
-    device.pass(3_600_000);
+    clock.pass(3_600_000);
   }
   expect(attempts(phone.pending())).toEqual([2]);
   await phone.sync();

@@ -27,8 +27,8 @@ test('two devices that edit offline and come back end with the same notes as the
   await laptop.sync();
   await phone.sync();
 
-  laptopNetwork.refuse();
-  phoneNetwork.refuse();
+  laptopNetwork.refuseConnections();
+  phoneNetwork.refuseConnections();
   laptop.enqueue(patch('split', { title: 'by laptop' }));
   phone.enqueue(patch('split', { body: 'by phone' }));
   laptop.enqueue(put('only-laptop'));
@@ -41,8 +41,8 @@ test('two devices that edit offline and come back end with the same notes as the
     split: { title: 'first', body: 'by phone' },
   });
 
-  laptopNetwork.accept();
-  phoneNetwork.accept();
+  laptopNetwork.acceptConnections();
+  phoneNetwork.acceptConnections();
   await phone.sync();
   await laptop.sync();
   await phone.sync();
@@ -56,12 +56,12 @@ test('two devices that edit offline and come back end with the same notes as the
   expect(laptop.pending()).toEqual([]);
 });
 
-test('an edit shows at once, and still shows between its push and the next pull', async () => {
+test('an edit is shown at once, and also between its push and the next pull', async () => {
   const laptop = open('laptop');
   laptop.enqueue(put('n1'));
   laptop.enqueue(patch('n1', { body: 'more' }));
   expect(notes(laptop)).toEqual({ n1: { title: 'n1', body: 'more' } });
-  await laptop.flush();
+  await laptop.push();
   expect(laptop.pending()).toEqual([]);
   expect(notes(laptop)).toEqual({ n1: { title: 'n1', body: 'more' } });
   await laptop.pull();
@@ -71,11 +71,11 @@ test('an edit shows at once, and still shows between its push and the next pull'
   expect(await serverNotes()).toEqual({});
 });
 
-test('120 events leave in three batches, in the order in which they were made', async () => {
+test('120 events are sent in three batches, in the order of the edits', async () => {
   const { fetch, pushes } = recordingFetch();
   const laptop = open('laptop', { fetch });
   const keys = putMany(laptop, 120);
-  await laptop.flush();
+  await laptop.push();
   expect(pushes.map((push) => push.keys.length)).toEqual([50, 50, 20]);
   expect(pushes.flatMap((push) => push.keys)).toEqual(keys);
   expect(keysOf(await serverLog())).toEqual(keys);
@@ -90,14 +90,14 @@ test('edits of one note within a millisecond keep their order', async () => {
   expect(notes(laptop)).toEqual({ n1: { title: 'title 40', body: '' } });
 });
 
-test('an edit is stamped later than the one before it, also where the clock is set back between them', async () => {
+test('an edit gets a later time than the one before it, also if the clock is set back between them', async () => {
   const device = fakeClock();
   const laptop = open('laptop', device);
   const stamps: string[] = [];
   for (const title of ['first', 'second', 'third']) {
     laptop.enqueue(put('n1', title));
     stamps.push(...laptop.pending().map(({ event }) => event.occurredAt));
-    await laptop.flush();
+    await laptop.push();
     device.pass(-3_600_000);
   }
   expect(new Set(stamps).size).toBe(3);
@@ -106,7 +106,7 @@ test('an edit is stamped later than the one before it, also where the clock is s
   expect(await serverNotes()).toMatchObject({ n1: { title: 'third' } });
 });
 
-test('an edit that comes too late rolls back to the winner at once', async () => {
+test('an edit that loses is replaced by the winner as soon as it is answered', async () => {
   const hour = 3_600_000;
   const early = fakeClock();
   const [laptop, phone] = [open('laptop'), open('phone', { clock: early.clock })];
@@ -118,14 +118,14 @@ test('an edit that comes too late rolls back to the winner at once', async () =>
   laptop.enqueue(put('n1', 'winner'));
   await laptop.sync();
   expect(notes(phone)).toMatchObject({ n1: { title: 'loser' } });
-  await phone.flush();
+  await phone.push();
   expect(notes(phone)).toMatchObject({ n1: { title: 'winner' } });
   expect(phone.pending()).toEqual([]);
   expect(phone.failed()).toEqual([]);
   expect((await serverLog()).map((event) => event.outcome)).toContain('superseded');
 });
 
-test('a device whose clock is a year ahead wins only what it edited last', async () => {
+test('a device whose clock is a year ahead does not win over a later edit', async () => {
   const year = 365 * 24 * 3_600_000;
   const ahead = fakeClock(Date.now() + year);
   const [laptop, phone] = [open('laptop'), open('phone', { clock: ahead.clock })];
@@ -137,7 +137,7 @@ test('a device whose clock is a year ahead wins only what it edited last', async
   expect(notes(phone)).toMatchObject({ n1: { title: 'first' } });
 });
 
-test('a guarded edit fails with the record that was there first, which then shows', async () => {
+test("a guarded edit of a changed record fails, and the server's record is shown", async () => {
   const [laptop, phone] = [open('laptop'), open('phone')];
   laptop.enqueue(put('n1', 'first'));
   await laptop.sync();
@@ -146,17 +146,17 @@ test('a guarded edit fails with the record that was there first, which then show
   await laptop.sync();
   phone.enqueue(put('n1', 'by phone'), true);
   phone.enqueue(patch('n1', { body: 'on top of it' }), true);
-  await phone.flush();
+  await phone.push();
   expect(codes(phone.failed())).toEqual(['CONFLICT', 'CONFLICT']);
   expect(attempts(phone.failed())).toEqual([1, 1]);
   expect(notes(phone)).toMatchObject({ n1: { title: 'by laptop', body: '' } });
 });
 
-test('guarded edits made one after the other offline do not conflict with each other', async () => {
+test('guarded edits that are made on each other offline do not conflict', async () => {
   const laptop = open('laptop');
   laptop.enqueue(put('n1', 'one'), true);
   laptop.enqueue(put('n1', 'two'), true);
-  await laptop.flush();
+  await laptop.push();
   laptop.enqueue(put('n1', 'three'), true);
   await laptop.sync();
   laptop.enqueue(put('n1', 'four'), true);

@@ -6,16 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadKinds } from '../../src/service/load-kinds.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { readmeBlocks } from '../testkit/readme.ts';
-import { type Service, startService } from '../testkit/service.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { readmeBlocks } from '../testkit/repository/readme-blocks.ts';
+import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const separator = '\n=== end of a block ===\n';
 const secret = 'the secret of the tour, at least 32 bytes';
 
 let database: TestDatabase;
-let service: Service;
+let service: ServiceProcess;
 let folder: string;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'landfall-readme-'));
@@ -62,7 +62,7 @@ test('the kind in README.md can be listed as it is written', async () => {
   expect(kinds.find('note.put')).toBeDefined();
   expect(kinds.find('task.put')?.interpret(1, { taskId: 't1', name: 'Sweep' })).toMatchObject({
     ok: true,
-    meaning: {
+    interpretation: {
       entityId: 't1',
       intent: { policy: 'put', fields: { name: 'Sweep', done: false } },
     },

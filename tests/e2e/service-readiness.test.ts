@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { migrationNames } from '../../src/postgres/migrate/migrate.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { type Service, startService } from '../testkit/service.ts';
-import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
-import { withClient } from '../testkit/template.ts';
-import { put } from '../testkit/oracle/events.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/network/tcp-proxy.ts';
+import { withClient } from '../testkit/postgres/client.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
 
 let database: TestDatabase;
 /** Between the service and its database. */
 let proxy: TcpProxy;
-let service: Service;
+let service: ServiceProcess;
 beforeAll(async () => {
   database = await createDatabase();
 });
@@ -51,7 +51,7 @@ const push = () =>
   fetch(`${service.url}/api/sync/events`, {
     method: 'POST',
     headers: { authorization: authorization(), 'content-type': 'application/json' },
-    body: JSON.stringify({ events: [put('n1')] }),
+    body: JSON.stringify({ events: [putNote('n1')] }),
     signal: AbortSignal.timeout(40_000),
   });
 const pull = () =>
@@ -67,28 +67,28 @@ const history = () =>
 
 /** What was lost in the hole is lost: its connections are of no more use to anybody. */
 function endBlackHole(): void {
-  proxy.cut();
-  proxy.release();
+  proxy.resetConnections();
+  proxy.resumeTraffic();
 }
 
 describe('/readyz', () => {
   test('is 503 where the database is away, and 200 once it is back', async () => {
     expect(await readyz()).toEqual(ready);
-    proxy.refuse();
+    proxy.refuseConnections();
     expect(await readyz()).toEqual(away);
     expect((await fetch(`${service.url}/livez`)).status).toBe(200);
-    proxy.accept();
+    proxy.acceptConnections();
     expect(await readyz()).toEqual(ready);
   });
 
   test('answers 503 also where the database hangs, however many ask at once, and 200 once it goes on', async () => {
     expect(await readyz()).toEqual(ready);
-    proxy.hold();
-    const before = proxy.connections();
+    proxy.pauseTraffic();
+    const before = proxy.openConnections();
     const answers = await Promise.all(Array.from({ length: 50 }, readyz));
     expect(answers).toEqual(answers.map(() => away));
     // One looks for all of them.
-    expect(proxy.connections() - before).toBeLessThanOrEqual(1);
+    expect(proxy.openConnections() - before).toBeLessThanOrEqual(1);
     endBlackHole();
     expect(await readyz()).toEqual(ready);
   });
@@ -142,13 +142,13 @@ describe('a black hole between the service and the database', () => {
     ['a history', history],
   ])('%s ends in a 503, and all connections serve again afterwards', async (_what, request) => {
     expect((await request()).status).toBe(200);
-    proxy.hold();
+    proxy.pauseTraffic();
     const answers = await Promise.all(Array.from({ length: 6 }, request));
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 503));
     endBlackHole();
     const again = await Promise.all(Array.from({ length: 12 }, request));
     expect(again.map(({ status }) => status)).toEqual(again.map(() => 200));
     // Three that serve, and the one that looks.
-    expect(proxy.connections()).toBeLessThanOrEqual(4);
+    expect(proxy.openConnections()).toBeLessThanOrEqual(4);
   });
 });

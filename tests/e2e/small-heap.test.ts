@@ -2,15 +2,15 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { conflictsOnLargeRecord } from '../testkit/oracle/heavy-requests.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { removeDataDir } from '../testkit/postgres.ts';
-import { type Service, startService } from '../testkit/service.ts';
+import { conflictsOnLargeRecord } from '../testkit/events/heavy-requests.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { removeDataDir } from '../testkit/postgres/data-dir.ts';
+import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
 
 let database: TestDatabase;
 let dataDir: string;
-let service: Service;
+let service: ServiceProcess;
 beforeAll(async () => {
   database = await createDatabase();
   dataDir = await mkdtemp(join(tmpdir(), 'landfall-small-heap-'));
@@ -63,7 +63,7 @@ test('a process with a heap of 256 MB answers 500 conflicts on a large record, t
     const all = Promise.all(batches.map((batch) => pushInParts(tenant, batch)));
     const over = all.finally(() => (state.isAnswered = true));
     for (let edit = 0; !state.isAnswered; edit += 1) {
-      const { status, body } = await push('quiet', [put(`n${edit}`)]);
+      const { status, body } = await push('quiet', [putNote(`n${edit}`)]);
       expect([status, body.failed]).toEqual([200, []]);
     }
     expect(await over).toEqual(batches.map(() => 500));

@@ -1,21 +1,21 @@
 import { expect, test } from 'vitest';
-import { patch, put } from '../testkit/oracle/events.ts';
+import { patchNote, putNote } from '../testkit/events/sent-events.ts';
 import { isCommitOfPush } from './scenarios.ts';
-import { newDatabase, newProxy, newService, newTenant } from './stage.ts';
+import { newDatabase, newProxy, newService, newTenant } from './fixtures.ts';
 
 test.each([
   ['one service process', 1],
   ['two service processes', 2],
 ])(
-  'fault 1: no checkpoint passes a push held open before COMMIT, with %s',
+  'fault 1: no checkpoint is later than a push that waits before its COMMIT, with %s',
   async (_with, count) => {
     const databaseUrl = await newDatabase();
     const network = await newProxy(databaseUrl);
     const first = await newService(network.url);
     const second = count === 1 ? first : await newService(databaseUrl);
     const tenant = newTenant(databaseUrl);
-    const [holder, follower] = [tenant.device('holder', first), tenant.device('follower', second)];
-    expect(await holder.push([put('n1'), put('n2')])).toMatchObject({ outcome: 'ok' });
+    const [slow, follower] = [tenant.device('slow', first), tenant.device('follower', second)];
+    expect(await slow.push([putNote('n1'), putNote('n2')])).toMatchObject({ outcome: 'ok' });
 
     const readers = [first, second].map((service) => tenant.reader(service));
     for (const read of readers) expect(await read(100)).toMatchObject({ position: 3 });
@@ -25,12 +25,12 @@ test.each([
     });
     for (const { device, limit } of pullers) await device.page(limit);
 
-    const stopped = network.stopAt(isCommitOfPush);
-    const held = holder.push([put('n3'), patch('n1', { title: 'held' })]);
-    const commit = await stopped;
-    let follows = false;
-    const following = follower.push([put('n4'), patch('n1', { body: 'follows' })]);
-    void following.then(() => (follows = true));
+    const heldCommit = network.holdRequest(isCommitOfPush);
+    const slowPush = slow.push([putNote('n3'), patchNote('n1', { title: 'held' })]);
+    const commit = await heldCommit;
+    let isFollowerAnswered = false;
+    const following = follower.push([putNote('n4'), patchNote('n1', { body: 'follows' })]);
+    void following.then(() => (isFollowerAnswered = true));
     for (let round = 0; round < 10; round += 1) {
       for (const read of readers) {
         expect(await read(100)).toMatchObject({ changes: [], position: 3, hasMore: false });
@@ -40,11 +40,11 @@ test.each([
       }
       for (const { device, limit } of pullers) expect(await device.page(limit)).toBe('ok');
     }
-    expect(follows).toBe(false);
-    commit.pass();
+    expect(isFollowerAnswered).toBe(false);
+    commit.release();
 
-    expect(await held).toMatchObject({ outcome: 'ok' });
-    // Behind the row's lock on a slow machine its patience may end; nothing else may go wrong.
+    expect(await slowPush).toMatchObject({ outcome: 'ok' });
+    // On a slow machine the follower's wait for the row lock may time out. Nothing else may fail.
     expect([200, 503]).toContain((await following).status);
     expect(await follower.drain()).toEqual([]);
     const versions = tenant.history.requests

@@ -1,14 +1,14 @@
-import pg from 'pg';
-import { expect, onTestFinished, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { newDatabase, newService, newTenant } from './stage.ts';
+import { expect, test } from 'vitest';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { newClient, newDatabase, newService, newTenant } from './fixtures.ts';
 
-/** Leaves a transaction open that has written, and so is one that snapshots have to reckon with. */
-async function beginToWrite(databaseUrl: string, sql: string, values: readonly unknown[] = []) {
-  const client = new pg.Client(databaseUrl);
-  client.on('error', () => {});
-  onTestFinished(() => client.end());
-  await client.connect();
+/** Leaves a transaction open that has written, so that it holds back the horizon of snapshots. @returns its id */
+async function leaveTransactionOpen(
+  databaseUrl: string,
+  sql: string,
+  values: readonly unknown[] = [],
+) {
+  const client = await newClient(databaseUrl);
   await client.query('BEGIN');
   await client.query(sql, [...values]);
   return async () => {
@@ -19,20 +19,23 @@ async function beginToWrite(databaseUrl: string, sql: string, values: readonly u
   };
 }
 
-test('fault 2: idle write transactions in another tenant and another database stall no pull', async () => {
+test('fault 2: idle write transactions of another tenant and in another database do not delay pulls', async () => {
   const databaseUrl = await newDatabase();
   const services = [await newService(databaseUrl), await newService(databaseUrl)] as const;
   const other = newTenant(databaseUrl);
   const theirs = other.device('theirs', services[0]);
-  await theirs.push([put('n1')]);
+  await theirs.push([putNote('n1')]);
   const idle = [
-    await beginToWrite(
+    await leaveTransactionOpen(
       databaseUrl,
       `WITH moved AS (UPDATE tenants SET head = head + 1 WHERE id = $1 RETURNING id)
        UPDATE records SET version = version + 1 WHERE tenant_id = (SELECT id FROM moved)`,
       [other.id],
     ),
-    await beginToWrite(await newDatabase(), "INSERT INTO tenants (id) VALUES ('elsewhere')"),
+    await leaveTransactionOpen(
+      await newDatabase(),
+      "INSERT INTO tenants (id) VALUES ('elsewhere')",
+    ),
   ];
 
   const tenant = newTenant(databaseUrl);
@@ -41,9 +44,11 @@ test('fault 2: idle write transactions in another tenant and another database st
   const puller = tenant.device('puller', services[1]);
   for (let version = 1; version <= 20; version += 1) {
     const writer = writers[version % 2];
-    expect(await writer?.push([put(`n${version % 7}`, { title: `${version}` })])).toMatchObject({
-      outcome: 'ok',
-    });
+    expect(await writer?.push([putNote(`n${version % 7}`, { title: `${version}` })])).toMatchObject(
+      {
+        outcome: 'ok',
+      },
+    );
     for (const read of readers) {
       const { position, changes } = await read(100);
       expect([position, changes.map((change) => change.version)]).toEqual([version + 1, [version]]);

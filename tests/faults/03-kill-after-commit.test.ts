@@ -1,39 +1,39 @@
 import { expect, test } from 'vitest';
-import { readStored } from '../testkit/checker/stored.ts';
-import { patch, put, remove } from '../testkit/oracle/events.ts';
-import { entranceOf, isCommitOfPush } from './scenarios.ts';
-import { newDatabase, newProxy, newService, newTenant } from './stage.ts';
+import { readStoredState } from '../testkit/checker/stored-state.ts';
+import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { endpointOf, isCommitOfPush } from './scenarios.ts';
+import { newDatabase, newProxy, newService, newTenant } from './fixtures.ts';
 
 test.each([
-  ['the service that comes back', 1],
+  ['the restarted service', 1],
   ['another process', 2],
 ])(
-  'fault 3: kill -9 after COMMIT was sent and before its answer: %s answers duplicates of the same versions',
-  async (_who, processes) => {
+  'fault 3: after kill -9 between a COMMIT and its answer, %s answers a retry with duplicates of the same versions',
+  async (_which, processes) => {
     const databaseUrl = await newDatabase();
     const network = await newProxy(databaseUrl);
     const killed = await newService(network.url);
     let service = killed;
     const other = processes === 2 ? await newService(databaseUrl) : undefined;
     const tenant = newTenant(databaseUrl);
-    const entrance = entranceOf(() => service);
+    const entrance = endpointOf(() => service);
     const device = tenant.device('laptop', entrance);
-    await tenant.device('phone', entrance).push([put('n0', { title: 'A' })]);
+    await tenant.device('phone', entrance).push([putNote('n0', { title: 'A' })]);
 
-    const kept = network.keepAnswerTo(isCommitOfPush);
+    const held = network.holdAnswerTo(isCommitOfPush);
     const pushed = device.push([
-      put('n1'),
-      patch('n1', { body: 'B' }),
-      put('n0', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' }),
-      patch('n1', { body: 'B' }),
-      put('n0', {}, { baseVersion: 0 }),
-      remove('n1'),
+      putNote('n1'),
+      patchNote('n1', { body: 'B' }),
+      putNote('n0', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' }),
+      patchNote('n1', { body: 'B' }),
+      putNote('n0', {}, { baseVersion: 0 }),
+      removeNote('n1'),
     ]);
-    const answer = await kept;
+    const answer = await held;
     await killed.kill();
-    answer.cut();
+    answer.reset();
     expect(await pushed).toMatchObject({ outcome: 'unknown', status: 0 });
-    const { log } = await readStored(databaseUrl, tenant.id);
+    const { log } = await readStoredState(databaseUrl, tenant.id);
     expect(log.map(({ outcome }) => outcome)).toEqual([
       'applied',
       'applied',
@@ -58,7 +58,7 @@ test.each([
       'CONFLICT',
       'duplicate of applied at 7',
     ]);
-    expect((await readStored(databaseUrl, tenant.id)).log).toEqual(log);
+    expect((await readStoredState(databaseUrl, tenant.id)).log).toEqual(log);
     await tenant.expectNothingLost();
   },
 );

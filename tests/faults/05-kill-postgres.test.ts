@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import { processStartMark } from '../../dev/embedded-postgres/processes.ts';
-import { patch, put } from '../testkit/oracle/events.ts';
-import { startPostgres } from '../testkit/postgres-process.ts';
-import { treeOf } from '../testkit/process-tree.ts';
-import { newService, newTenant } from './stage.ts';
+import { isRunning } from '../testkit/processes/child-process.ts';
+import { patchNote, putNote } from '../testkit/events/sent-events.ts';
+import { startPostgres } from '../testkit/postgres/postgres-process.ts';
+import { processTreeOf } from '../testkit/processes/process-tree.ts';
+import { newService, newTenant } from './fixtures.ts';
 
-/** What a push may be refused with while there is no database. */
-const mendable = new Set(['UNAVAILABLE', 'COMMIT_UNKNOWN']);
+/** The codes with which a push may be refused while the database is down. */
+const temporaryCodes = new Set(['UNAVAILABLE', 'COMMIT_UNKNOWN']);
 const kills = 3;
 
-test('fault 5: after kill -9 of postgres under load all that was acknowledged is there, and the service recovers by itself', async () => {
+test('fault 5: after kill -9 of PostgreSQL under load all acknowledged events are stored, and the service recovers by itself', async () => {
   const postgres = await startPostgres();
   try {
     const service = await newService(postgres.url);
@@ -29,17 +29,17 @@ test('fault 5: after kill -9 of postgres under load all that was acknowledged is
     const pushers = devices.map(async (device, index) => {
       for (let round = 0; !work.done; round += 1) {
         const id = `n${(index + round) % 7}`;
-        const batch = [put(id, { title: `${round}` }), patch(id, { body: device.name })];
+        const batch = [putNote(id, { title: `${round}` }), patchNote(id, { body: device.name })];
         const { outcome } = await device.push(batch, { atomic: round % 2 === 0 });
         if (round % 5 === 0) await device.page();
-        // What was refused is sent again in the end: not too much of it.
+        // All refused batches are sent again at the end. The pause limits their number.
         if (outcome !== 'ok') await sleep(50);
       }
     });
     const killOnce = async () => {
-      const processes = treeOf(postgres.pid());
+      const processes = processTreeOf(postgres.pid());
       await postgres.kill();
-      expect(processes.filter((pid) => processStartMark(pid) !== undefined)).toEqual([]);
+      expect(processes.filter(isRunning)).toEqual([]);
       expect(await readiness()).toBe(503);
       await postgres.start();
       await vi.waitUntil(async () => (await readiness()) === 200, { timeout: 60_000 });
@@ -51,7 +51,7 @@ test('fault 5: after kill -9 of postgres under load all that was acknowledged is
     await acceptedBeyond(accepted() + 20);
     work.done = true;
     await Promise.all(pushers);
-    // Once more while all of its connections rest.
+    // Once more, while all connections of the service are idle.
     await killOnce();
 
     for (const device of devices) expect(await device.drain()).toEqual([]);
@@ -59,7 +59,7 @@ test('fault 5: after kill -9 of postgres under load all that was acknowledged is
     const refused = requests.filter(({ outcome }) => outcome !== 'ok');
     expect(refused.length).toBeGreaterThan(0);
     for (const { status, reason = '' } of refused) {
-      expect([status, mendable.has(reason) || reason]).toEqual([503, true]);
+      expect([status, temporaryCodes.has(reason) || reason]).toEqual([503, true]);
     }
     for (const tenant of tenants) await tenant.expectNothingLost();
   } finally {

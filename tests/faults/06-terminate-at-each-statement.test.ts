@@ -1,98 +1,108 @@
 import { expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import type { Kept } from '../testkit/tcp-proxy.ts';
-import { withClient } from '../testkit/template.ts';
-import { expectWholePool, pooled, terminate } from './backends.ts';
-import { nthStatement, reads, statementsOf, unavailable } from './reads.ts';
-import { entranceOf, isCommitOfPush, rehearse, scenarios, statementAt } from './scenarios.ts';
-import { newDatabase, newProxy, newService, newTenant } from './stage.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import type { HeldMessage } from '../testkit/network/tcp-proxy.ts';
+import { withClient } from '../testkit/postgres/client.ts';
+import { expectHealthyPool, smallPoolEnv, terminateBackend } from './backends.ts';
+import { newDatabase, newProxy, newService, newTenant } from './fixtures.ts';
+import { nthStatement, readScenarios, recordStatements, unavailableAnswer } from './reads.ts';
+import {
+  endpointOf,
+  faultScenarios,
+  isCommitOfPush,
+  recordTransaction,
+  statementAt,
+} from './scenarios.ts';
 
-async function newStage() {
+async function newTarget() {
   const databaseUrl = await newDatabase();
   const network = await newProxy(databaseUrl);
-  const service = await newService(network.url, pooled);
-  const at = entranceOf(() => service);
-  const end = async (kept: Promise<Kept>) => {
-    const statement = await kept;
-    await terminate(databaseUrl, statement.pid);
-    statement.pass();
+  const service = await newService(network.url, smallPoolEnv);
+  const endpoint = endpointOf(() => service);
+  /** Terminates the backend of a held statement, and lets the statement continue. */
+  const terminateAt = async (held: Promise<HeldMessage>) => {
+    const statement = await held;
+    await terminateBackend(databaseUrl, statement.backendPid);
+    statement.release();
   };
-  return { databaseUrl, network, at, end };
+  return { databaseUrl, network, endpoint, terminateAt };
 }
 
-test.each(scenarios)(
-  'fault 6: pg_terminate_backend at each statement of $name answers 503, and the pool is healthy afterwards',
+test.each(faultScenarios)(
+  'fault 6: pg_terminate_backend at each statement of $name is answered 503, and the pool stays healthy',
   async (scenario) => {
-    const stage = await newStage();
-    const { statements, stores } = await rehearse(scenario, stage, stage.network);
-    const said: unknown[] = [];
+    const target = await newTarget();
+    const { network, terminateAt } = target;
+    const { statements, storedEvents } = await recordTransaction(scenario, target, network);
+    const reasons: unknown[] = [];
     for (const index of statements.keys()) {
-      const act = await scenario.prepare(stage);
-      const before = await act.stored();
-      const ended = stage.end(stage.network.stopAt(statementAt(statements, index)));
-      const { status, reason } = await act.ask();
-      await ended;
+      const prepared = await scenario.prepare(target);
+      const before = await prepared.countStored();
+      const terminated = terminateAt(network.holdRequest(statementAt(statements, index)));
+      const { status, reason } = await prepared.send();
+      await terminated;
       expect(status).toBe(503);
-      said.push(reason);
-      expect(await act.stored()).toBe(before);
-      await act.finish();
-      expect(await act.stored()).toBe(before + stores);
-      await act.tenant.expectNothingLost();
+      reasons.push(reason);
+      expect(await prepared.countStored()).toBe(before);
+      await prepared.sendUntilDone();
+      expect(await prepared.countStored()).toBe(before + storedEvents);
+      await prepared.tenant.expectNothingLost();
     }
-    // COMMIT goes out with the writes: from then on nobody knows.
-    const codes = said.map((code) => (code === 'COMMIT_UNKNOWN' ? code : 'UNAVAILABLE'));
-    expect(said).toEqual(codes);
-    expect([said[0], said.at(-1)]).toEqual(['UNAVAILABLE', 'COMMIT_UNKNOWN']);
-    await expectWholePool(stage);
+    // The COMMIT is sent together with the writes. From then on its result is unknown.
+    const codes = reasons.map((code) => (code === 'COMMIT_UNKNOWN' ? code : 'UNAVAILABLE'));
+    expect(reasons).toEqual(codes);
+    expect([reasons[0], reasons.at(-1)]).toEqual(['UNAVAILABLE', 'COMMIT_UNKNOWN']);
+    await expectHealthyPool(target);
   },
 );
 
-test('fault 6: pg_terminate_backend right after a COMMIT takes nothing back', async () => {
-  const stage = await newStage();
-  const tenant = newTenant(stage.databaseUrl);
-  const device = tenant.device('laptop', stage.at);
-  const ended = stage.end(stage.network.keepAnswerTo(isCommitOfPush));
-  expect(await device.push([put('n1')])).toMatchObject({ outcome: 'ok' });
-  await ended;
+test('fault 6: pg_terminate_backend right after a COMMIT does not undo the push', async () => {
+  const target = await newTarget();
+  const tenant = newTenant(target.databaseUrl);
+  const device = tenant.device('laptop', target.endpoint);
+  const terminated = target.terminateAt(target.network.holdAnswerTo(isCommitOfPush));
+  expect(await device.push([putNote('n1')])).toMatchObject({ outcome: 'ok' });
+  await terminated;
   await tenant.expectNothingLost();
-  await expectWholePool(stage);
+  await expectHealthyPool(target);
 });
 
-test('fault 6: pg_terminate_backend while a push waits for its lock answers 503', async () => {
-  const stage = await newStage();
-  const tenant = newTenant(stage.databaseUrl);
-  const device = tenant.device('laptop', stage.at);
-  await device.push([put('n1')]);
-  await withClient(stage.databaseUrl, async (holder) => {
-    await holder.query('BEGIN');
-    await holder.query('SELECT FROM tenants WHERE id = $1 FOR UPDATE', [tenant.id]);
-    const pushed = device.push([put('n2')]);
+test('fault 6: pg_terminate_backend while a push waits for its lock is answered 503', async () => {
+  const target = await newTarget();
+  const tenant = newTenant(target.databaseUrl);
+  const device = tenant.device('laptop', target.endpoint);
+  await device.push([putNote('n1')]);
+  await withClient(target.databaseUrl, async (lockHolder) => {
+    await lockHolder.query('BEGIN');
+    await lockHolder.query('SELECT FROM tenants WHERE id = $1 FOR UPDATE', [tenant.id]);
+    const pushed = device.push([putNote('n2')]);
     const waiting = `SELECT pid FROM pg_stat_activity
                       WHERE datname = current_database() AND wait_event_type = 'Lock'`;
     let pid: number | undefined;
-    while (pid === undefined) pid = (await holder.query<{ pid: number }>(waiting)).rows[0]?.pid;
-    await terminate(stage.databaseUrl, pid);
+    while (pid === undefined) pid = (await lockHolder.query<{ pid: number }>(waiting)).rows[0]?.pid;
+    await terminateBackend(target.databaseUrl, pid);
     expect(await pushed).toMatchObject({ status: 503, reason: 'UNAVAILABLE' });
   });
   expect(await device.drain()).toEqual([]);
   await tenant.expectNothingLost();
-  await expectWholePool(stage);
+  await expectHealthyPool(target);
 });
 
-test('fault 6: pg_terminate_backend at each statement of whatever is read answers 503, and the pool is healthy afterwards', async () => {
-  const stage = await newStage();
-  for (const read of reads) {
-    const act = await read.prepare(stage);
-    const gone = new Set<number>();
-    for (const [index, statement] of (await statementsOf(act, stage.network)).entries()) {
-      const stopped = stage.network.stopAt(nthStatement(index, gone));
-      const ended = stage.end(stopped);
-      const answer = await act.ask();
-      await ended;
-      gone.add((await stopped).passing.connection);
-      expect({ ...answer, read, statement }).toEqual({ ...unavailable, read, statement });
+test('fault 6: pg_terminate_backend at each statement of a read is answered 503, and the pool stays healthy', async () => {
+  const target = await newTarget();
+  const { network, terminateAt } = target;
+  for (const read of readScenarios) {
+    const prepared = await read.prepare(target);
+    const brokenConnections = new Set<number>();
+    for (const [index, statement] of (await recordStatements(prepared, network)).entries()) {
+      const held = network.holdRequest(nthStatement(index, brokenConnections));
+      const terminated = terminateAt(held);
+      const answer = await prepared.send();
+      await terminated;
+      brokenConnections.add((await held).message.connection);
+      const context = { read: read.name, statement };
+      expect({ ...answer, ...context }).toEqual({ ...unavailableAnswer, ...context });
     }
-    await act.finish();
+    await prepared.sendUntilDone();
   }
-  await expectWholePool(stage);
+  await expectHealthyPool(target);
 });

@@ -1,43 +1,28 @@
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import pg from 'pg';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { removeDataDir } from '../testkit/postgres.ts';
-import { type Service, startService } from '../testkit/service.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { withClient } from '../testkit/postgres/client.ts';
+import type { ServiceProcess } from '../testkit/processes/service-process.ts';
+import { newDatabase, newService } from './fixtures.ts';
 
+/** The number of requests that one tenant, the crowd, sends at the same time. */
 const crowdSize = 500;
-/** One after the other, as the last of all to come. */
+/** The number of requests that the quiet tenant sends one after the other, after all requests of the crowd. */
 const quietRequests = 5;
-/** Events a push of the crowd. */
+/** The number of events in each push of the crowd. */
 const batchSize = 15;
-/** Large, so that the crowd comes faster than its pages. */
+/** Large, so that requests arrive faster than the service can answer them. */
 const pageSize = 400;
-/** For what hangs. */
-const patient = { timeout: 60_000 };
+const polling = { timeout: 60_000 };
 
-let database: TestDatabase;
-let dataDir: string;
-let service: Service;
+let databaseUrl: string;
+let service: ServiceProcess;
 beforeEach(async () => {
-  database = await createDatabase();
-  dataDir = await mkdtemp(join(tmpdir(), 'landfall-neighbours-'));
-});
-afterEach(async () => {
-  await service.kill();
-  await removeDataDir(dataDir);
-  await database.drop();
+  databaseUrl = await newDatabase();
 });
 
-/** Small transactions, and one read at a time: a queue builds up on any machine. */
+/** Starts a service with small transactions and one read at a time, so that a queue forms on any machine. */
 async function start(env: { readonly [name: string]: string }): Promise<void> {
-  const narrow = {
-    ...{ COMMIT_LANES: '1', READ_LANES: '1', MAX_GROUP_EVENTS: `${2 * batchSize}` },
-    // A slow machine may take seconds to read the crowd; here that is no reason to refuse anybody.
-    MAX_EVENT_LOOP_DELAY: '1h',
-  };
-  service = await startService({ dataDir, env: { DATABASE_URL: database.url, ...narrow, ...env } });
+  const narrow = { COMMIT_LANES: '1', READ_LANES: '1', MAX_GROUP_EVENTS: `${2 * batchSize}` };
+  service = await newService(databaseUrl, { ...narrow, ...env });
 }
 
 type Sender = 'crowd' | 'quiet';
@@ -48,8 +33,8 @@ interface Answer {
   readonly retryAfter: string | null;
 }
 
-async function ask(sender: Sender, path: string, body?: object): Promise<Answer> {
-  // Each sender is a tenant with one device, by which the log knows it.
+async function send(sender: Sender, path: string, body?: object): Promise<Answer> {
+  // Each sender is a tenant with one device, whose name the log lines contain.
   const token = service.token({ tenant: sender, device: sender });
   const answer = await fetch(`${service.url}${path}`, {
     headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
@@ -67,46 +52,46 @@ function push(sender: Sender, name: string, count = batchSize): Promise<Answer> 
     ...{ identityKey: key, kind: 'note.put' },
     payload: { noteId: key, title: key, body: 'x'.repeat(100) },
   }));
-  return ask(sender, '/api/sync/events', { events });
+  return send(sender, '/api/sync/events', { events });
 }
 
-const pull = (sender: Sender) => ask(sender, `/api/sync/changes?limit=${pageSize}`);
+const pull = (sender: Sender) => send(sender, `/api/sync/changes?limit=${pageSize}`);
 
-/** Who was answered, in the order in which the answers left. */
+/** The devices that were answered, in the order of the answers. */
 async function answeredInOrder(requests: number): Promise<readonly unknown[]> {
   const devices = () =>
     service.logLines.flatMap(({ event, device }) => (event === 'request' ? [device] : []));
-  await expect.poll(() => devices().length, patient).toBe(requests);
+  await expect.poll(() => devices().length, polling).toBe(requests);
   return devices();
 }
 
-interface Asked {
+interface Answers {
   readonly crowd: readonly Answer[];
   readonly quiet: readonly Answer[];
 }
 
-/** The crowd asks all at once, and then the quiet one, while the crowd's queue is as long as it gets. */
-async function askAll(one: (sender: Sender, name: string) => Promise<Answer>): Promise<Asked> {
+/** Sends all requests of the crowd at the same time, and then those of the quiet tenant. */
+async function sendAll(
+  request: (sender: Sender, name: string) => Promise<Answer>,
+): Promise<Answers> {
   const names = Array.from({ length: crowdSize }, (_, index) => `crowd-${index}`);
-  const crowd = Promise.all(names.map((name) => one('crowd', name)));
+  const crowd = Promise.all(names.map((name) => request('crowd', name)));
   const quiet: Answer[] = [];
-  for (let turn = 0; turn < quietRequests; turn += 1)
-    quiet.push(await one('quiet', `quiet-${turn}`));
+  for (let index = 0; index < quietRequests; index += 1) {
+    quiet.push(await request('quiet', `quiet-${index}`));
+  }
   return { crowd: await crowd, quiet };
 }
 
 async function storedKeys(sender: Sender): Promise<readonly string[]> {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  const { rows } = await client.query<{ key: string }>(
-    'SELECT identity_key AS key FROM events WHERE tenant_id = $1',
-    [sender],
+  const text = 'SELECT identity_key AS key FROM events WHERE tenant_id = $1';
+  const { rows } = await withClient(databaseUrl, (client) =>
+    client.query<{ key: string }>(text, [sender]),
   );
-  await client.end();
   return rows.map(({ key }) => key).toSorted();
 }
 
-/** @returns how many requests that took */
+/** Gives both tenants a page of records. @returns the number of requests */
 async function fillBoth(): Promise<number> {
   const senders = ['crowd', 'quiet'] as const;
   for (const sender of senders) {
@@ -121,29 +106,29 @@ const busy = {
   retryAfter: expect.stringMatching(/^[1-4]$/),
 };
 
-const ways = {
-  pushes: { one: push, bound: 'MAX_TENANT_BATCHES', before: async () => 0 },
-  pulls: { one: pull, bound: 'MAX_TENANT_READS', before: fillBoth },
+const requestTypes = {
+  pushes: { request: push, setting: 'MAX_TENANT_BATCHES', prepare: async () => 0 },
+  pulls: { request: pull, setting: 'MAX_TENANT_READS', prepare: fillBoth },
 };
 
-test.each(Object.entries(ways))(
-  'fault 14: another tenant’s %s are answered while much of a crowd of 500 still waits, though it came last',
-  async (_what, { one, bound, before }) => {
-    await start({ [bound]: `${crowdSize}` });
-    const earlier = await before();
-    const { crowd, quiet } = await askAll(one);
+test.each(Object.entries(requestTypes))(
+  'fault 14: %s of another tenant that come last are answered while many of the crowd’s 500 requests still wait',
+  async (_type, { request, setting, prepare }) => {
+    await start({ [setting]: `${crowdSize}` });
+    const earlier = await prepare();
+    const { crowd, quiet } = await sendAll(request);
     expect(quiet).toEqual(quiet.map(() => served));
-    // On a machine that takes minutes for the crowd, part of it is told that it waited for too long.
+    // On a machine that needs minutes for the crowd, some of its requests time out in the queue.
     expect(crowd.filter(({ status }) => status !== 200 && status !== 503)).toEqual([]);
     const order = await answeredInOrder(earlier + crowdSize + quietRequests);
-    const waitingStill = order.slice(order.lastIndexOf('quiet') + 1);
-    expect(waitingStill.length).toBeGreaterThan(crowdSize / 4);
+    const answeredLater = order.slice(order.lastIndexOf('quiet') + 1);
+    expect(answeredLater.length).toBeGreaterThan(crowdSize / 4);
   },
 );
 
-test('fault 14: beyond its bound the crowd is told to come back, nothing of those pushes is stored, and nobody else is refused', async () => {
+test('fault 14: pushes of the crowd beyond its limit are answered 503 and not stored, and no other tenant is refused', async () => {
   await start({ MAX_TENANT_BATCHES: '50' });
-  const { crowd, quiet } = await askAll(push);
+  const { crowd, quiet } = await sendAll(push);
   expect(quiet).toEqual(quiet.map(() => served));
   const taken = crowd.flatMap(({ status }, index) => (status === 200 ? [index] : []));
   const refused = crowd.flatMap(({ status }, index) => (status === 200 ? [] : [index]));
@@ -162,10 +147,10 @@ test('fault 14: beyond its bound the crowd is told to come back, nothing of thos
   expect(await storedKeys('crowd')).toEqual(keysOfBatches(crowd.map((_answer, index) => index)));
 });
 
-test('fault 14: beyond its bound a crowd that pulls is told to come back, and nobody else is refused', async () => {
+test('fault 14: pulls of the crowd beyond its limit are answered 503, and no other tenant is refused', async () => {
   await start({ MAX_TENANT_READS: '50' });
   await fillBoth();
-  const { crowd, quiet } = await askAll(pull);
+  const { crowd, quiet } = await sendAll(pull);
   expect(quiet).toEqual(quiet.map(() => served));
   const refused = crowd.filter(({ status }) => status !== 200);
   expect(crowd.length - refused.length).toBeGreaterThanOrEqual(50);

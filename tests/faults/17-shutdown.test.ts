@@ -1,35 +1,23 @@
-import { connect, type Socket } from 'node:net';
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { removeDataDir } from '../testkit/postgres.ts';
-import { type Service, startService } from '../testkit/service.ts';
+import { beforeEach, expect, test } from 'vitest';
+import { openConnection } from '../testkit/network/raw-connection.ts';
+import { withClient } from '../testkit/postgres/client.ts';
+import type { ServiceProcess } from '../testkit/processes/service-process.ts';
+import { newDatabase, newService } from './fixtures.ts';
 
 const tenant = 'shop';
-const workers = 8;
-/** For what hangs. */
-const patient = { timeout: 30_000 };
+const deviceCount = 8;
+const polling = { timeout: 30_000 };
 const phases = ['service.stopping', 'service.draining', 'service.drained', 'service.stopped'];
 
-let database: TestDatabase;
-let dataDir: string;
-let service: Service;
+let databaseUrl: string;
+let service: ServiceProcess;
 beforeEach(async () => {
-  database = await createDatabase();
-  dataDir = await mkdtemp(join(tmpdir(), 'landfall-shutdown-'));
-});
-afterEach(async () => {
-  await service.kill();
-  await removeDataDir(dataDir);
-  await database.drop();
+  databaseUrl = await newDatabase();
 });
 
 const start = async (SHUTDOWN_DELAY: string) => {
-  service = await startService({ dataDir, env: { DATABASE_URL: database.url, SHUTDOWN_DELAY } });
+  service = await newService(databaseUrl, { SHUTDOWN_DELAY });
 };
 const logged = (event: string) => service.logLines.filter((line) => line.event === event);
 const batchOf = (key: string) => ({
@@ -41,19 +29,16 @@ const batchOf = (key: string) => ({
 });
 
 async function storedKeys(): Promise<readonly string[]> {
-  const client = new pg.Client({ connectionString: database.url });
-  await client.connect();
-  const { rows } = await client.query<{ key: string }>(
-    'SELECT identity_key AS key FROM events WHERE tenant_id = $1 ORDER BY 1',
-    [tenant],
+  const text = 'SELECT identity_key AS key FROM events WHERE tenant_id = $1 ORDER BY 1';
+  const { rows } = await withClient(databaseUrl, (client) =>
+    client.query<{ key: string }>(text, [tenant]),
   );
-  await client.end();
   return rows.map(({ key }) => key);
 }
 
-interface Sent {
+interface SentBatch {
   readonly keys: readonly string[];
-  /** Null: there was no answer at all. */
+  /** Null without an answer. */
   readonly answer: {
     readonly requestId: string;
     readonly status: number;
@@ -61,8 +46,8 @@ interface Sent {
   } | null;
 }
 
-/** Pushes until the service takes no more. @throws where an answer begins and does not end */
-async function pushOn(device: string, sent: Sent[]): Promise<void> {
+/** Pushes until a push is not answered. @throws Error where an answer is incomplete */
+async function pushUntilRefused(device: string, sent: SentBatch[]): Promise<void> {
   const headers = {
     authorization: `Bearer ${service.token({ tenant, device })}`,
     'content-type': 'application/json',
@@ -82,19 +67,19 @@ async function pushOn(device: string, sent: Sent[]): Promise<void> {
   }
 }
 
-test('fault 17: under load every request that was taken is answered whole, and nothing else is stored', async () => {
+test('fault 17: a shutdown under load answers every accepted request completely, and stores nothing else', async () => {
   await start('3s');
-  const sent: Sent[] = [];
-  const devices = Array.from({ length: workers }, (_, number) => `device-${number}`);
-  const load = Promise.all(devices.map((device) => pushOn(device, sent)));
-  await expect.poll(() => sent.length, patient).toBeGreaterThan(5 * workers);
+  const sent: SentBatch[] = [];
+  const devices = Array.from({ length: deviceCount }, (_, number) => `device-${number}`);
+  const load = Promise.all(devices.map((device) => pushUntilRefused(device, sent)));
+  await expect.poll(() => sent.length, polling).toBeGreaterThan(5 * deviceCount);
 
   process.kill(service.pid, 'SIGTERM');
   const isReady = async () => (await fetch(`${service.url}/readyz`)).json();
   await expect.poll(isReady).toMatchObject({ status: 'unavailable', checks: { accepting: false } });
   expect(logged('service.draining')).toEqual([]);
   const sentBefore = sent.length;
-  await expect.poll(() => sent.length, patient).toBeGreaterThan(sentBefore + workers);
+  await expect.poll(() => sent.length, polling).toBeGreaterThan(sentBefore + deviceCount);
 
   await load;
   expect(await service.ended).toBe(0);
@@ -110,13 +95,13 @@ test('fault 17: under load every request that was taken is answered whole, and n
     new Set(answered.map(({ answer }) => answer?.requestId)),
   );
   const events = () => service.logLines.map(({ event }) => event);
-  await expect.poll(() => events().at(-1), patient).toBe('service.stopped');
+  await expect.poll(() => events().at(-1), polling).toBe('service.stopped');
   expect(events().filter((event) => phases.includes(String(event)))).toEqual(phases);
   await expect(fetch(`${service.url}/livez`)).rejects.toThrow('fetch failed');
 });
 
-/** A push in two halves over a connection of its own. The service has the first when this returns. */
-async function halfPush(key: string) {
+/** Sends a part of a push over a new connection. Resolves once the service has it. @returns sends the rest */
+async function beginPush(key: string) {
   const body = JSON.stringify(batchOf(key));
   const head = [
     'POST /api/sync/events HTTP/1.1',
@@ -126,35 +111,26 @@ async function halfPush(key: string) {
     `Content-Length: ${body.length}`,
     'Expect: 100-continue',
   ];
-  const socket = open();
-  socket.socket.write(`${head.join('\r\n')}\r\n\r\n${body.slice(0, 20)}`);
-  await expect.poll(socket.text, patient).toBe('HTTP/1.1 100 Continue\r\n\r\n');
-  return { ...socket, finish: () => socket.socket.write(body.slice(20)) };
+  const connection = await openConnection(service.port);
+  connection.write(`${head.join('\r\n')}\r\n\r\n${body.slice(0, 20)}`);
+  await expect.poll(() => connection.received(), polling).toBe('HTTP/1.1 100 Continue\r\n\r\n');
+  return { closed: connection.closed, finish: () => connection.write(body.slice(20)) };
 }
 
-function open() {
-  const socket: Socket = connect({ port: service.port, host: '127.0.0.1' });
-  let text = '';
-  socket.on('data', (chunk) => (text += String(chunk)));
-  socket.on('error', () => {});
-  const closed = new Promise<string>((resolve) => socket.once('close', () => resolve(text)));
-  return { socket, closed, text: () => text };
-}
-
-test('fault 17: a push that arrives slowly is answered, and connections that ask for nothing hold nobody up', async () => {
+test('fault 17: a shutdown answers a push that arrives slowly, and does not wait for connections without a request', async () => {
   await start('0s');
-  const fresh = open();
-  const idle = open();
-  idle.socket.write('GET /livez HTTP/1.1\r\nHost: h\r\n\r\n');
-  await expect.poll(idle.text, patient).toContain('{"status":"ok"}');
-  const halfHead = open();
-  halfHead.socket.write('GET /livez HTTP/1.1\r\nHo');
-  // The others are there: this came after them, on a connection of its own.
-  const push = await halfPush('slow');
+  const fresh = await openConnection(service.port);
+  const idle = await openConnection(service.port);
+  idle.write('GET /livez HTTP/1.1\r\nHost: h\r\n\r\n');
+  await expect.poll(() => idle.received(), polling).toContain('{"status":"ok"}');
+  const halfHead = await openConnection(service.port);
+  halfHead.write('GET /livez HTTP/1.1\r\nHo');
+  // The service has accepted the other connections before the connection of this push.
+  const push = await beginPush('slow');
 
   process.kill(service.pid, 'SIGTERM');
   await Promise.all([fresh.closed, idle.closed, halfHead.closed]);
-  await expect.poll(() => logged('service.draining'), patient).toHaveLength(1);
+  await expect.poll(() => logged('service.draining'), polling).toHaveLength(1);
   await sleep(100);
   expect(logged('service.drained')).toEqual([]);
   push.finish();
@@ -166,10 +142,10 @@ test('fault 17: a push that arrives slowly is answered, and connections that ask
   expect(await storedKeys()).toEqual(['slow-1', 'slow-2', 'slow-3']);
 });
 
-test('fault 17: a second signal ends it at once, with a line that says so', async () => {
+test('fault 17: a second signal ends the process at once, with a log line about it', async () => {
   await start('10s');
   process.kill(service.pid, 'SIGTERM');
-  await expect.poll(() => logged('service.stopping'), patient).toHaveLength(1);
+  await expect.poll(() => logged('service.stopping'), polling).toHaveLength(1);
   expect((await fetch(`${service.url}/livez`)).headers.get('connection')).toBe('close');
   process.kill(service.pid, 'SIGINT');
   expect(await service.ended).toBe(1);

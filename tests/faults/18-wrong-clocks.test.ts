@@ -1,19 +1,19 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { readStored } from '../testkit/checker/stored.ts';
+import { readStoredState } from '../testkit/checker/stored-state.ts';
 import type { Device } from '../testkit/checker/device.ts';
-import { patch, put, remove } from '../testkit/oracle/events.ts';
-import { fakeTime } from '../testkit/faketime.ts';
-import { makeDataDir, removeDataDir } from '../testkit/postgres.ts';
-import { type PostgresProcess, startPostgres } from '../testkit/postgres-process.ts';
-import { withClient } from '../testkit/template.ts';
-import { newService, newTenant } from './stage.ts';
+import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { fakeTime } from '../testkit/processes/fake-time.ts';
+import { makeDataDir, removeDataDir } from '../testkit/postgres/data-dir.ts';
+import { type PostgresProcess, startPostgres } from '../testkit/postgres/postgres-process.ts';
+import { withClient } from '../testkit/postgres/client.ts';
+import { newService, newTenant } from './fixtures.ts';
 
 const minute = 60_000;
 const day = 24 * 60 * minute;
 const year = 365 * day;
 
 const aDayBack = fakeTime('-1d');
-const means = aDayBack ? 'with faketime' : 'as if: Debian’s faketime is not installed here';
+const method = aDayBack ? 'with faketime' : 'simulated, as Debian’s faketime is not installed here';
 
 async function newPostgres(dataDir: string, env: NodeJS.ProcessEnv = {}): Promise<PostgresProcess> {
   const postgres = await startPostgres({ dataDir, env });
@@ -21,7 +21,7 @@ async function newPostgres(dataDir: string, env: NodeJS.ProcessEnv = {}): Promis
   return postgres;
 }
 
-/** How far the newest event that is stored lies ahead of the server's clock, in milliseconds. */
+/** How far the newest stored event is ahead of the server's clock, in milliseconds. */
 async function aheadOf({ url }: PostgresProcess): Promise<number> {
   const text = `SELECT extract(epoch FROM max(received_at) - clock_timestamp())::float8 * 1000 AS ahead
                   FROM events`;
@@ -29,7 +29,7 @@ async function aheadOf({ url }: PostgresProcess): Promise<number> {
   return rows[0]?.ahead ?? 0;
 }
 
-/** The same as seen by what is stored: all of it was written by a clock that was a day ahead. */
+/** Moves all stored times a day ahead, as if the server's clock had been a day ahead and was set back since. */
 async function moveStoredAhead({ url }: PostgresProcess): Promise<void> {
   const ahead = (json: string) =>
     json.replaceAll(/\b\d{16}\b/g, (at) => `${Number(at) + day * 1000}`);
@@ -47,7 +47,7 @@ async function moveStoredAhead({ url }: PostgresProcess): Promise<void> {
   });
 }
 
-test(`fault 18: with clients a year off and a server set back by a day, new edits win and no time is after its receipt (${means})`, async () => {
+test(`fault 18: with clients a year off and a server set back by a day, new edits win and no effective time is after its time of receipt (${method})`, async () => {
   const dataDir = await makeDataDir();
   onTestFinished(() => removeDataDir(dataDir));
   const before = await newPostgres(dataDir);
@@ -57,17 +57,17 @@ test(`fault 18: with clients a year off and a server set back by a day, new edit
     tenant.device(`${offset / day} days ahead`, service, () => Date.now() + offset),
   );
 
-  /** Each tells its own time, and now and then one that is still to come. */
+  /** Each device sends times of its own clock, some of them in the future. */
   async function edit(round: string): Promise<void> {
     for (const [at, device] of devices.entries()) {
       const now = Date.now() + ([year, -year, 0][at] ?? 0);
       const on = (time: number) => ({ occurredAt: new Date(time).toISOString() });
       await device.push([
-        put('n1', { title: `${round} ${at}` }, on(now - (3 - at) * minute)),
-        put(`own-${at}`, { title: round }),
-        patch('n1', { body: `${round} ${at}` }, on(now + minute)),
-        put('n2', { title: `${round} ${at}` }, on(now + year)),
-        ...(at === 1 ? [remove('n2', on(now - 2 * minute))] : []),
+        putNote('n1', { title: `${round} ${at}` }, on(now - (3 - at) * minute)),
+        putNote(`own-${at}`, { title: round }),
+        patchNote('n1', { body: `${round} ${at}` }, on(now + minute)),
+        putNote('n2', { title: `${round} ${at}` }, on(now + year)),
+        ...(at === 1 ? [removeNote('n2', on(now - 2 * minute))] : []),
       ]);
       expect(await device.drain()).toEqual([]);
       await device.catchUp(2);
@@ -81,10 +81,10 @@ test(`fault 18: with clients a year off and a server set back by a day, new edit
   expect(await aheadOf(after)).toBeGreaterThan(day - 10 * minute);
   await edit('after');
 
-  // New writes win over old ones, without a time and on what they saw.
+  // New writes win over old ones, also without a time and with a base.
   const [device] = devices as [Device];
-  const first = put('n1', { title: 'without a time' });
-  const second = put('n1', { title: 'on what it saw' }, { baseKey: first.identityKey });
+  const first = putNote('n1', { title: 'without a time' });
+  const second = putNote('n1', { title: 'on what it saw' }, { baseKey: first.identityKey });
   const { answer } = await device.push([first, second]);
   expect(answer?.results).toMatchObject([{ status: 'applied' }, { status: 'applied' }]);
   expect(answer?.results?.map(({ clockAdjusted }) => clockAdjusted)).toEqual([
@@ -92,7 +92,7 @@ test(`fault 18: with clients a year off and a server set back by a day, new edit
     undefined,
   ]);
 
-  const { log } = await readStored(after.url, tenant.id);
+  const { log } = await readStoredState(after.url, tenant.id);
   expect(log.filter(({ effectiveAt, receivedAt }) => effectiveAt > receivedAt)).toEqual([]);
   const received = log.map(({ receivedAt }) => receivedAt);
   expect(received).toEqual([...new Set(received)].toSorted((left, right) => left - right));

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Device, PullOutcome } from '../testkit/checker/device.ts';
-import { readStored } from '../testkit/checker/stored.ts';
-import { patch, put, remove } from '../testkit/oracle/events.ts';
-import { startPostgres } from '../testkit/postgres-process.ts';
-import { newService, newTenant } from './stage.ts';
+import { readStoredState } from '../testkit/checker/stored-state.ts';
+import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { startPostgres } from '../testkit/postgres/postgres-process.ts';
+import { newService, newTenant } from './fixtures.ts';
 
 const run = promisify(execFile);
 
-/** A PostgreSQL that can be set back to a copy of its data directory. */
+/** A PostgreSQL that can be restored from a copy of its data directory. */
 async function newPostgres() {
   const postgres = await startPostgres();
   const data = await realpath(join(postgres.dataDir, 'pg'));
@@ -36,8 +36,8 @@ async function newPostgres() {
   };
 }
 
-/** One page, as soon as the service has found the database again. */
-async function answeredPage(device: Device): Promise<PullOutcome> {
+/** Pulls one page, once the service has connected to the restored database. */
+async function pageAfterRestore(device: Device): Promise<PullOutcome> {
   let outcome: PullOutcome = 'fail';
   await expect
     .poll(async () => (outcome = await device.page(1)), { timeout: 30_000 })
@@ -45,26 +45,35 @@ async function answeredPage(device: Device): Promise<PullOutcome> {
   return outcome;
 }
 
-test('fault 19: after a restore the checkpoints of the lost tail expire, devices push it again, and all converge', async () => {
+test('fault 19: after a restore the checkpoints of the lost versions expire, devices push their events again, and all devices converge', async () => {
   const postgres = await newPostgres();
   const services = [await newService(postgres.url), await newService(postgres.url)] as const;
   const tenant = newTenant(postgres.url);
   const device = (name: string, at: 0 | 1 = 0) => tenant.device(name, services[at]);
   const [laptop, phone] = [device('laptop'), device('phone', 1)];
-  await laptop.push([put('untouched'), put('n1'), put('n2'), put('n3')]);
-  await phone.push([patch('n1', { title: 'kept' }), remove('n3')]);
+  await laptop.push([putNote('untouched'), putNote('n1'), putNote('n2'), putNote('n3')]);
+  await phone.push([patchNote('n1', { title: 'kept' }), removeNote('n3')]);
   const [early, behind] = [device('early'), device('behind', 1)];
   await early.catchUp();
   await behind.page(1);
   await postgres.backUp();
-  const { head } = await readStored(postgres.url, tenant.id);
+  const { head } = await readStoredState(postgres.url, tenant.id);
 
-  const ofLaptop = [patch('n1', { body: 'lost' }), put('n4'), remove('n2'), put('n5')];
-  const ofPhone = [put('n2', { title: 'lost' }), patch('n4', { title: 'lost' }), remove('n5')];
+  const laptopEvents = [
+    patchNote('n1', { body: 'lost' }),
+    putNote('n4'),
+    removeNote('n2'),
+    putNote('n5'),
+  ];
+  const phoneEvents = [
+    putNote('n2', { title: 'lost' }),
+    patchNote('n4', { title: 'lost' }),
+    removeNote('n5'),
+  ];
   const pushAll = async () => {
     for (const [one, events] of [
-      [laptop, ofLaptop],
-      [phone, ofPhone],
+      [laptop, laptopEvents],
+      [phone, phoneEvents],
     ] as const) {
       await one.push(events);
       expect(await one.drain()).toEqual([]);
@@ -76,24 +85,24 @@ test('fault 19: after a restore the checkpoints of the lost tail expire, devices
   const halfWay = device('half way');
   await halfWay.page(1);
   await postgres.restore();
-  tenant.history.setBack(head);
+  tenant.history.recordRestore(head);
 
-  // Ahead of the head.
-  const [ahead, passed, over] = lost as [Device, Device, Device];
-  expect(await answeredPage(ahead)).toBe('expired');
-  expect(await answeredPage(halfWay)).toBe('expired');
-  expect(await answeredPage(early)).toBe('ok');
-  expect(await answeredPage(behind)).toBe('ok');
+  // These checkpoints are later than the restored head.
+  const [first, second, third] = lost as [Device, Device, Device];
+  expect(await pageAfterRestore(first)).toBe('expired');
+  expect(await pageAfterRestore(halfWay)).toBe('expired');
+  expect(await pageAfterRestore(early)).toBe('ok');
+  expect(await pageAfterRestore(behind)).toBe('ok');
 
-  // The same events once more, at the same versions: still another history.
+  // The same events at the same versions are another history: the lost checkpoints stay expired.
   await pushAll();
-  const again = await readStored(postgres.url, tenant.id);
+  const again = await readStoredState(postgres.url, tenant.id);
   expect(again.log.slice(head).map(({ identityKey }) => identityKey)).toEqual(
-    [...ofLaptop, ...ofPhone].map(({ identityKey }) => identityKey),
+    [...laptopEvents, ...phoneEvents].map(({ identityKey }) => identityKey),
   );
-  expect(await answeredPage(passed)).toBe('expired');
-  expect(await laptop.push([put('n6')])).toMatchObject({ outcome: 'ok' });
-  expect(await answeredPage(over)).toBe('expired');
+  expect(await pageAfterRestore(second)).toBe('expired');
+  expect(await laptop.push([putNote('n6')])).toMatchObject({ outcome: 'ok' });
+  expect(await pageAfterRestore(third)).toBe('expired');
 
   for (const puller of [laptop, phone, early, behind, halfWay, ...lost]) await puller.catchUp(2);
   expect([early, behind].map(({ expirations }) => expirations)).toEqual([0, 0]);

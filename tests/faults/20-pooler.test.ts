@@ -6,30 +6,30 @@ import {
   tenantScope,
   runInOneRoundTrip,
 } from '../../src/postgres/client/transaction.sql.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { createLogin, type TestLogin } from '../testkit/logins.ts';
-import { type Pgbouncer, startPgbouncer } from '../testkit/pgbouncer.ts';
-import { type Service, startService } from '../testkit/service.ts';
-import { withClient } from '../testkit/template.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { createLogin, type TestLogin } from '../testkit/postgres/test-login.ts';
+import { type Pgbouncer, startPgbouncer } from '../testkit/postgres/pgbouncer.ts';
+import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 
-/** Fewer than the tenants that are at work at once, so that each connection serves many of them. */
+/** Fewer than the tenants that work at the same time, so that each connection serves many tenants. */
 const serverConnections = 2;
 const tenants = Array.from({ length: 12 }, (_, index) => `tenant-${index}`);
 const rounds = 8;
 
 let database: TestDatabase;
-/** A member of landfall_service and nothing else, as docs/operating.md has it. */
+/** A member of landfall_service and of no other role, as docs/operations.md describes it. */
 let login: TestLogin;
 let pooler: Pgbouncer | undefined;
 beforeAll(async () => {
   database = await createDatabase();
   login = await createLogin(database.url, 'IN ROLE landfall_service');
   pooler = await startPgbouncer(login.url, serverConnections);
-  const means = pooler
+  const method = pooler
     ? `pgbouncer ${pooler.version} in transaction mode, ${serverConnections} server connections`
     : 'no pgbouncer on this machine (apt-get install pgbouncer): a pool of few connections stands in for it';
-  process.stderr.write(`fault 20: ${means}\n`);
+  process.stderr.write(`fault 20: ${method}\n`);
 });
 afterAll(async () => {
   await pooler?.stop();
@@ -37,14 +37,14 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** The settings that a transaction makes, as the next user of its connection finds them. */
+/** Whether a connection has none of the settings of a service's transaction. */
 const leftovers = `SELECT current_user = session_user AND coalesce(current_setting('landfall.tenants', true), '') = ''
     AND current_setting('statement_timeout') = '0' AND current_setting('lock_timeout') = '0'
     AND current_setting('idle_in_transaction_session_timeout') = '0'
     AND current_setting('enable_seqscan') = 'on' AS none, pg_backend_pid() AS pid`;
 
 describe('fault 20: a transaction pooler between the service and the database', () => {
-  test('fault 20: no tenant sees what another wrote, whoever had its connection before', async () => {
+  test('fault 20: a tenant does not see the records of the tenants that used its connection before', async () => {
     const service = await startService({ dataDir: '/none', env: settings() });
     try {
       await Promise.all(tenants.map((tenant) => workAs(service, tenant)));
@@ -60,7 +60,7 @@ describe('fault 20: a transaction pooler between the service and the database', 
     expect(rows).toEqual(each.toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1)));
   });
 
-  test('fault 20: every connection of the pooler is as bare as it was once a transaction has ended', async () => {
+  test('fault 20: a transaction leaves no setting on a connection of the pooler', async () => {
     const pool = createPool({
       ...{ connectionString: poolerUrl(), max: pooler ? 8 : 1 },
       ...{ preparedStatements: false, onIdleError: () => {} },
@@ -68,7 +68,7 @@ describe('fault 20: a transaction pooler between the service and the database', 
     try {
       const found = await Promise.all(
         Array.from({ length: 60 }, async (_, index) => {
-          const seen = await seenBy(pool, tenants[index % tenants.length] ?? '');
+          const seen = await countVisibleRecords(pool, tenants[index % tenants.length] ?? '');
           const { rows } = await pool.query(leftovers);
           return { ...seen, ...rows[0] };
         }),
@@ -81,14 +81,14 @@ describe('fault 20: a transaction pooler between the service and the database', 
     }
   });
 
-  test('fault 20: nor is anything left by one that fails, or that its client abandons', async () => {
+  test('fault 20: a transaction that fails, or whose client disconnects, leaves no setting on its connection', async () => {
     const pool = createPool({
       ...{ connectionString: poolerUrl(), max: 1, preparedStatements: false },
       onIdleError: () => {},
     });
     try {
-      const failing = runInOneRoundTrip(pool, tenantScope(['tenant-0']), (trip) =>
-        trip.query({ text: 'SELECT 1 / 0' }),
+      const failing = runInOneRoundTrip(pool, tenantScope(['tenant-0']), (pipeline) =>
+        pipeline.query({ text: 'SELECT 1 / 0' }),
       );
       await expect(failing).rejects.toThrow('division by zero');
       expect((await pool.query(leftovers)).rows[0].none).toBe(true);
@@ -105,13 +105,13 @@ describe('fault 20: a transaction pooler between the service and the database', 
     }
   });
 
-  test('fault 20: two tenants that take turns on one connection see their own records only', async () => {
+  test('fault 20: two tenants that alternate on one connection see only their own records', async () => {
     const pool = createPool({
       ...{ connectionString: login.url, max: 1, onIdleError: () => {} },
     });
     try {
       for (const index of Array.from({ length: 50 }).keys()) {
-        const { own, foreign, pid } = await seenBy(pool, tenants[index % 2] ?? '');
+        const { own, foreign, pid } = await countVisibleRecords(pool, tenants[index % 2] ?? '');
         expect({ own, foreign }).toEqual({ own: rounds * 2, foreign: 0 });
         const { rows } = await pool.query(leftovers);
         expect(rows).toEqual([{ none: true, pid }]);
@@ -129,12 +129,12 @@ const poolerUrl = () => pooler?.url ?? login.url;
 
 const settings = () => ({
   ...{ DATABASE_URL: poolerUrl(), DIRECT_DATABASE_URL: database.url, PREPARED_STATEMENTS: 'off' },
-  // Without a pooler, all of the service's work is on as few connections as it starts with.
+  // Without a pooler, the service gets a pool of its minimal size.
   ...(!pooler && { DATABASE_POOL_SIZE: '3', COMMIT_LANES: '1', READ_LANES: '1' }),
 });
 
-/** Pushes and pulls in turn; each page must hold what this tenant has pushed, and nothing else. */
-async function workAs(service: Service, tenant: string): Promise<void> {
+/** Pushes and pulls alternately. Each page must contain all that the tenant has pushed, and nothing else. */
+async function workAs(service: ServiceProcess, tenant: string): Promise<void> {
   const headers = {
     authorization: `Bearer ${service.token({ tenant, scope: 'sync:push sync:pull' })}`,
     'content-type': 'application/json',
@@ -143,7 +143,7 @@ async function workAs(service: Service, tenant: string): Promise<void> {
   for (let round = 0; round < rounds; round += 1) {
     const batch = [`${tenant}-${round}-a`, `${tenant}-${round}-b`];
     ids.push(...batch);
-    const events = batch.map((id) => put(id, { title: tenant }));
+    const events = batch.map((id) => putNote(id, { title: tenant }));
     const pushed = await fetch(`${service.url}/api/sync/events`, {
       ...{ method: 'POST', headers, body: JSON.stringify({ events }) },
     });
@@ -160,10 +160,10 @@ async function workAs(service: Service, tenant: string): Promise<void> {
   expect(((await history.json()) as { events: unknown[] }).events).toHaveLength(1);
 }
 
-/** By a statement that forgets its tenant. */
-async function seenBy(pool: pg.Pool, tenant: string) {
-  const { rows } = await runInOneRoundTrip(pool, tenantScope([tenant]), (trip) =>
-    trip.query({
+/** Counts the records that a transaction of the tenant sees with a statement that does not filter by tenant. */
+async function countVisibleRecords(pool: pg.Pool, tenant: string) {
+  const { rows } = await runInOneRoundTrip(pool, tenantScope([tenant]), (pipeline) =>
+    pipeline.query({
       name: 'seen',
       text: `SELECT count(*) FILTER (WHERE tenant_id = $1)::int AS own,
                     count(*) FILTER (WHERE tenant_id <> $1)::int AS foreign, pg_backend_pid() AS pid

@@ -3,36 +3,36 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PushAnswer } from '../../src/protocol/push.ts';
 import { expectNothingLost } from '../testkit/checker/check.ts';
 import { answersOf } from '../testkit/checker/history.ts';
-import { deliver, type Plan, planArbitrary } from '../testkit/oracle/delivery.ts';
-import { documentKinds } from '../testkit/oracle/documents.ts';
+import { deliver, type DeliveryPlan, deliveryPlans } from '../testkit/events/delivery.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
 import {
-  acceptable,
-  type Deed,
-  deedsArbitrary,
-  runs,
-  toAccepted,
+  acceptedOf,
+  type RandomWrite,
+  randomWrites,
+  propertyOptions,
+  toAcceptedWrite,
   toEvent,
-} from '../testkit/oracle/histories.ts';
+} from '../testkit/events/random-writes.ts';
 import {
   effectiveAtOf,
   type FinalRecord,
   finalRecords,
-  type Value,
+  type FieldValue,
 } from '../testkit/oracle/last-write-wins.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { type TestAppPair, startAppPair } from '../testkit/app/test-app-pair.ts';
 
-const patience = 120_000;
+const timeoutMs = 120_000;
 
-let pair: AppPair;
-let services: AppPair['services'];
+let pair: TestAppPair;
+let services: TestAppPair['services'];
 beforeAll(async () => {
   pair = await startAppPair({ kinds: documentKinds('doc') });
   services = pair.services;
 });
 afterAll(() => pair.close());
 
-/** Each push goes to the other process than the one before; without a device it is another one each time. */
+/** Pushes alternately to both services; without a device name, from a new device each time. */
 function alternately(
   tenant: Tenant,
 ): (batch: readonly unknown[], device?: string) => Promise<PushAnswer> {
@@ -44,23 +44,23 @@ function alternately(
   };
 }
 
-async function expectSound(tenant: Tenant, keys: readonly string[]) {
-  await expectNothingLost({ ...tenant.books, model: null });
+async function expectConsistent(tenant: Tenant, keys: readonly string[]) {
+  await expectNothingLost({ ...tenant.checkOptions, model: null });
   const log = await tenant.log();
   expect(log.map(({ identityKey }) => identityKey).toSorted()).toEqual(keys.toSorted());
-  const firsts = answersOf(tenant.books.history).flatMap(({ results }) =>
+  const firsts = answersOf(tenant.checkOptions.history).flatMap(({ results }) =>
     (results ?? []).filter(({ status }) => status !== 'failed' && status !== 'duplicate'),
   );
   expect(firsts).toHaveLength(log.length);
 }
 
-/** A tenant's records as the model describes them. */
+/** A tenant's records in the form of the model. */
 async function finalRecordsOf(tenant: Tenant): Promise<FinalRecord[]> {
   return [...(await tenant.records()).values()]
     .map(({ entityId, deleted, data }) => ({
       entityId,
       deleted,
-      data: data && (Object.entries(data).sort(byName) as [string, Value][]),
+      data: data && (Object.entries(data).sort(byName) as [string, FieldValue][]),
     }))
     .sort((left, right) => (left.entityId < right.entityId ? -1 : 1));
 }
@@ -68,58 +68,60 @@ async function finalRecordsOf(tenant: Tenant): Promise<FinalRecord[]> {
 const byName = ([left]: [string, unknown], [right]: [string, unknown]) => (left < right ? -1 : 1);
 
 interface Timed {
-  /** A day of January 2026: few, so that they tie. */
+  /** A day of January 2026. There are few days, so that times are equal. */
   readonly day: number;
 }
 const timeOf = ({ day }: Timed) => Date.UTC(2026, 0, day);
 
-const historyArbitrary = deedsArbitrary<Timed>({ day: fc.integer({ min: 1, max: 3 }) }, 14).chain(
-  (deeds) =>
+const historyArbitrary = randomWrites<Timed>({ day: fc.integer({ min: 1, max: 3 }) }, 14).chain(
+  (writes) =>
     fc.tuple(
-      fc.constant(deeds),
-      fc.array(planArbitrary(deeds.length), { minLength: 2, maxLength: 3 }),
+      fc.constant(writes),
+      fc.array(deliveryPlans(writes.length), { minLength: 2, maxLength: 3 }),
     ),
 );
 
-/** Each event from a device of its own, as the edits of one device keep their order. */
-async function replay(deeds: readonly (Deed & Timed)[], plan: Plan) {
+/** Sends each event from a device of its own, as the service keeps the order of one device's edits. */
+async function deliverWrites(writes: readonly (RandomWrite & Timed)[], plan: DeliveryPlan) {
   const tenant = await createTenant(services[0]);
-  const events = deeds.map((deed) => toEvent(deed, timeOf(deed)));
+  const events = writes.map((write) => toEvent(write, timeOf(write)));
   const push = alternately(tenant);
   await deliver(events, { ...plan, sizes: [1] }, (batch) => push(batch));
   return tenant;
 }
 
 test(
-  'fault 21: in whatever order and repetitions the same events arrive, each from a device of its own, they leave the same records',
+  'fault 21: the same events of different devices result in the same records, in any order and with any repetitions',
   async () => {
     await fc.assert(
-      fc.asyncProperty(historyArbitrary, async ([deeds, plans]) => {
-        const accepted = acceptable(deeds);
-        const model = finalRecords(accepted.map((deed) => toAccepted(deed, timeOf(deed) * 1000)));
+      fc.asyncProperty(historyArbitrary, async ([writes, plans]) => {
+        const accepted = acceptedOf(writes);
+        const model = finalRecords(
+          accepted.map((write) => toAcceptedWrite(write, timeOf(write) * 1000)),
+        );
         for (const plan of plans) {
-          const tenant = await replay(deeds, plan);
+          const tenant = await deliverWrites(writes, plan);
           expect(await finalRecordsOf(tenant)).toEqual(model);
-          await expectSound(
+          await expectConsistent(
             tenant,
             accepted.map(({ identityKey }) => identityKey),
           );
         }
       }),
-      runs(60),
+      propertyOptions(60),
     );
   },
-  patience,
+  timeoutMs,
 );
 
-/** In which order devices send, and how many events each time. */
+/** The order in which devices send, and the number of events each time. */
 type Interleaving = readonly { readonly device: number; readonly size: number }[];
 
 interface Queued extends Timed {
   readonly device: number;
 }
 
-const queuesArbitrary = deedsArbitrary<Queued>(
+const queuesArbitrary = randomWrites<Queued>(
   { day: fc.integer({ min: 1, max: 3 }), device: fc.nat({ max: 2 }) },
   14,
 );
@@ -128,32 +130,32 @@ const interleavingArbitrary: fc.Arbitrary<Interleaving> = fc.array(
   { minLength: 4, maxLength: 12 },
 );
 
-/** So that no patch waits for a put: what a device gives up and sends later comes later in its order. */
-const founded = (deeds: readonly (Deed & Queued)[]): (Deed & Queued)[] => [
-  ...[...new Set(deeds.map(({ entityId }) => entityId))].map((entityId, at) => ({
+/** Puts every entity first, so that no patch has to wait for a put and is sent later than its device's next edits. */
+const withFirstPuts = (writes: readonly (RandomWrite & Queued)[]): (RandomWrite & Queued)[] => [
+  ...[...new Set(writes.map(({ entityId }) => entityId))].map((entityId, at) => ({
     identityKey: `found-${at}`,
     entityId,
     action: { policy: 'put', fields: {} } as const,
     day: 1,
     device: 3,
   })),
-  ...deeds,
+  ...writes,
 ];
 
-/** Each device sends its queue in its own order. */
+/** Sends the queue of each device in its own order. */
 async function interleave(
   tenant: Tenant,
-  deeds: readonly (Deed & Queued)[],
+  writes: readonly (RandomWrite & Queued)[],
   interleaving: Interleaving,
 ): Promise<void> {
-  const queues = Map.groupBy(deeds, ({ device }) => device);
+  const queues = Map.groupBy(writes, ({ device }) => device);
   const push = alternately(tenant);
   const send = async (device: number, size: number) => {
     const batch = queues.get(device)?.splice(0, size) ?? [];
     if (batch.length === 0) return;
-    const events = batch.map((deed) => toEvent(deed, timeOf(deed)));
+    const events = batch.map((write) => toEvent(write, timeOf(write)));
     expect((await push(events, `device ${device}`)).failed).toEqual([]);
-    // As where the answer was lost.
+    // Sends the batch again, as a device does that got no answer.
     if (size % 2 === 0) await push(events, `device ${device}`);
   };
   await send(3, Number.POSITIVE_INFINITY);
@@ -161,90 +163,93 @@ async function interleave(
   for (const device of queues.keys()) await send(device, Number.POSITIVE_INFINITY);
 }
 
-/** When each event counts: at its time, or just after the one before it of its device about its entity. */
-function timesOf(deeds: readonly (Deed & Queued)[]): ReadonlyMap<string, number> {
+/** The effective time of each event: its own time, or a microsecond after its device's last event about the entity. */
+function timesOf(writes: readonly (RandomWrite & Queued)[]): ReadonlyMap<string, number> {
   const last = new Map<string, number>();
   return new Map(
-    deeds.map((deed) => {
-      const of = `${deed.device} ${deed.entityId}`;
-      const at = Math.max(timeOf(deed) * 1000, (last.get(of) ?? Number.NEGATIVE_INFINITY) + 1);
-      last.set(of, at);
-      return [deed.identityKey, at];
+    writes.map((write) => {
+      const deviceAndEntity = `${write.device} ${write.entityId}`;
+      const at = Math.max(
+        timeOf(write) * 1000,
+        (last.get(deviceAndEntity) ?? Number.NEGATIVE_INFINITY) + 1,
+      );
+      last.set(deviceAndEntity, at);
+      return [write.identityKey, at];
     }),
   );
 }
 
 test(
-  'fault 21: however the queues of devices interleave, their clocks and batches, each keeps its own order and all leave the same records',
+  'fault 21: the queues of several devices result in the same records in any interleaving, and each device keeps its own order',
   async () => {
     const interleavings = fc.array(interleavingArbitrary, { minLength: 2, maxLength: 3 });
     await fc.assert(
       fc.asyncProperty(queuesArbitrary, interleavings, async (queued, plans) => {
-        const deeds = founded(queued);
-        const times = timesOf(deeds);
+        const writes = withFirstPuts(queued);
+        const times = timesOf(writes);
         const model = finalRecords(
-          deeds.map((deed) => toAccepted(deed, times.get(deed.identityKey) ?? Number.NaN)),
+          writes.map((write) => toAcceptedWrite(write, times.get(write.identityKey) ?? Number.NaN)),
         );
         for (const plan of plans) {
           const tenant = await createTenant(services[0]);
-          await interleave(tenant, deeds, plan);
+          await interleave(tenant, writes, plan);
           expect(await finalRecordsOf(tenant)).toEqual(model);
-          await expectSound(
+          await expectConsistent(
             tenant,
-            deeds.map(({ identityKey }) => identityKey),
+            writes.map(({ identityKey }) => identityKey),
           );
         }
       }),
-      runs(40),
+      propertyOptions(40),
     );
   },
-  patience,
+  timeoutMs,
 );
 
 const minute = 60_000;
 
-interface Happening {
-  /** Whose outbox it is in. */
+interface Occurrence {
+  /** The number of the device that sends it. */
   readonly device: number;
-  /** Minutes ago; negative: not yet, by a clock that went backwards; null: the device does not say. */
+  /** Minutes since the write; negative where the clock was set back since; null where the device sends no time. */
   readonly ago: number | null;
 }
-interface Device {
+interface DeviceBehaviour {
   /** Milliseconds by which its clock is off. */
-  readonly offset: number;
-  readonly tellsWhenItSends: boolean;
+  readonly clockOffset: number;
+  readonly sendsSentAt: boolean;
   readonly sizes: readonly number[];
-  /** Of which sends the answer is lost, so that the same batch is sent again. */
-  readonly losses: readonly boolean[];
+  /** The pushes whose answers are lost, so that the device sends the batch again. */
+  readonly lostAnswers: readonly boolean[];
 }
 
-const happeningsArbitrary = deedsArbitrary<Happening>(
+const occurrencesArbitrary = randomWrites<Occurrence>(
   {
     device: fc.nat({ max: 2 }),
     ago: fc.option(fc.integer({ min: -5, max: 30 }), { freq: 5 }),
   },
   18,
 );
-const deviceArbitrary: fc.Arbitrary<Device> = fc.record({
-  offset: fc.constantFrom(0, minute, -minute, 365 * 1440 * minute, -365 * 1440 * minute),
-  tellsWhenItSends: fc.boolean(),
+const deviceArbitrary: fc.Arbitrary<DeviceBehaviour> = fc.record({
+  clockOffset: fc.constantFrom(0, minute, -minute, 365 * 1440 * minute, -365 * 1440 * minute),
+  sendsSentAt: fc.boolean(),
   sizes: fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 }),
-  losses: fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }),
+  lostAnswers: fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }),
 });
 
 test(
-  'fault 21: devices with clocks of their own, all at once and with lost answers, leave what the model says',
+  'fault 21: devices with wrong clocks and lost answers that push at the same time result in the records of the model',
   async () => {
     await fc.assert(
       fc.asyncProperty(
-        happeningsArbitrary,
+        occurrencesArbitrary,
         fc.tuple(deviceArbitrary, deviceArbitrary, deviceArbitrary),
-        async (deeds, devices) => {
+        async (writes, devices) => {
           const tenant = await createTenant(services[0]);
           const start = Date.now();
           const outboxes = devices.map((device, index) => ({
             device,
-            deeds: deeds.filter((deed) => deed.device === index),
+            writes: writes.filter((write) => write.device === index),
           }));
           const clocks = new Map<
             string,
@@ -252,23 +257,23 @@ test(
           >();
 
           const drain = async (
-            { device, deeds: own }: (typeof outboxes)[number],
+            { device, writes: own }: (typeof outboxes)[number],
             index: number,
           ) => {
             const occurrences = own.map(({ ago }) =>
-              ago === null ? undefined : start + device.offset - ago * minute,
+              ago === null ? undefined : start + device.clockOffset - ago * minute,
             );
-            const events = own.map((deed, at) => toEvent(deed, occurrences[at]));
+            const events = own.map((write, at) => toEvent(write, occurrences[at]));
             let sends = 0;
             const push = async (batch: readonly { identityKey: string }[]) => {
               sends += 1;
-              const sentAt = device.tellsWhenItSends ? Date.now() + device.offset : undefined;
+              const sentAt = device.sendsSentAt ? Date.now() + device.clockOffset : undefined;
               const envelope =
                 sentAt === undefined ? {} : { sentAt: new Date(sentAt).toISOString() };
               const service = (sends + index) % 2 === 0 ? services[0] : services[1];
               const answer = await tenant.pushTo(service, batch, envelope, `d${index}`);
               for (const { identityKey, status } of answer.results ?? []) {
-                const at = own.findIndex((deed) => deed.identityKey === identityKey);
+                const at = own.findIndex((write) => write.identityKey === identityKey);
                 if (identityKey === null || status === 'failed' || status === 'duplicate') continue;
                 clocks.set(identityKey, { occurredAt: occurrences[at], sentAt });
               }
@@ -276,43 +281,44 @@ test(
             };
             const pushTwiceIfLost = async (batch: readonly { identityKey: string }[]) => {
               const answer = await push(batch);
-              return device.losses[sends % device.losses.length] ? push(batch) : answer;
+              const isLost = device.lostAnswers[sends % device.lostAnswers.length];
+              return isLost ? push(batch) : answer;
             };
             const order = events.map((_event, at) => at);
             await deliver(events, { order, repeats: [], sizes: device.sizes }, pushTwiceIfLost);
           };
 
           await Promise.all(outboxes.map(drain));
-          // A patch may have given up before another device's put came: once more, one by one.
+          // A device may have given up a patch before another device's put arrived, so it sends all events again.
           for (const [index, outbox] of outboxes.entries()) {
             await drain({ ...outbox, device: { ...outbox.device, sizes: [1] } }, index);
           }
 
-          const accepted = acceptable(deeds);
+          const accepted = acceptedOf(writes);
           const micros = (milliseconds: number | undefined) => milliseconds && milliseconds * 1000;
           const last = new Map<string, number>();
           const model = finalRecords(
             (await tenant.log()).flatMap(({ identityKey, receivedAt }) => {
-              const deed = accepted.find((one) => one.identityKey === identityKey);
-              if (!deed) return [];
+              const write = accepted.find((one) => one.identityKey === identityKey);
+              if (!write) return [];
               const { occurredAt, sentAt } = clocks.get(identityKey) ?? {};
               const clock = { occurredAt: micros(occurredAt), sentAt: micros(sentAt), receivedAt };
-              const of = `${deed.device} ${deed.entityId}`;
-              const ownLast = last.get(of) ?? Number.NEGATIVE_INFINITY;
+              const deviceAndEntity = `${write.device} ${write.entityId}`;
+              const ownLast = last.get(deviceAndEntity) ?? Number.NEGATIVE_INFINITY;
               const at = Math.max(effectiveAtOf(clock), ownLast + 1);
-              last.set(of, at);
-              return toAccepted(deed, at);
+              last.set(deviceAndEntity, at);
+              return toAcceptedWrite(write, at);
             }),
           );
           expect(await finalRecordsOf(tenant)).toEqual(model);
-          await expectSound(
+          await expectConsistent(
             tenant,
             accepted.map(({ identityKey }) => identityKey),
           );
         },
       ),
-      runs(40),
+      propertyOptions(40),
     );
   },
-  patience,
+  timeoutMs,
 );

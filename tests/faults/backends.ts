@@ -1,16 +1,16 @@
 import { expect, vi } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import type { Kept, TcpProxy } from '../testkit/tcp-proxy.ts';
-import { withClient } from '../testkit/template.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import type { HeldMessage, TcpProxy } from '../testkit/network/tcp-proxy.ts';
+import { withClient } from '../testkit/postgres/client.ts';
+import { newTenant, type ServiceEndpoint } from './fixtures.ts';
 import { isCommitOfPush } from './scenarios.ts';
-import { type Entrance, newTenant } from './stage.ts';
 
 interface Backend {
   readonly pid: number;
   readonly state: string | null;
 }
 
-/** What the services' pools have open at the database, past every proxy. */
+/** The server processes of all client connections to the database, except the one that asks. */
 function backendsOf(databaseUrl: string): Promise<Backend[]> {
   return withClient(databaseUrl, async (client) => {
     const { rows } = await client.query<Backend>(
@@ -22,61 +22,65 @@ function backendsOf(databaseUrl: string): Promise<Backend[]> {
   });
 }
 
-/** Ends it as an administrator does. Resolves when it is gone. */
-export async function terminate(databaseUrl: string, pid: number): Promise<void> {
+/** Terminates a server process, as an administrator does. Resolves once it has ended. */
+export async function terminateBackend(databaseUrl: string, pid: number): Promise<void> {
   await withClient(databaseUrl, (client) =>
     client.query('SELECT pg_terminate_backend($1, 30000)', [pid]),
   );
 }
 
-const [lanes, readLanes] = [4, 2];
-const poolSize = lanes + readLanes + 1;
+const [commitLanes, readLanes] = [4, 2];
+const poolSize = commitLanes + readLanes + 1;
 
-/** A service whose connections a test can count. */
-export const pooled = {
+/** Settings of a service whose connections a test can count. */
+export const smallPoolEnv = {
   DATABASE_POOL_SIZE: `${poolSize}`,
-  COMMIT_LANES: `${lanes}`,
+  COMMIT_LANES: `${commitLanes}`,
   READ_LANES: `${readLanes}`,
 };
 
-interface Pooled {
-  /** Past every proxy. */
+interface ServiceWithSmallPool {
+  /** The database's URL without a proxy. */
   readonly databaseUrl: string;
-  /** Between the service and the database. */
+  /** The proxy between the service and the database. */
   readonly network: TcpProxy;
-  /** A service with the settings above. */
-  readonly at: Entrance;
+  /** A service with the settings of `smallPoolEnv`. */
+  readonly endpoint: ServiceEndpoint;
 }
 
 /**
- * The service can use as many connections at once as it may, and comes to have no more than its pool
- * may have, none of them in the middle of anything.
+ * Checks that the service can use all its lanes at the same time, and that it then has no more connections than its
+ * pool may have, all of them idle.
  */
-export async function expectWholePool({ databaseUrl, network, at }: Pooled): Promise<void> {
-  const kept: Kept[] = [];
-  const asked: Promise<unknown>[] = [];
+export async function expectHealthyPool({
+  databaseUrl,
+  network,
+  endpoint,
+}: ServiceWithSmallPool): Promise<void> {
+  const held: HeldMessage[] = [];
+  const outcomes: Promise<unknown>[] = [];
   for (let lane = 0; lane < readLanes; lane += 1) {
-    const stopped = network.stopAt(() => true);
-    asked.push(newTenant(databaseUrl).device('reader', at).page());
-    kept.push(await stopped);
+    const statement = network.holdRequest(() => true);
+    outcomes.push(newTenant(databaseUrl).device('reader', endpoint).page());
+    held.push(await statement);
   }
-  for (let lane = 0; lane < lanes; lane += 1) {
-    const stopped = network.stopAt(isCommitOfPush);
+  for (let lane = 0; lane < commitLanes; lane += 1) {
+    const commit = network.holdRequest(isCommitOfPush);
     const pushed = newTenant(databaseUrl)
-      .device('laptop', at)
-      .push([put('n1')]);
-    asked.push(pushed.then(({ outcome }) => outcome));
-    kept.push(await stopped);
+      .device('laptop', endpoint)
+      .push([putNote('n1')]);
+    outcomes.push(pushed.then(({ outcome }) => outcome));
+    held.push(await commit);
   }
-  expect(new Set(kept.map(({ pid }) => pid)).size).toBe(readLanes + lanes);
-  for (const statement of kept) statement.pass();
-  expect(await Promise.all(asked)).toEqual(asked.map(() => 'ok'));
+  expect(new Set(held.map(({ backendPid }) => backendPid)).size).toBe(readLanes + commitLanes);
+  for (const statement of held) statement.release();
+  expect(await Promise.all(outcomes)).toEqual(outcomes.map(() => 'ok'));
   await vi.waitFor(
     async () => {
       const backends = await backendsOf(databaseUrl);
       expect(backends.map(({ state }) => state)).toEqual(backends.map(() => 'idle'));
       expect(backends.length).toBeLessThanOrEqual(poolSize);
-      expect(network.connections()).toBeLessThanOrEqual(poolSize);
+      expect(network.openConnections()).toBeLessThanOrEqual(poolSize);
     },
     { timeout: 30_000, interval: 100 },
   );

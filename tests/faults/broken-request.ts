@@ -1,17 +1,16 @@
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
-import type { SentEvent } from '../testkit/oracle/events.ts';
-import type { Entrance } from './stage.ts';
+import type { SentEvent } from '../testkit/events/sent-events.ts';
+import type { ServiceEndpoint } from './fixtures.ts';
 
-/** A push as bytes, whole: what comes before its body, and that. */
+/** The bytes of a complete push: the head with its empty line, and the body. */
 export interface RawPush {
   readonly head: string;
   readonly body: Buffer;
 }
 
-export function rawPush(
-  { token }: Entrance,
+/** @param framing the header that tells the length of the body */
+export function buildRawPush(
+  { token }: ServiceEndpoint,
   tenant: string,
   events: readonly SentEvent[],
   framing: (body: Buffer) => string,
@@ -30,16 +29,16 @@ export function rawPush(
   return { head: `${lines.join('\r\n')}\r\n\r\n`, body };
 }
 
-/** Of a body that is as long as it says, or `more` bytes longer. */
-export const lengthOf =
+/** The header for a body of its real length, or of a length that promises `more` bytes. */
+export const contentLength =
   (more = 0) =>
   ({ length }: Buffer) =>
     `Content-Length: ${length + more}`;
 
-export const chunked = () => 'Transfer-Encoding: chunked';
+export const chunkedEncoding = () => 'Transfer-Encoding: chunked';
 
-/** Without the last chunk, which says that there are no more. */
-export function openChunks(body: Buffer): Buffer {
+/** The body in two chunks, without the empty chunk that ends it. */
+export function unterminatedChunks(body: Buffer): Buffer {
   const half = body.length >> 1;
   const parts = [body.subarray(0, half), body.subarray(half)];
   return Buffer.concat(
@@ -49,28 +48,4 @@ export function openChunks(body: Buffer): Buffer {
       Buffer.from('\r\n'),
     ]),
   );
-}
-
-export interface RawConnection {
-  readonly socket: Socket;
-  /** Resolves with what was answered, once the service has closed it or the client has. */
-  readonly closed: Promise<string>;
-}
-
-export async function openRaw(port: number): Promise<RawConnection> {
-  const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-  const chunks: Buffer[] = [];
-  socket.on('data', (chunk) => chunks.push(chunk));
-  // The service may reset what it has not read to the end.
-  socket.on('error', () => {});
-  const closed = new Promise<string>((resolve) => {
-    socket.once('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
-  });
-  await once(socket, 'connect');
-  return { socket, closed };
-}
-
-/** Resolves when the system has taken the bytes. */
-export function write(socket: Socket, bytes: string | Buffer): Promise<void> {
-  return new Promise((resolve) => socket.write(bytes, () => resolve()));
 }

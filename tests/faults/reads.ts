@@ -1,38 +1,43 @@
 import { expect } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import type { Match, TcpProxy } from '../testkit/tcp-proxy.ts';
-import type { Act, Answer, Stage } from './scenarios.ts';
-import { newTenant } from './stage.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import type { MessageMatcher, TcpProxy } from '../testkit/network/tcp-proxy.ts';
+import { newTenant } from './fixtures.ts';
+import type { PreparedScenario, ScenarioAnswer, ScenarioTarget } from './scenarios.ts';
 
-/** Something that a client looks up, and that changes nothing. */
-export interface Read {
+/** A request that changes nothing. */
+export interface ReadScenario {
   readonly name: string;
-  prepare(stage: Stage): Promise<Pick<Act, 'ask' | 'finish'>>;
+  prepare(target: ScenarioTarget): Promise<PreparedRead>;
 }
 
-/** @param pathOf of the tenant's one conflict, by its key, or of what comes after its newest checkpoint */
-function reading(name: string, pathOf: (key: string, checkpoint: string) => string): Read {
+export type PreparedRead = Pick<PreparedScenario, 'send' | 'sendUntilDone'>;
+
+/** @param pathOf gets the identityKey of the tenant's only conflict, and the tenant's newest checkpoint */
+function readOf(
+  name: string,
+  pathOf: (conflictKey: string, checkpoint: string) => string,
+): ReadScenario {
   return {
     name,
-    async prepare({ databaseUrl, at }) {
+    async prepare({ databaseUrl, endpoint }) {
       const tenant = newTenant(databaseUrl);
-      const stale = put('n1', { title: 'B' }, { baseVersion: 0 });
-      await tenant.device('laptop', at).push([put('n1'), stale]);
-      const headers = { authorization: `Bearer ${at.token({ tenant: tenant.id })}` };
-      const pulled = await fetch(`${at.url}/api/sync/changes`, { headers });
+      const stale = putNote('n1', { title: 'B' }, { baseVersion: 0 });
+      await tenant.device('laptop', endpoint).push([putNote('n1'), stale]);
+      const headers = { authorization: `Bearer ${endpoint.token({ tenant: tenant.id })}` };
+      const pulled = await fetch(`${endpoint.url}/api/sync/changes`, { headers });
       const { checkpoint } = (await pulled.json()) as { checkpoint: string };
-      const ask = async (): Promise<Answer> => {
+      const send = async (): Promise<ScenarioAnswer> => {
         const path = pathOf(encodeURIComponent(stale.identityKey), checkpoint);
-        const url = `${at.url}/api/sync/${path}`;
+        const url = `${endpoint.url}/api/sync/${path}`;
         const answer = await fetch(url, { headers, signal: AbortSignal.timeout(30_000) });
         const { code } = (await answer.json()) as { code?: string };
         const { status } = answer;
         return { outcome: status === 200 ? 'ok' : 'fail', status, ...(code && { reason: code }) };
       };
       return {
-        ask,
-        async finish() {
-          expect(await ask()).toEqual({ outcome: 'ok', status: 200 });
+        send,
+        async sendUntilDone() {
+          expect(await send()).toEqual({ outcome: 'ok', status: 200 });
           await tenant.expectNothingLost();
         },
       };
@@ -40,32 +45,43 @@ function reading(name: string, pathOf: (key: string, checkpoint: string) => stri
   };
 }
 
-export const reads: readonly Read[] = [
-  reading('a pull', () => 'changes'),
-  reading('a poll', (_key, checkpoint) => `changes?since=${checkpoint}`),
-  reading('a list of conflicts', () => 'conflicts'),
-  reading('one conflict', (key) => `conflicts/${key}`),
-  reading("an entity's history", () => 'entities/note/n1/events'),
-  reading('receipts', (key) => `receipts?identityKeys=${key}`),
+export const readScenarios: readonly ReadScenario[] = [
+  readOf('a pull', () => 'changes'),
+  readOf('a poll', (_key, checkpoint) => `changes?since=${checkpoint}`),
+  readOf('a list of conflicts', () => 'conflicts'),
+  readOf('one conflict', (key) => `conflicts/${key}`),
+  readOf("an entity's history", () => 'entities/note/n1/events'),
+  readOf('receipts', (key) => `receipts?identityKeys=${key}`),
 ];
 
-/** What a read is answered that met the fault. */
-export const unavailable: Answer = { outcome: 'fail', status: 503, reason: 'UNAVAILABLE' };
+/** The answer to a read that meets a fault. */
+export const unavailableAnswer: ScenarioAnswer = {
+  outcome: 'fail',
+  status: 503,
+  reason: 'UNAVAILABLE',
+};
 
-/** What was really sent for it. */
-export async function statementsOf(
-  { ask }: Pick<Act, 'ask'>,
+/** Sends the read without a fault. @returns the statements that the service has sent for it */
+export async function recordStatements(
+  { send }: Pick<PreparedRead, 'send'>,
   network: TcpProxy,
 ): Promise<readonly string[]> {
-  const end = network.record();
-  expect(await ask()).toMatchObject({ outcome: 'ok' });
-  const statements = end().map(({ text }) => text);
+  const endRecording = network.record();
+  expect(await send()).toMatchObject({ outcome: 'ok' });
+  const statements = endRecording().map(({ text }) => text);
   expect(statements.length).toBeGreaterThan(0);
   return statements;
 }
 
-/** The one that comes after so many, of connections that are not gone. */
-export function nthStatement(index: number, gone: ReadonlySet<number> = new Set()): Match {
-  let passed = -1;
-  return ({ connection }) => !gone.has(connection) && (passed += 1) === index;
+/** Matches the statement number `index`, from 0. @param brokenConnections whose statements are not counted */
+export function nthStatement(
+  index: number,
+  brokenConnections: ReadonlySet<number> = new Set(),
+): MessageMatcher {
+  let last = -1;
+  return ({ connection }) => {
+    if (brokenConnections.has(connection)) return false;
+    last += 1;
+    return last === index;
+  };
 }

@@ -1,37 +1,43 @@
 import { expect } from 'vitest';
-import type { Outcome } from '../testkit/checker/history.ts';
-import { readStored } from '../testkit/checker/stored.ts';
-import { nextKey, patch, put, remove, type SentEvent } from '../testkit/oracle/events.ts';
-import type { Service } from '../testkit/service.ts';
-import type { Match, Passing, TcpProxy } from '../testkit/tcp-proxy.ts';
-import { withClient } from '../testkit/template.ts';
-import { type Entrance, newTenant, type StagedTenant } from './stage.ts';
+import type { RequestOutcome } from '../testkit/checker/history.ts';
+import { readStoredState } from '../testkit/checker/stored-state.ts';
+import {
+  nextKey,
+  patchNote,
+  putNote,
+  removeNote,
+  type SentEvent,
+} from '../testkit/events/sent-events.ts';
+import type { ClientMessage, MessageMatcher, TcpProxy } from '../testkit/network/tcp-proxy.ts';
+import { withClient } from '../testkit/postgres/client.ts';
+import type { ServiceProcess } from '../testkit/processes/service-process.ts';
+import { type CheckedTenant, newTenant, type ServiceEndpoint } from './fixtures.ts';
 
-/** Something that a client asks for and that is stored in one transaction, all or nothing. */
-export interface Scenario {
+/** A request that the service stores in one transaction, completely or not at all. */
+export interface FaultScenario {
   readonly name: string;
-  /** Makes what it needs. @returns what asks for it */
-  prepare(stage: Stage): Promise<Act>;
+  /** Writes what the request needs. */
+  prepare(target: ScenarioTarget): Promise<PreparedScenario>;
 }
 
-export interface Stage {
+export interface ScenarioTarget {
   readonly databaseUrl: string;
-  /** Where the service is at the time of each request. */
-  readonly at: Entrance;
+  /** Read for each request. */
+  readonly endpoint: ServiceEndpoint;
 }
 
-export interface Act {
-  readonly tenant: StagedTenant;
-  /** Asks once. */
-  ask(): Promise<Answer>;
-  /** Asks again until it is done. */
-  finish(): Promise<void>;
-  /** Events of the tenant that the database holds. */
-  stored(): Promise<number>;
+export interface PreparedScenario {
+  readonly tenant: CheckedTenant;
+  /** Sends the request once. */
+  send(): Promise<ScenarioAnswer>;
+  /** Sends the request until it is stored. */
+  sendUntilDone(): Promise<void>;
+  /** The number of the tenant's events in the database. */
+  countStored(): Promise<number>;
 }
 
-export interface Answer {
-  readonly outcome: Outcome;
+export interface ScenarioAnswer {
+  readonly outcome: RequestOutcome;
   readonly status: number;
   readonly reason?: string;
 }
@@ -48,78 +54,78 @@ const order = { ...location, catalogKey: 'solar-plant' };
 
 /** Everything that a batch can write: new, changed and deleted records, effects, a conflict. */
 const everything = () => [
-  put('n1', { title: 'A' }),
-  patch('n2', { title: 'B' }),
-  remove('n3'),
+  putNote('n1', { title: 'A' }),
+  patchNote('n2', { title: 'B' }),
+  removeNote('n3'),
   event('structure.build', order),
-  put('n2', { title: 'stale' }, { baseVersion: 1 }),
+  putNote('n2', { title: 'stale' }, { baseVersion: 1 }),
 ];
 
-export const scenarios: readonly Scenario[] = [
+export const faultScenarios: readonly FaultScenario[] = [
   {
     name: 'the first batch of a tenant',
-    prepare: async (stage) => pushing(stage, () => [put('n1'), put('n2')], true),
+    prepare: async (target) => preparePush(target, [putNote('n1'), putNote('n2')], true),
   },
   {
     name: 'a batch that writes everything',
-    async prepare(stage) {
-      const act = pushing(stage, everything);
+    async prepare(target) {
+      const scenario = preparePush(target, everything());
       const founding = [event('empire.put', empire), event('location.put', location)];
-      await act.before([put('n2'), put('n3'), patch('n2', { body: 'B' }), ...founding]);
-      // Once tombstones were purged, it also looks for what they left.
-      await withClient(stage.databaseUrl, (client) =>
-        client.query('UPDATE tenants SET horizon = 1 WHERE id = $1', [act.tenant.id]),
+      const notes = [putNote('n2'), putNote('n3'), patchNote('n2', { body: 'B' })];
+      await scenario.pushBefore([...notes, ...founding]);
+      // After a purge of tombstones, the transaction also reads the table of purged records.
+      await withClient(target.databaseUrl, (client) =>
+        client.query('UPDATE tenants SET horizon = 1 WHERE id = $1', [scenario.tenant.id]),
       );
-      return act;
+      return scenario;
     },
   },
-  { name: 'the settling of a conflict', prepare: settling },
+  { name: 'the resolution of a conflict', prepare: prepareResolution },
 ];
 
-function pushing(
-  { databaseUrl, at }: Stage,
-  eventsOf: () => readonly SentEvent[],
+function preparePush(
+  { databaseUrl, endpoint }: ScenarioTarget,
+  events: readonly SentEvent[],
   atomic = false,
-): Act & { before(events: readonly SentEvent[]): Promise<void> } {
+): PreparedScenario & { pushBefore(earlier: readonly SentEvent[]): Promise<void> } {
   const tenant = newTenant(databaseUrl);
-  const device = tenant.device('laptop', at);
-  const events = eventsOf();
+  const device = tenant.device('laptop', endpoint);
   return {
     tenant,
-    async before(earlier) {
+    async pushBefore(earlier) {
       expect((await device.push(earlier)).answer?.failed).toEqual([]);
     },
-    async ask() {
+    async send() {
       const request = await device.push(events, { atomic });
       const codes = request.answer?.failed.map(({ code }) => code) ?? [];
       expect(codes.filter((code) => code !== 'CONFLICT')).toEqual([]);
       return request;
     },
-    async finish() {
+    async sendUntilDone() {
       expect(await device.drain()).toEqual([]);
     },
-    stored: () => countStored(databaseUrl, tenant),
+    countStored: () => countStoredEvents(databaseUrl, tenant),
   };
 }
 
-async function settling(stage: Stage): Promise<Act> {
-  const { databaseUrl, at } = stage;
+async function prepareResolution(target: ScenarioTarget): Promise<PreparedScenario> {
+  const { databaseUrl, endpoint } = target;
   const tenant = newTenant(databaseUrl);
-  const stale = put('n1', { title: 'stale' }, { baseVersion: 0 });
-  await tenant.device('laptop', at).push([put('n1'), stale]);
+  const stale = putNote('n1', { title: 'stale' }, { baseVersion: 0 });
+  await tenant.device('laptop', endpoint).push([putNote('n1'), stale]);
   const path = `/api/sync/conflicts/${encodeURIComponent(stale.identityKey)}/resolution`;
-  const ask = async (): Promise<Answer> => {
-    const token = at.token({ tenant: tenant.id });
-    const settled = fetch(at.url + path, {
+  const send = async (): Promise<ScenarioAnswer> => {
+    const token = endpoint.token({ tenant: tenant.id });
+    const resolved = fetch(endpoint.url + path, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify({ resolution: 'force' }),
     });
-    return settled.then(
+    return resolved.then(
       async (answer) => {
         const { code } = (await answer.json()) as { code?: string };
-        const unknown = code === 'COMMIT_UNKNOWN' ? 'unknown' : 'fail';
-        const outcome = answer.status === 200 ? 'ok' : unknown;
+        const failure = code === 'COMMIT_UNKNOWN' ? 'unknown' : 'fail';
+        const outcome = answer.status === 200 ? 'ok' : failure;
         return { outcome, status: answer.status, ...(code && { reason: code }) };
       },
       () => ({ outcome: 'unknown', status: 0 }),
@@ -127,46 +133,54 @@ async function settling(stage: Stage): Promise<Act> {
   };
   return {
     tenant,
-    ask,
-    finish: async () => expect(await ask()).toMatchObject({ outcome: 'ok' }),
-    stored: () => countStored(databaseUrl, tenant),
+    send,
+    sendUntilDone: async () => expect(await send()).toMatchObject({ outcome: 'ok' }),
+    countStored: () => countStoredEvents(databaseUrl, tenant),
   };
 }
 
-async function countStored(databaseUrl: string, { id }: StagedTenant): Promise<number> {
-  return (await readStored(databaseUrl, id)).log.length;
+async function countStoredEvents(databaseUrl: string, { id }: CheckedTenant): Promise<number> {
+  return (await readStoredState(databaseUrl, id)).log.length;
 }
 
-/** Where a service is that may be started again in the course of a test, for who may send all kinds. */
-export const entranceOf = (service: () => Service): Entrance => ({
+/** The endpoint of a service that a test may restart. Its tokens have the scopes of all bundled kinds. */
+export const endpointOf = (service: () => ServiceProcess): ServiceEndpoint => ({
   get url() {
     return service().url;
   },
   token: (claims) => service().token({ scope: 'sync:push sync:pull colony:admin', ...claims }),
 });
 
-/** The COMMIT of a transaction that stored events; there are others. */
-export const isCommitOfPush = ({ text, transaction }: Passing) =>
+/** Matches the COMMIT of a transaction that has stored events. */
+export const isCommitOfPush = ({ text, transaction }: ClientMessage) =>
   text === 'COMMIT' && transaction.some((earlier) => earlier.includes('INSERT INTO events'));
 
-/** The statements that were really sent for it, from BEGIN to COMMIT, and how much it stored. */
-export async function rehearse(scenario: Scenario, stage: Stage, network: TcpProxy) {
-  const act = await scenario.prepare(stage);
-  const before = await act.stored();
-  const end = network.record();
-  expect(await act.ask()).toMatchObject({ outcome: 'ok' });
-  const { transaction: statements = [] } = end().find(isCommitOfPush) ?? {};
+/**
+ * Runs a scenario without a fault.
+ *
+ * @returns the statements of its transaction, from BEGIN to COMMIT, and the number of events that it stores
+ */
+export async function recordTransaction(
+  scenario: FaultScenario,
+  target: ScenarioTarget,
+  network: TcpProxy,
+) {
+  const prepared = await scenario.prepare(target);
+  const before = await prepared.countStored();
+  const endRecording = network.record();
+  expect(await prepared.send()).toMatchObject({ outcome: 'ok' });
+  const { transaction: statements = [] } = endRecording().find(isCommitOfPush) ?? {};
   expect(statements.length).toBeGreaterThan(5);
-  await act.tenant.expectNothingLost();
-  return { statements, stores: (await act.stored()) - before };
+  await prepared.tenant.expectNothingLost();
+  return { statements, storedEvents: (await prepared.countStored()) - before };
 }
 
-/** The one at that place of the transaction. */
-export function statementAt(statements: readonly string[], at: number): Match {
-  return ({ text, transaction }) => transaction.length === at + 1 && text === statements[at];
+/** Matches the statement at a position of a recorded transaction. */
+export function statementAt(statements: readonly string[], index: number): MessageMatcher {
+  return ({ text, transaction }) => transaction.length === index + 1 && text === statements[index];
 }
 
-/** A statement's first words, for whoever reads of it. */
-export function nameOf(statement: string | undefined): string {
+/** The first words of a statement, for messages. */
+export function firstWordsOf(statement: string | undefined): string {
   return (statement ?? '').trim().split(/\s+/).slice(0, 4).join(' ');
 }

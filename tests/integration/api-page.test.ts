@@ -2,8 +2,8 @@ import { runInNewContext } from 'node:vm';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
-import { cacheFile } from '../../src/http/openapi/cached-file.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { cacheFile } from '../../src/http/plugins/api-page.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -12,8 +12,8 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 type Headers = { readonly [name: string]: string };
-const get = (url: string, headers: Headers = {}, by = service) =>
-  by.app.inject({ method: 'GET', url, headers });
+const get = (url: string, headers: Headers = {}, from = service) =>
+  from.app.inject({ method: 'GET', url, headers });
 
 const page = await readPage();
 async function readPage() {
@@ -27,8 +27,8 @@ const parts = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(
 );
 const urls = ['/docs', '/docs/', '/docs/json', '/docs/yaml', ...parts];
 
-describe('by plain http, from any host, the API page works:', () => {
-  test.each(urls)('%s has no policy that asks for https', async (url) => {
+describe('the API page by plain http, on any host', () => {
+  test.each(urls)('%s has no policy that requires https', async (url) => {
     const { statusCode, headers } = await get(url, { host: 'landfall.shop.internal:3000' });
     expect(statusCode).toBe(200);
     const policy = String(headers['content-security-policy']);
@@ -38,7 +38,7 @@ describe('by plain http, from any host, the API page works:', () => {
     expect(policy).toContain("script-src 'self';");
   });
 
-  test('its parts are files of the service, by addresses that have neither scheme nor host', async () => {
+  test('loads only files of the service, by relative addresses', async () => {
     expect(parts.length).toBeGreaterThan(4);
     const addresses = [...page.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path);
     expect(addresses.filter((path = '') => /^[a-z]+:|^\//i.test(path))).toEqual([]);
@@ -47,7 +47,7 @@ describe('by plain http, from any host, the API page works:', () => {
     expect(body).not.toMatch(/https?:|crypto\.subtle|navigator\.|serviceWorker/);
   });
 
-  test('without the slash it loads the same files', async () => {
+  test('loads the same files without the final slash in its address', async () => {
     const { body } = await get('/docs');
     const addresses = [...body.matchAll(/(?:src|href)="([^"]+)"/g)].map(
       ([, path = '']) => new URL(path, 'http://host/docs').pathname,
@@ -55,20 +55,20 @@ describe('by plain http, from any host, the API page works:', () => {
     expect(addresses).toEqual(parts);
   });
 
-  test('its script asks for the document beside it, also below a path of a proxy', async () => {
-    const asked: { url?: string; validatorUrl?: string | null }[] = [];
+  test('loads the document from its own path, also below the path of a proxy', async () => {
+    const loaded: { url?: string; validatorUrl?: string | null }[] = [];
     const { body } = await get('/docs/static/initializer.js');
     const src = 'http://proxy/landfall/docs/static/initializer.js';
-    const SwaggerUIBundle = (options: object) => asked.push(options);
+    const SwaggerUIBundle = (options: object) => loaded.push(options);
     runInNewContext(body, { SwaggerUIBundle, URL, document: { currentScript: { src } } });
-    expect(asked).toMatchObject([{ url: 'http://proxy/landfall/docs/json', validatorUrl: null }]);
+    expect(loaded).toMatchObject([{ url: 'http://proxy/landfall/docs/json', validatorUrl: null }]);
   });
 });
 
-describe('each part of it', () => {
+describe('each file of the API page', () => {
   const texts = urls.filter((url) => !url.endsWith('.png'));
 
-  test.each(texts)('%s is compressed as the client can read it', async (url) => {
+  test.each(texts)('%s is compressed in an encoding that the client accepts', async (url) => {
     const plain = await get(url);
     expect(plain.headers).not.toHaveProperty('content-encoding');
     for (const [accepted, encoding, read] of [
@@ -87,7 +87,7 @@ describe('each part of it', () => {
     }
   });
 
-  test.each(urls)('%s is not sent again to a client that has it', async (url) => {
+  test.each(urls)('%s is not sent again to a client that has it in its cache', async (url) => {
     const { headers } = await get(url, { 'accept-encoding': 'br' });
     const etag = String(headers.etag);
     for (const named of [etag, `"x", ${etag}`, etag.replace('W/', '')]) {
@@ -98,7 +98,7 @@ describe('each part of it', () => {
     expect((await get(url, { 'if-none-match': '"another"' })).statusCode).toBe(200);
   });
 
-  test('is read once and compressed once, however many ask for it, also at the same time', async () => {
+  test('is read once and compressed once, also for concurrent requests', async () => {
     const read = vi.fn<() => string>(() => 'x'.repeat(10_000));
     const file = cacheFile({ type: 'text/plain', read });
     const bodies = await Promise.all(Array.from({ length: 50 }, () => file.body('br')));
@@ -109,14 +109,14 @@ describe('each part of it', () => {
     expect(read).toHaveBeenCalledTimes(1);
   });
 
-  test('says the same as JSON and as YAML', async () => {
+  test('has the same content as JSON and as YAML', async () => {
     const [json, yaml] = await Promise.all([get('/docs/json'), get('/docs/yaml')]);
     expect(parse(yaml.body)).toEqual(json.json());
     expect(json.json()).toMatchObject({ openapi: '3.1.0' });
   });
 });
 
-test('it is limited like all else: by address, and by what the service can take', async () => {
+test('the API page has the rate limit by address and is refused during an overload', async () => {
   const own = await startApp({ env: { RATE_LIMIT_ADDRESS: '3' } });
   const statuses = [];
   for (const url of ['/docs/json', '/docs/yaml', '/docs/static/swagger-ui.css', '/docs/json']) {
@@ -125,7 +125,7 @@ test('it is limited like all else: by address, and by what the service can take'
   expect(statuses).toEqual([200, 200, 200, 429]);
   await own.close();
   const full = await startApp({ env: { MAX_HEAP_BYTES: '1' } });
-  // The heap is known from its first collection on.
+  // The live heap is known after the first major garbage collection.
   await expect
     .poll(async () => (await get('/docs/json', {}, full)).statusCode, { timeout: 20_000 })
     .toBe(503);
@@ -137,6 +137,6 @@ test.each([
   '/docs/static/index.html',
   '/docs/static/..%2f..%2fpackage.json',
   '/docs/x',
-])('%s is no part of it', async (url) => {
+])('%s is no file of the API page', async (url) => {
   expect(await get(url)).toMatchObject({ statusCode: 404 });
 });

@@ -1,25 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { constants, gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { listen, openConnection, type RawConnection } from '../testkit/raw-connection.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { listenOnFreePort } from '../testkit/app/listening-app.ts';
+import { openConnection, type RawConnection } from '../testkit/network/raw-connection.ts';
 
-/** Of all bodies eight times as much may be held, of one tenant's four times. */
+/** The budget of all bodies is eight times this size, and that of one tenant is four times this size. */
 const maxBodyBytes = 10_000;
 
 let service: TestApp;
 let port: number;
 beforeAll(async () => {
   service = await startApp({ env: { MAX_BODY_BYTES: `${maxBodyBytes}` } });
-  port = await listen(service.app);
+  port = await listenOnFreePort(service.app);
 });
 afterAll(() => service.close());
 
 const connections: RawConnection[] = [];
 afterEach(async () => {
-  for (const connection of connections.splice(0)) connection.leave();
-  // What one test has left is not for the next to count.
+  for (const connection of connections.splice(0)) connection.reset();
+  // The next test starts when the budget of this one is released.
   await vi.waitUntil(async () => (await codeOf('after')) === 'ok');
 });
 
@@ -36,7 +37,7 @@ const head = (tenant: string, ...fields: readonly string[]) =>
 const chunk = (data: Buffer) =>
   Buffer.concat([Buffer.from(`${data.length.toString(16)}\r\n`), data, Buffer.from('\r\n')]);
 
-/** Sends all of a body of the largest size but its last byte. */
+/** Sends a body of the maximum size without its last byte. */
 async function sendMost(tenant: string): Promise<RawConnection> {
   const connection = await openConnection(port);
   connections.push(connection);
@@ -45,7 +46,7 @@ async function sendMost(tenant: string): Promise<RawConnection> {
   return connection;
 }
 
-/** The same in forty bytes. */
+/** The same, compressed to forty bytes. */
 async function sendMostCompressed(tenant: string): Promise<RawConnection> {
   const connection = await openConnection(port);
   connections.push(connection);
@@ -55,51 +56,51 @@ async function sendMostCompressed(tenant: string): Promise<RawConnection> {
   return connection;
 }
 
-/** A push of some hundred bytes. */
+/** Pushes some hundred bytes. @returns the code of the answer */
 async function codeOf(tenant: string, headers = {}): Promise<unknown> {
   const { status, body } = await service.request({
     ...{ method: 'POST', url: '/api/sync/events', headers, sender: { tenant } },
-    body: { events: [put('n1', { body: 'x'.repeat(200) })] },
+    body: { events: [putNote('n1', { body: 'x'.repeat(200) })] },
   });
   return status === 200 ? 'ok' : body.code;
 }
 
-/** Sends more and more, until whoever comes next is told so. */
+/** Sends bodies of `tenants` until a push of `next` is refused with `code`. */
 async function fill(
   send: (tenant: string) => Promise<unknown>,
   tenants: readonly string[],
   next: string,
   code: string,
 ): Promise<void> {
-  const ask = async () => {
+  const sendAndPush = async () => {
     for (const tenant of tenants) await send(tenant);
-    // Else who asks next may be read first, and take the room that these are to fill.
+    // Without the pause, the service may read the next push first.
     await sleep(50);
     return codeOf(next);
   };
-  await expect.poll(ask, { timeout: 10_000 }).toBe(code);
+  await expect.poll(sendAndPush, { timeout: 10_000 }).toBe(code);
 }
 
 test.each([
   ['plain', sendMost],
   ['compressed', sendMostCompressed],
 ])(
-  '%s bodies of one tenant that are on their way are bounded, and no other tenant’s',
+  '%s bodies of one tenant that are arriving are bounded, and other tenants are not affected',
   async (_how, send) => {
     await fill(send, ['many'], 'many', 'TENANT_BUSY');
     expect(await codeOf('other')).toBe('ok');
-    for (const connection of connections.splice(0)) connection.leave();
+    for (const connection of connections.splice(0)) connection.reset();
     await expect.poll(() => codeOf('many')).toBe('ok');
   },
 );
 
-test('the bodies of all are bounded, and beyond that refused before the token is looked at', async () => {
+test('the bodies of all tenants are bounded, and further ones are refused before the token is checked', async () => {
   await fill(sendMostCompressed, ['a', 'b'], 'c', 'OVERLOADED');
   expect(await codeOf('c', { authorization: 'none' })).toBe('OVERLOADED');
   expect((await service.request({ url: '/api/sync/changes' })).status).toBe(200);
 });
 
-test('what crosses a bound half-way is answered', async () => {
+test('a body that exceeds the budget while it arrives is answered', async () => {
   await fill(sendMost, ['many'], 'many', 'TENANT_BUSY');
   const connection = await openConnection(port);
   connections.push(connection);
@@ -109,20 +110,20 @@ test('what crosses a bound half-way is answered', async () => {
   expect(await connection.answer()).toMatchObject({ status: 503, body: { code: 'TENANT_BUSY' } });
 });
 
-test('a body that is larger than all that may be held is too large, and not too much', async () => {
+test('a body beyond the size limit is answered 413, also if it exceeds the budget', async () => {
   const tooLarge = { events: ['x'.repeat(10 * maxBodyBytes)] };
-  const asked = { method: 'POST', url: '/api/sync/events', body: tooLarge } as const;
-  expect(await service.request(asked)).toMatchObject({
+  const request = { method: 'POST', url: '/api/sync/events', body: tooLarge } as const;
+  expect(await service.request(request)).toMatchObject({
     status: 413,
     body: { maxBytes: maxBodyBytes },
   });
 });
 
-test('what is answered holds nothing any more, whatever the answer', async () => {
-  const body = { events: [put('n1', { body: 'x'.repeat(5_000) })] };
-  const asked = { method: 'POST', url: '/api/sync/events', sender: { tenant: 'busy' } } as const;
+test('an answered request holds no part of the budget, whatever the answer is', async () => {
+  const body = { events: [putNote('n1', { body: 'x'.repeat(5_000) })] };
+  const request = { method: 'POST', url: '/api/sync/events', sender: { tenant: 'busy' } } as const;
   for (let at = 0; at < 20; at += 1) {
-    expect((await service.request({ ...asked, body })).status).toBe(200);
-    expect((await service.request({ ...asked, body: '{'.repeat(5_000) })).status).toBe(400);
+    expect((await service.request({ ...request, body })).status).toBe(200);
+    expect((await service.request({ ...request, body: '{'.repeat(5_000) })).status).toBe(400);
   }
 });

@@ -2,13 +2,13 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { checkShippedSchemas } from '../../src/service/check-kind-schemas.ts';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { entityType, recordData } from '../../src/domain/kinds/entity-type.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { put } from '../../src/domain/kinds/policies.ts';
+import { entityType, recordData } from '../../src/domain/kinds/record-versions.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { type Database, openDatabase } from '../../src/postgres/database.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { withClient } from '../testkit/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 
 const hooks = { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} };
 
@@ -83,7 +83,7 @@ test('a version that was changed in place is refused, in one line that names it 
   const cure =
     'put its schema back and add a version by .next, or accept the change by one start with CHANGED_KINDS=warn';
   expect(await start(kindsOf([task, title(100)]))).toBe(
-    'StartFault: KINDS: version 2 of task.put was changed in place ' +
+    'StartError: KINDS: version 2 of task.put was changed in place ' +
       `(properties.title.maxLength was 200, is 100): ${cure}`,
   );
   expect(await start(kindsOf([title(1), title(100)]))).toMatch(
@@ -100,7 +100,7 @@ test("a version of a record's data that was changed in place is refused as well"
 
 test('a start that is refused leaves nothing, so that what was never served is not shipped', async () => {
   await start(kindsOf([task]));
-  expect(await start(kindsOf([title(1), title(2)]))).toMatch('StartFault');
+  expect(await start(kindsOf([title(1), title(2)]))).toMatch('StartError');
   expect(await seen()).toEqual(['payload task.put 1']);
   expect(await start(kindsOf([task, title(3)]))).toEqual([]);
 });
@@ -114,7 +114,7 @@ test('where it is only warned of, the change is told once, and counts from then 
     },
   ]);
   expect(await start(kindsOf([title(200)]))).toEqual([]);
-  expect(await start(kindsOf([task]))).toMatch('StartFault');
+  expect(await start(kindsOf([task]))).toMatch('StartError');
 });
 
 test('processes that start at once do not collide, and of two that differ one is refused', async () => {

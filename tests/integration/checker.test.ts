@@ -2,10 +2,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { check, expectNothingLost } from '../testkit/checker/check.ts';
 import { createDevice, type Device } from '../testkit/checker/device.ts';
 import { createHistory, type History } from '../testkit/checker/history.ts';
-import { type Send, sendInProcess } from '../testkit/checker/send.ts';
-import { patch, put, remove } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { type SendRequest, sendInProcess } from '../testkit/network/send-request.ts';
+import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 let tenant: Tenant;
@@ -23,7 +23,10 @@ beforeEach(async () => {
 
 const options = () => ({ databaseUrl: service.database.url, tenant: tenant.id, history, devices });
 
-function device(name: string, send: Send = sendInProcess(service, tenant.sender(name))): Device {
+function device(
+  name: string,
+  send: SendRequest = sendInProcess(service, tenant.sender(name)),
+): Device {
   const made = createDevice({ history, name, send, pauseMs: 1 });
   devices.push(made);
   return made;
@@ -32,8 +35,8 @@ function device(name: string, send: Send = sendInProcess(service, tenant.sender(
 /** What the checker says of a tenant that two devices share, once somebody tampered with it. */
 async function saidAfter(tamper: string, values: readonly unknown[] = []): Promise<string> {
   const [one, two] = [device('one'), device('two')];
-  await one.push([put('n1', { title: 'A' }), put('n2', { title: 'B' })]);
-  await two.push([patch('n1', { body: 'C' }), remove('n2'), put('n3', { title: 'D' })]);
+  await one.push([putNote('n1', { title: 'A' }), putNote('n2', { title: 'B' })]);
+  await two.push([patchNote('n1', { body: 'C' }), removeNote('n2'), putNote('n3', { title: 'D' })]);
   await expectNothingLost(options());
   await service.sql(tamper, [tenant.id, ...values]);
   return (await check(options())).text;
@@ -41,18 +44,18 @@ async function saidAfter(tamper: string, values: readonly unknown[] = []): Promi
 
 test('finds nothing where nothing is wrong, and counts what was sent', async () => {
   const [one, two] = [device('one'), device('two')];
-  await one.push([put('n1'), patch('n1', { body: 'B' }), remove('n1')]);
+  await one.push([putNote('n1'), patchNote('n1', { body: 'B' }), removeNote('n1')]);
   await one.page(1);
-  await two.push([put('n2'), put('n1', {}, { occurredAt: '2020-01-01T00:00:00Z' })]);
-  await two.push([put('n1', {}, { baseVersion: 1 })]);
-  await two.push([patch('nowhere', { title: 'A' })]);
+  await two.push([putNote('n2'), putNote('n1', {}, { occurredAt: '2020-01-01T00:00:00Z' })]);
+  await two.push([putNote('n1', {}, { baseVersion: 1 })]);
+  await two.push([patchNote('nowhere', { title: 'A' })]);
   const { counts, text } = await expectNothingLost(options());
   expect(counts).toEqual({
     ...{ sent: 7, acknowledged: 6, unknown: 0 },
     ...{ lost: 0, twice: 0, differing: 0 },
   });
   expect(text).toBe(
-    `tenant ${tenant.id}: 7 sent, 6 acknowledged, 0 unknown, 0 lost, 0 twice, 0 differing; 0 problems`,
+    `tenant ${tenant.id}: 7 sent, 6 acknowledged, 0 unknown, 0 lost, 0 twice, 0 differing; 0 violations`,
   );
 });
 
@@ -120,16 +123,16 @@ test('an event that was applied under two versions', async () => {
 
 test('an event that was answered as new twice', async () => {
   const one = device('one');
-  await one.push([put('n1')]);
+  await one.push([putNote('n1')]);
   history.requests.forEach((request) => history.add({ ...request }));
   expect((await check(options())).text).toMatch(/TWICE key-\d+: was answered as new 2 times/);
 });
 
 test('an event that nobody sent, and one that was refused', async () => {
   const one = device('one');
-  await tenant.push([put('n1')]);
-  await one.push([put('n2')]);
-  const refused = [put('n3'), put('n4')];
+  await tenant.push([putNote('n1')]);
+  await one.push([putNote('n2')]);
+  const refused = [putNote('n3'), putNote('n4')];
   await tenant.push(refused);
   history.add({
     ...{ device: 'one', events: refused, atomic: false, sentAt: undefined },
@@ -138,57 +141,57 @@ test('an event that nobody sent, and one that was refused', async () => {
   // That it is a duplicate now does not say who stored it.
   await one.push(refused.slice(1));
   const { text } = await check(options());
-  expect(text).toMatch(/UNASKED key-\d+: is stored, and nobody sent it/);
+  expect(text).toMatch(/UNEXPECTED key-\d+: is stored, and nobody sent it/);
   expect(
-    text.match(/UNASKED key-\d+: is stored, and was refused whenever it was sent/g),
+    text.match(/UNEXPECTED key-\d+: is stored, and was refused whenever it was sent/g),
   ).toHaveLength(2);
   expect(text).toContain('one, batch of 2: fail, 503 UNAVAILABLE');
 });
 
 test('an atomic batch of which a part is stored, though nobody knew what became of it', async () => {
-  const events = [put('n1'), put('n2')];
+  const events = [putNote('n1'), putNote('n2')];
   await tenant.push(events.slice(0, 1));
   const one = device('one', () => Promise.reject(new Error('no answer')));
   await one.push(events, { atomic: true });
-  const { problems, text, counts } = await check({ ...options(), devices: [] });
-  expect(problems.map(({ kind }) => kind)).toEqual(['half']);
-  expect(text).toMatch(/HALF key-\d+: of an atomic batch 1 are stored, and 1 are not: key-\d+/);
+  const { violations, text, counts } = await check({ ...options(), devices: [] });
+  expect(violations.map(({ kind }) => kind)).toEqual(['partial']);
+  expect(text).toMatch(/PARTIAL key-\d+: of an atomic batch 1 are stored, and 1 are not: key-\d+/);
   expect(text).toContain('one, atomic batch of 2: unknown, no answer');
   expect(counts.unknown).toBe(2);
 });
 
 test('an atomic batch of which nobody knows what became may be stored, or not', async () => {
-  const silent: Send = async (request) => {
+  const silent: SendRequest = async (request) => {
     await sendInProcess(service, tenant.sender())(request);
     throw new Error('no answer');
   };
-  await device('answered by nobody', silent).push([put('n1'), put('n2')], { atomic: true });
+  await device('answered by nobody', silent).push([putNote('n1'), putNote('n2')], { atomic: true });
   const deaf = () => Promise.reject(new Error('no answer'));
-  await device('heard by nobody', deaf).push([put('n3'), put('n4')], { atomic: true });
+  await device('heard by nobody', deaf).push([putNote('n3'), putNote('n4')], { atomic: true });
   devices = [];
   expect((await expectNothingLost(options())).counts).toMatchObject({ sent: 4, unknown: 4 });
 });
 
 test('an atomic batch that failed, and was then sent as any other', async () => {
   const one = device('one');
-  const events = [put('n1'), patch('nowhere', { title: 'A' })];
+  const events = [putNote('n1'), patchNote('nowhere', { title: 'A' })];
   await one.push(events, { atomic: true });
   await one.push(events);
   expect((await expectNothingLost(options())).counts).toMatchObject({ sent: 2, acknowledged: 1 });
 });
 
 test('a puller whose table differs, with what each saw', async () => {
-  const forgetful: Send = async (request) => {
+  const forgetful: SendRequest = async (request) => {
     const answer = await sendInProcess(service, tenant.sender())(request);
     const changes = answer.body.changes?.filter(
       ({ entityId }: { entityId: string }) => entityId !== 'n2',
     );
     return { ...answer, body: { ...answer.body, ...(changes && { changes }) } };
   };
-  await device('one').push([put('n1'), put('n2', { title: 'B' })]);
+  await device('one').push([putNote('n1'), putNote('n2', { title: 'B' })]);
   device('two', forgetful);
-  const { problems, text, counts } = await check(options());
-  expect(new Set(problems.map(({ kind }) => kind))).toEqual(new Set(['differs']));
+  const { violations, text, counts } = await check(options());
+  expect(new Set(violations.map(({ kind }) => kind))).toEqual(new Set(['differs']));
   // It, and whoever goes on from where it once was.
   expect(counts.differing).toBe(2);
   const record = 'version 2 {"body":"","title":"B"}';
@@ -200,9 +203,9 @@ test('a puller whose table differs, with what each saw', async () => {
 
 test('a feed that skips a version for those who were there before', async () => {
   const one = device('one');
-  await one.push([put('n1'), put('n2')]);
+  await one.push([putNote('n1'), putNote('n2')]);
   await one.catchUp();
-  await one.push([put('n3')]);
+  await one.push([putNote('n3')]);
   const skip = `UPDATE records SET version = 1 WHERE tenant_id = $1 AND entity_id = 'n3'`;
   await service.sql(skip, [tenant.id]);
   const { text } = await check(options());
@@ -211,14 +214,14 @@ test('a feed that skips a version for those who were there before', async () => 
 });
 
 test('a page that is out of order, or short', async () => {
-  const turned: Send = async (request) => {
+  const turned: SendRequest = async (request) => {
     const answer = await sendInProcess(service, tenant.sender())(request);
     const { changes } = answer.body;
     if (!changes) return answer;
     return { ...answer, body: { ...answer.body, changes: changes.toReversed() } };
   };
   const one = device('one', turned);
-  await one.push([put('n1'), put('n2')]);
+  await one.push([putNote('n1'), putNote('n2')]);
   await one.pull();
   expect(one.pageFaults).toEqual(['the page after 0, with limit 500, is not in version order']);
   expect((await check(options())).text).toContain('PAGE one: the page after 0');
@@ -234,16 +237,16 @@ test('a record that is not what its events make it', async () => {
 
 test('answers of what a restore took back bind nobody', async () => {
   const one = device('one');
-  await one.push([put('n1')]);
-  const late = put('n2');
+  await one.push([putNote('n1')]);
+  const late = putNote('n2');
   await one.push([late]);
   await one.catchUp();
   await service.sql('DELETE FROM events WHERE tenant_id = $1 AND version > 1', [tenant.id]);
   await service.sql('DELETE FROM records WHERE tenant_id = $1 AND version > 1', [tenant.id]);
   await service.sql('UPDATE tenants SET head = 1 WHERE id = $1', [tenant.id]);
-  history.setBack(1);
+  history.recordRestore(1);
   await expectNothingLost(options());
   expect(one.expirations).toBe(1);
-  await one.push([put('n3'), late]);
+  await one.push([putNote('n3'), late]);
   await expectNothingLost(options());
 });

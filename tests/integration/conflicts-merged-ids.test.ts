@@ -1,16 +1,16 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accept, putRecord } from '../../src/domain/kinds/decisions.ts';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import type { Fields } from '../../src/domain/kinds/intent.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { decide, put } from '../../src/domain/kinds/policies.ts';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { nextKey, type SentEvent } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { accept, decide, putRecord } from '../../src/domain/kinds/policies/decide.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { nextKey, type SentEvent } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
-/** Takes any id, as a schema in plain JavaScript may: the service has to look itself. */
+/** A schema that accepts any id, as one in plain JavaScript can. The service must check the id itself. */
 const looseSchema = z.strictObject({
   id: z.custom<string>(),
   shelf: z.custom<string>().default('s'),
@@ -49,11 +49,14 @@ function send(kind: string, content: object, rest: object = {}): SentEvent {
   return { identityKey: nextKey(), kind, payload: content, ...rest };
 }
 
-/** A conflict about the entity `7`, and what the tenant has stored. */
-async function collide(kind: string) {
+/** Creates a conflict about the entity `7`. `stored` reads the data of the tenant. */
+async function createConflict(kind: string) {
   const tenant = await createTenant(service);
   const loser = send(kind, { id: '7', shelf: 's2' }, { baseVersion: 0 });
-  expect(await tenant.said([send(kind, { id: '7' }), loser])).toEqual(['applied', 'CONFLICT']);
+  expect(await tenant.pushStatuses([send(kind, { id: '7' }), loser])).toEqual([
+    'applied',
+    'CONFLICT',
+  ]);
   const audit = auditOf(tenant);
   const merge = (content: object) =>
     audit.resolve(loser.identityKey, { resolution: 'merge', payload: content });
@@ -72,7 +75,7 @@ async function collide(kind: string) {
 const badIds: readonly (readonly [string, unknown])[] = [
   ['a line break', 'a\nb'],
   ['a number', 7],
-  ['nothing in it', ''],
+  ['an empty text', ''],
   ['201 characters', 'x'.repeat(201)],
   ['null', null],
   ['a list', ['7']],
@@ -85,16 +88,16 @@ const cases = badIds.flatMap(([what, id]) => [
 ]);
 
 test.each(cases)(
-  'a merge of %s whose %s is no id is refused, and nothing is stored: %s',
+  'a merge of %s with an invalid id in %s is refused, and nothing is stored: %s',
   async (kind, _field, _what, content) => {
-    const { tenant, merge, stored } = await collide(kind);
+    const { tenant, merge, stored } = await createConflict(kind);
     const before = await stored();
     const { status, body } = await merge(content);
     expect({ status, code: body.code }).toEqual({ status: 400, code: 'INVALID_ENVELOPE' });
     expect(body.path).toMatch(/^payload(\.|$)/);
     expect(await stored()).toEqual(before);
-    // As it is where the same payload is pushed.
-    expect(await tenant.said([send(kind, content)])).toEqual(['INVALID_PAYLOAD']);
+    // A push with the same payload is refused too.
+    expect(await tenant.pushStatuses([send(kind, content)])).toEqual(['INVALID_PAYLOAD']);
     expect(await merge({ id: '7', shelf: 's3' })).toMatchObject({ status: 200 });
     expect(await tenant.record('7')).toMatchObject({ version: 3, data: { shelf: 's3' } });
   },

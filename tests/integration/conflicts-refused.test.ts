@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { storeroomKinds } from '../testkit/oracle/audit-kinds.ts';
-import { nextKey, patch, put } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { storeroomKinds } from '../testkit/kinds/storeroom-kinds.ts';
+import { nextKey, patchNote, putNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { allScopes } from '../../src/http/auth/issue-token.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -14,13 +14,13 @@ afterAll(() => service.close());
 
 async function collide() {
   const tenant = await createTenant(service);
-  const loser = put('n1', { title: 'mine' }, { baseVersion: 1 });
-  await tenant.push([put('n1'), put('n1', { title: 'theirs' }), loser]);
+  const loser = putNote('n1', { title: 'mine' }, { baseVersion: 1 });
+  await tenant.push([putNote('n1'), putNote('n1', { title: 'theirs' }), loser]);
   const audit = auditOf(tenant);
   return { tenant, loser, resolve: (body: object) => audit.resolve(loser.identityKey, body) };
 }
 
-/** Nothing was stored, and the conflict can still be settled. */
+/** Checks that nothing was stored and that the conflict can still be resolved. */
 async function expectOpen(tenant: Tenant, identityKey: string, head: number) {
   const audit = auditOf(tenant);
   expect(await tenant.head()).toBe(head);
@@ -31,10 +31,10 @@ async function expectOpen(tenant: Tenant, identityKey: string, head: number) {
 
 const note = { noteId: 'n1', title: '', body: '' };
 
-describe('a request that is not well formed', () => {
+describe('an invalid request', () => {
   test.each([
     ['no resolution', {}, 'resolution'],
-    ['an unknown one', { resolution: 'undo' }, 'resolution'],
+    ['an unknown resolution', { resolution: 'undo' }, 'resolution'],
     ['an unknown field', { resolution: 'discard', tenant: 't2' }, 'tenant'],
     ['a payload without a merge', { resolution: 'force', payload: note }, 'payload'],
     ['a merge without payload', { resolution: 'merge' }, 'payload'],
@@ -43,13 +43,13 @@ describe('a request that is not well formed', () => {
     ['a field too many', { resolution: 'merge', payload: { ...note, colour: 1 } }, 'colour'],
     ['another entity', { resolution: 'merge', payload: { ...note, noteId: 'n2' } }, 'payload'],
     ['U+0000', { resolution: 'merge', payload: { ...note, body: 'a\u0000b' } }, 'body'],
-    ['no real number', { resolution: 'merge', payload: { ...note, body: 2 ** 60 } }, 'body'],
+    ['an unsafe integer', { resolution: 'merge', payload: { ...note, body: 2 ** 60 } }, 'body'],
     [
       'more bytes than an event may have',
       { resolution: 'merge', payload: { ...note, body: 'x'.repeat(1000) } },
       'payload',
     ],
-  ])('is refused, with the field at fault: %s', async (_what, body, field) => {
+  ])('is refused, and the answer names the invalid field: %s', async (_what, body, field) => {
     const { tenant, loser, resolve } = await collide();
     const answer = await resolve(body);
     expect(answer).toMatchObject({ status: 400, body: { code: 'INVALID_ENVELOPE' } });
@@ -58,7 +58,7 @@ describe('a request that is not well formed', () => {
     await expectOpen(tenant, loser.identityKey, 3);
   });
 
-  test('without a body, or with a list', async () => {
+  test('without a body, or with a list, is refused', async () => {
     const url = '/api/sync/conflicts/k/resolution';
     expect(await service.request({ method: 'POST', url })).toMatchObject({ status: 400 });
     expect(await service.request({ method: 'POST', url, body: '[]' })).toMatchObject({
@@ -68,10 +68,10 @@ describe('a request that is not well formed', () => {
   });
 });
 
-describe('an event that cannot be applied', () => {
-  test('a patch of a record that never was', async () => {
+describe('a resolution is refused', () => {
+  test('for a patch of an unknown record', async () => {
     const tenant = await createTenant(service);
-    const stale = patch('n1', { title: 'B' }, { baseVersion: 5 });
+    const stale = patchNote('n1', { title: 'B' }, { baseVersion: 5 });
     await tenant.push([stale]);
     expect(await auditOf(tenant).resolve(stale.identityKey, { resolution: 'force' })).toMatchObject(
       { status: 409, body: { code: 'RESOLUTION_REFUSED', failure: 'NOT_FOUND' } },
@@ -79,7 +79,7 @@ describe('an event that cannot be applied', () => {
     await expectOpen(tenant, stale.identityKey, 1);
   });
 
-  test('one that its kind rejects, until it no longer does', async () => {
+  test('while the kind rejects the event', async () => {
     const tenant = await createTenant(service);
     const admin = { ...tenant.sender(), scope: `${allScopes} shelf:admin` };
     const room = (count: number) =>
@@ -96,7 +96,7 @@ describe('an event that cannot be applied', () => {
       ...rest,
     });
     const again = place({ baseVersion: 0 });
-    expect(await tenant.said([place(), again])).toEqual(['applied', 'CONFLICT']);
+    expect(await tenant.pushStatuses([place(), again])).toEqual(['applied', 'CONFLICT']);
     const audit = auditOf(tenant);
     const force = () => audit.resolve(again.identityKey, { resolution: 'force' });
     expect(await force()).toMatchObject({
@@ -109,7 +109,7 @@ describe('an event that cannot be applied', () => {
     expect((await tenant.record('s'))?.data).toEqual({ room: 4 });
   });
 
-  test('one on which its kind throws, which goes to the log and not to the client', async () => {
+  test('if the kind throws, and the error is logged and not answered', async () => {
     const tenant = await createTenant(service);
     const payload = { id: 'a', shelf: 'cursed' };
     const stale = { identityKey: nextKey(), kind: 'thing.place', payload, baseVersion: 9 };
@@ -130,7 +130,7 @@ describe('an event that cannot be applied', () => {
     await expectOpen(tenant, stale.identityKey, 1);
   });
 
-  test('one whose number in the sequence somebody else took', async () => {
+  test('if another event has the same sequence number', async () => {
     const tenant = await createTenant(service);
     const page = (sequence: number, text: string, rest: object = {}) => ({
       identityKey: nextKey(),
@@ -141,7 +141,7 @@ describe('an event that cannot be applied', () => {
       ...rest,
     });
     const stale = page(2, 'mine', { baseVersion: 0 });
-    expect(await tenant.said([page(1, 'a'), stale, page(2, 'b')])).toEqual([
+    expect(await tenant.pushStatuses([page(1, 'a'), stale, page(2, 'b')])).toEqual([
       'applied',
       'CONFLICT',
       'applied',
@@ -155,8 +155,8 @@ describe('an event that cannot be applied', () => {
   });
 });
 
-test('an edit in a sequence takes its number when it is forced, and frees it when it is discarded', async () => {
-  const said: (readonly string[])[] = [];
+test('a forced edit uses its sequence number, and a discarded edit frees it', async () => {
+  const statuses: (readonly string[])[] = [];
   for (const resolution of ['force', 'discard']) {
     const tenant = await createTenant(service);
     const page = (sequence: number, text: string, rest: object = {}) => ({
@@ -170,15 +170,15 @@ test('an edit in a sequence takes its number when it is forced, and frees it whe
     await tenant.push([page(1, 'a'), stale]);
     const answer = await auditOf(tenant).resolve(stale.identityKey, { resolution });
     expect(answer.status).toBe(200);
-    said.push(await tenant.said([page(2, 'b'), page(3, 'c')]));
+    statuses.push(await tenant.pushStatuses([page(2, 'b'), page(3, 'c')]));
   }
-  expect(said).toEqual([
+  expect(statuses).toEqual([
     ['SEQUENCE_CONFLICT', 'applied'],
     ['applied', 'applied'],
   ]);
 });
 
-test('a merge is a payload of the newest version, a forced edit keeps its own', async () => {
+test('a merged payload has the newest version, and a forced edit keeps its own', async () => {
   const versions: unknown[] = [];
   for (const body of [
     { resolution: 'force' },
@@ -204,7 +204,7 @@ test('a merge is a payload of the newest version, a forced edit keeps its own', 
   ]);
 });
 
-test('a conflict of a kind that needs a scope is settled by who has it', async () => {
+test('a conflict of a kind with a scope can be resolved only with this scope', async () => {
   const tenant = await createTenant(service);
   const admin = { ...tenant.sender(), scope: `${allScopes} shelf:admin` };
   const identityKey = nextKey();

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { storeroomKinds } from '../testkit/oracle/audit-kinds.ts';
-import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { storeroomKinds } from '../testkit/kinds/storeroom-kinds.ts';
+import { nextKey, patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -11,13 +11,13 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** A note at version 2 and an edit of version 1 that was refused; `since` is just before it. */
+/** Creates a note at version 2 and a refused edit of version 1. `since` is the checkpoint before the edit. */
 async function collide(edit: object = { title: 'mine' }) {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'old', body: 'b' })]);
-  await tenant.push([patch('n1', { title: 'theirs' })], {}, 'tablet');
+  await tenant.push([putNote('n1', { title: 'old', body: 'b' })]);
+  await tenant.push([patchNote('n1', { title: 'theirs' })], {}, 'tablet');
   const { checkpoint: since } = await tenant.pull();
-  const loser = put('n1', { body: 'b', ...edit }, { baseVersion: 1 });
+  const loser = putNote('n1', { body: 'b', ...edit }, { baseVersion: 1 });
   await tenant.push([loser], {}, 'phone');
   const audit = auditOf(tenant);
   const resolve = (body: object, device?: string) => audit.resolve(loser.identityKey, body, device);
@@ -26,7 +26,7 @@ async function collide(edit: object = { title: 'mine' }) {
 
 const merged = { noteId: 'n1', title: 'ours', body: 'both' };
 
-describe('a person settles a conflict', () => {
+describe('the resolution of a conflict by', () => {
   test('discard leaves the record as it is', async () => {
     const { tenant, since, resolve } = await collide();
     const { status, body } = await resolve({ resolution: 'discard' }, 'desk');
@@ -38,9 +38,9 @@ describe('a person settles a conflict', () => {
     expect((await tenant.log()).at(-1)).toMatchObject({ version: 4, outcome: 'noop' });
   });
 
-  test('force applies the edit on top of the record as it stands', async () => {
+  test('force applies the edit to the current record', async () => {
     const { tenant, since, resolve } = await collide();
-    await tenant.push([patch('n1', { body: 'later' })], {}, 'tablet');
+    await tenant.push([patchNote('n1', { body: 'later' })], {}, 'tablet');
     const { status, body } = await resolve({ resolution: 'force' }, 'desk');
     expect(status).toBe(200);
     expect(body.current).toMatchObject({ version: 5, data: { title: 'mine', body: 'b' } });
@@ -49,7 +49,7 @@ describe('a person settles a conflict', () => {
     expect(changes).toEqual([body.current]);
   });
 
-  test('merge applies what the person made of both sides', async () => {
+  test('merge applies the payload of the request', async () => {
     const { tenant, since, resolve } = await collide();
     const { status, body } = await resolve({ resolution: 'merge', payload: merged }, 'desk');
     expect(status).toBe(200);
@@ -57,7 +57,7 @@ describe('a person settles a conflict', () => {
     expect((await tenant.pull({ since })).changes).toEqual([body.current]);
   });
 
-  test('who did it, when and on which device is kept', async () => {
+  test('any of them stores the subject, the time and the device', async () => {
     const { audit, loser, resolve, tenant } = await collide();
     await resolve({ resolution: 'force' }, 'desk');
     const { resolved } = await audit.conflict(loser.identityKey);
@@ -71,31 +71,31 @@ describe('a person settles a conflict', () => {
     });
   });
 
-  test('force deletes, where the edit was a delete', async () => {
+  test('force deletes the record if the edit was a delete', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1'), put('n1', { title: 'B' })]);
-    const stale = remove('n1', { baseVersion: 1 });
+    await tenant.push([putNote('n1'), putNote('n1', { title: 'B' })]);
+    const stale = removeNote('n1', { baseVersion: 1 });
     await tenant.push([stale]);
     const { body } = await auditOf(tenant).resolve(stale.identityKey, { resolution: 'force' });
     expect(body.current).toMatchObject({ version: 4, deleted: true, data: { title: 'B' } });
   });
 
-  test('force wins against a record whose clock ran ahead of every client', async () => {
+  test('force wins against a record with a later effective time', async () => {
     const { tenant, resolve } = await collide();
-    await tenant.push([put('n1', { title: 'future' }, { occurredAt: '2199-01-01T00:00:00Z' })]);
+    await tenant.push([putNote('n1', { title: 'future' }, { occurredAt: '2199-01-01T00:00:00Z' })]);
     const { body } = await resolve({ resolution: 'force' });
     expect(body.current).toMatchObject({ version: 5, data: { title: 'mine' } });
   });
 
-  test('merge brings back a record that was deleted meanwhile', async () => {
+  test('merge restores a record that was deleted meanwhile', async () => {
     const { tenant, resolve, since } = await collide();
-    await tenant.push([remove('n1')], {}, 'tablet');
+    await tenant.push([removeNote('n1')], {}, 'tablet');
     const { body } = await resolve({ resolution: 'merge', payload: merged });
     expect(body.current).toMatchObject({ version: 5, deleted: false, data: { title: 'ours' } });
     expect((await tenant.pull({ since })).changes).toEqual([body.current]);
   });
 
-  test('a create that met a record can be forced', async () => {
+  test('force works for a create that met a record', async () => {
     const tenant = await createTenant(service);
     const box = (label: string) => ({
       identityKey: nextKey(),
@@ -109,12 +109,12 @@ describe('a person settles a conflict', () => {
   });
 });
 
-describe('the same request again', () => {
+describe('a resolution that is sent again', () => {
   test.each([
     { resolution: 'discard' },
     { resolution: 'force' },
     { resolution: 'merge', payload: merged },
-  ])('is answered the same, and stores nothing: $resolution', async (body) => {
+  ])('gets the same answer and stores nothing: $resolution', async (body) => {
     const { tenant, resolve } = await collide();
     const first = await resolve(body, 'desk');
     const second = await resolve(body, 'another desk');
@@ -123,7 +123,7 @@ describe('the same request again', () => {
     expect(await tenant.head()).toBe(4);
   });
 
-  test('in another way is refused, and changes nothing', async () => {
+  test('with another resolution is refused and changes nothing', async () => {
     const { tenant, audit, loser, resolve } = await collide();
     await resolve({ resolution: 'merge', payload: merged });
     const before = await audit.conflict(loser.identityKey);
@@ -142,7 +142,7 @@ describe('the same request again', () => {
   });
 
   test.each(['discard', 'force'])(
-    'with null for no payload is the same: %s',
+    'is equal with a null payload and without a payload: %s',
     async (resolution) => {
       const { tenant, resolve } = await collide();
       const first = await resolve({ resolution, payload: null });
@@ -152,7 +152,7 @@ describe('the same request again', () => {
     },
   );
 
-  test('fields of a merge in another order are the same merge', async () => {
+  test('is equal if the fields of a merge are in another order', async () => {
     const { tenant, resolve } = await collide();
     await resolve({ resolution: 'merge', payload: merged });
     const turned = Object.fromEntries(Object.entries(merged).toReversed());
@@ -160,7 +160,7 @@ describe('the same request again', () => {
     expect(await tenant.head()).toBe(4);
   });
 
-  test('the client that sends the edit again is told of a conflict as before', async () => {
+  test('does not change the answer to a resend of the edit: it is a conflict as before', async () => {
     const { tenant, loser, resolve } = await collide();
     await resolve({ resolution: 'force' });
     const { failed } = await tenant.push([loser], {}, 'phone');
@@ -171,8 +171,8 @@ describe('the same request again', () => {
   });
 });
 
-describe('many at once', () => {
-  test('of 50 different resolutions one wins, and one is in the log', async () => {
+describe('of concurrent resolutions', () => {
+  test('50 different ones store only one', async () => {
     const { tenant, audit, loser, resolve } = await collide();
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, at) => {
@@ -189,7 +189,7 @@ describe('many at once', () => {
     expect(await audit.conflict(loser.identityKey)).toEqual(winner?.body);
   });
 
-  test('50 times the same is one resolution, whichever process is asked', async () => {
+  test('50 equal ones on two processes store only one', async () => {
     const second = await startApp({ kinds: storeroomKinds, database: service.database });
     try {
       const { tenant, loser } = await collide();
@@ -207,9 +207,9 @@ describe('many at once', () => {
     }
   });
 
-  test('a resolution while another device edits loses neither', async () => {
+  test('and edits of another device none is lost', async () => {
     const { tenant, since, loser, audit, resolve } = await collide();
-    const edits = Array.from({ length: 20 }, (_, at) => patch('n1', { body: `edit ${at}` }));
+    const edits = Array.from({ length: 20 }, (_, at) => patchNote('n1', { body: `edit ${at}` }));
     const [answer] = await Promise.all([
       resolve({ resolution: 'force' }),
       ...edits.map((edit) => tenant.push([edit], {}, 'tablet')),

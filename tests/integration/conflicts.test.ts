@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { noteKinds, throwingNotePut } from '../testkit/oracle/audit-kinds.ts';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { patch, put, remove } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { noteKinds, throwingNotePut } from '../testkit/kinds/storeroom-kinds.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -11,21 +11,25 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** Two devices edit one note that both have read; the second is refused. */
+/** Two devices edit the same version of a note. The second edit is a conflict. */
 async function collide(tenant: Tenant, noteId = 'n1') {
-  const first = put(noteId, { title: 'A', body: 'same' });
+  const first = putNote(noteId, { title: 'A', body: 'same' });
   const { results } = await tenant.push([first], {}, 'd1');
   const baseVersion = results?.[0]?.version ?? 0;
   const [winner, loser] = [
-    put(noteId, { title: 'B', body: 'same' }, { baseVersion }),
-    put(noteId, { title: 'C', body: 'same' }, { baseVersion, occurredAt: '2026-01-01T10:00:00Z' }),
+    putNote(noteId, { title: 'B', body: 'same' }, { baseVersion }),
+    putNote(
+      noteId,
+      { title: 'C', body: 'same' },
+      { baseVersion, occurredAt: '2026-01-01T10:00:00Z' },
+    ),
   ];
   await tenant.push([winner], {}, 'tablet');
   await tenant.push([loser], {}, 'phone');
   return { winner, loser, baseVersion };
 }
 
-test('a conflict is listed with both sides, the fields in which they differ, and both times', async () => {
+test('the list shows a conflict with both sides, their differing fields and their times', async () => {
   const tenant = await createTenant(service);
   const { winner, loser } = await collide(tenant);
   const current = await tenant.record('n1');
@@ -57,20 +61,23 @@ test('a conflict is listed with both sides, the fields in which they differ, and
   expect(current?.origin).toMatchObject({ identityKey: winner.identityKey, deviceId: 'tablet' });
 });
 
-test('the record that a conflict is shown with is the one of now', async () => {
+test('a conflict is shown with the current record', async () => {
   const tenant = await createTenant(service);
   const { loser } = await collide(tenant);
-  await tenant.push([patch('n1', { body: 'later' })]);
+  await tenant.push([patchNote('n1', { body: 'later' })]);
   expect(await auditOf(tenant).conflict(loser.identityKey)).toMatchObject({
     current: { version: 4, data: { title: 'B', body: 'later' } },
     differingFields: ['body', 'title'],
   });
 });
 
-test('of a patch the fields that it names, of a delete none', async () => {
+test('the differing fields of a patch are among its own fields, and a delete has none', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' }), put('n1', { title: 'B' })]);
-  const stale = [patch('n1', { title: 'C' }, { baseVersion: 1 }), remove('n1', { baseVersion: 1 })];
+  await tenant.push([putNote('n1', { title: 'A' }), putNote('n1', { title: 'B' })]);
+  const stale = [
+    patchNote('n1', { title: 'C' }, { baseVersion: 1 }),
+    removeNote('n1', { baseVersion: 1 }),
+  ];
   await tenant.push(stale);
   expect((await auditOf(tenant).conflicts()).conflicts).toMatchObject([
     { incoming: { data: { title: 'C' } }, differingFields: ['title'] },
@@ -78,16 +85,16 @@ test('of a patch the fields that it names, of a delete none', async () => {
   ]);
 });
 
-test('an edit of a record that never was is in conflict with nothing', async () => {
+test('a conflict about an unknown record has no current record', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' }, { baseVersion: 7 })]);
+  await tenant.push([putNote('n1', { title: 'A' }, { baseVersion: 7 })]);
   expect((await auditOf(tenant).conflicts()).conflicts).toMatchObject([
     { current: null, differingFields: ['body', 'title'] },
   ]);
 });
 
 describe('a list of conflicts', () => {
-  test('holds the open ones, the resolved ones, or all', async () => {
+  test('has the open ones, the resolved ones, or all', async () => {
     const tenant = await createTenant(service);
     const audit = auditOf(tenant);
     const [one, two] = [await collide(tenant, 'n1'), await collide(tenant, 'n2')];
@@ -100,7 +107,7 @@ describe('a list of conflicts', () => {
     expect(await keysOf({ state: 'all' })).toEqual([one.loser.identityKey, two.loser.identityKey]);
   });
 
-  test('can be of one entity', async () => {
+  test('can be limited to one entity', async () => {
     const tenant = await createTenant(service);
     const audit = auditOf(tenant);
     const [, two] = [await collide(tenant, 'n1'), await collide(tenant, 'n2')];
@@ -112,10 +119,10 @@ describe('a list of conflicts', () => {
     expect((await audit.conflicts({ entityType: 'ticket' })).conflicts).toEqual([]);
   });
 
-  test('is paged by version, and its last page says so', async () => {
+  test('is paged by version, and its last page has no next one', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1'), put('n1', { title: 'B' })]);
-    const stale = Array.from({ length: 5 }, () => put('n1', {}, { baseVersion: 1 }));
+    await tenant.push([putNote('n1'), putNote('n1', { title: 'B' })]);
+    const stale = Array.from({ length: 5 }, () => putNote('n1', {}, { baseVersion: 1 }));
     await tenant.push(stale);
     const audit = auditOf(tenant);
     const first = await audit.conflicts({ limit: 2 });
@@ -129,7 +136,7 @@ describe('a list of conflicts', () => {
   });
 });
 
-test("another tenant's conflict is as if it did not exist", async () => {
+test("another tenant's conflict is answered as if it did not exist", async () => {
   const [mine, theirs] = [await createTenant(service), await createTenant(service)];
   const { loser } = await collide(theirs);
   const audit = auditOf(mine);
@@ -142,9 +149,9 @@ test("another tenant's conflict is as if it did not exist", async () => {
   expect(await auditOf(theirs).conflict(loser.identityKey)).toMatchObject({ resolved: null });
 });
 
-test('an event that met no conflict is none, nor is a key that no event can have', async () => {
+test('an event that is no conflict, or an invalid key, is answered 404', async () => {
   const tenant = await createTenant(service);
-  const applied = put('n1');
+  const applied = putNote('n1');
   await tenant.push([applied]);
   const audit = auditOf(tenant);
   for (const key of [applied.identityKey, 'a\u0000b', 'x'.repeat(201), 'x'.repeat(4000)]) {
@@ -153,10 +160,10 @@ test('an event that met no conflict is none, nor is a key that no event can have
 });
 
 test.each(['a/b?c=d&e#f', '50%', '%2F', 'ä ö,+', '\u{1F600}'.repeat(200)])(
-  'a conflict is found under the key %j, percent-encoded',
+  'a conflict is found by the percent-encoded key %j',
   async (identityKey) => {
     const tenant = await createTenant(service);
-    await tenant.push([{ ...put('n1', {}, { baseVersion: 7 }), identityKey }]);
+    await tenant.push([{ ...putNote('n1', {}, { baseVersion: 7 }), identityKey }]);
     const audit = auditOf(tenant);
     expect(await audit.conflict(identityKey)).toMatchObject({ identityKey });
     expect(await audit.resolve(identityKey, { resolution: 'force' })).toMatchObject({
@@ -166,7 +173,7 @@ test.each(['a/b?c=d&e#f', '50%', '%2F', 'ä ö,+', '\u{1F600}'.repeat(200)])(
   },
 );
 
-test('reading needs sync:pull, resolving sync:push', async () => {
+test('reading needs sync:pull, and resolving needs sync:push', async () => {
   const url = '/api/sync/conflicts/k';
   const get = { url, sender: { scope: 'sync:push' } };
   const post = {
@@ -183,9 +190,9 @@ test('reading needs sync:pull, resolving sync:push', async () => {
   }
 });
 
-describe('where the kind is no longer what it was', () => {
+describe('if the kind of a conflict', () => {
   test.each([
-    ['is gone', [], 'UNKNOWN_KIND'],
+    ['was removed', [], 'UNKNOWN_KIND'],
     ['throws', [throwingNotePut], 'KIND_FAILED'],
   ] as const)('a conflict whose kind %s shows its payload', async (_what, kinds, failure) => {
     const later = await startApp({ kinds: [...kinds], database: service.database });

@@ -3,10 +3,10 @@ import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ProblemCode } from '../../src/domain/errors.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 let port: number;
@@ -17,16 +17,18 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** For what hangs. */
+/** The time after which a test gives up waiting for the service. */
 const hangMs = 20_000;
 
-/** Sends it as it stands, and resolves with all that came until the service closed the connection. */
+/** Sends the text, and resolves with all answers when the service has closed the connection. */
 async function exchange(text: string): Promise<readonly RawAnswer[]> {
   const socket = connect({ port, host: '127.0.0.1' });
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
   socket.on('error', () => {});
-  socket.setTimeout(hangMs, () => socket.destroy(new Error('it hangs')));
+  socket.setTimeout(hangMs, () =>
+    socket.destroy(new Error('the service does not close the connection')),
+  );
   socket.write(text);
   await once(socket, 'close');
   return parse(Buffer.concat(chunks).toString());
@@ -55,9 +57,9 @@ function parse(text: string): readonly RawAnswer[] {
   return [answer, ...parse(rest.slice(length))];
 }
 
-function splitAt(text: string, mark: string): readonly [string, string] {
-  const place = text.indexOf(mark);
-  return place < 0 ? [text, ''] : [text.slice(0, place), text.slice(place + mark.length)];
+function splitAt(text: string, separator: string): readonly [string, string] {
+  const index = text.indexOf(separator);
+  return index < 0 ? [text, ''] : [text.slice(0, index), text.slice(index + separator.length)];
 }
 
 const host = 'Host: h\r\n';
@@ -65,26 +67,26 @@ const post = `POST /api/sync/events HTTP/1.1\r\n${host}Content-Type: application
 const authorized = () => `Authorization: Bearer ${service.token()}\r\n`;
 
 test.each<[string, () => string, ProblemCode]>([
-  ['a line that is no request', () => 'HELLO\r\n\r\n', 'MALFORMED_REQUEST'],
-  ['a method that nobody knows', () => `FOO / HTTP/1.1\r\n${host}\r\n`, 'MALFORMED_REQUEST'],
-  ['a version that there is not', () => `GET / HTTP/9.9\r\n${host}\r\n`, 'MALFORMED_REQUEST'],
-  ['TLS', () => '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 'MALFORMED_REQUEST'],
+  ['a line that is no HTTP request', () => 'HELLO\r\n\r\n', 'MALFORMED_REQUEST'],
+  ['an unknown method', () => `FOO / HTTP/1.1\r\n${host}\r\n`, 'MALFORMED_REQUEST'],
+  ['an unknown HTTP version', () => `GET / HTTP/9.9\r\n${host}\r\n`, 'MALFORMED_REQUEST'],
+  ['a TLS handshake', () => '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 'MALFORMED_REQUEST'],
   ['a header without a name', () => `GET / HTTP/1.1\r\n${host}: x\r\n\r\n`, 'MALFORMED_REQUEST'],
   ['a folded header', () => `GET / HTTP/1.1\r\n${host} x: y\r\n\r\n`, 'MALFORMED_REQUEST'],
-  ['no Host', () => 'GET /livez HTTP/1.1\r\n\r\n', 'MALFORMED_REQUEST'],
+  ['a request without Host', () => 'GET /livez HTTP/1.1\r\n\r\n', 'MALFORMED_REQUEST'],
   [
-    'two lengths',
+    'two Content-Length headers',
     () => `${post}Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}`,
     'MALFORMED_REQUEST',
   ],
-  ['a negative length', () => `${post}Content-Length: -2\r\n\r\n{}`, 'MALFORMED_REQUEST'],
+  ['a negative Content-Length', () => `${post}Content-Length: -2\r\n\r\n{}`, 'MALFORMED_REQUEST'],
   [
-    'a length and chunks',
+    'Content-Length together with chunks',
     () => `${post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
     'MALFORMED_REQUEST',
   ],
   [
-    'chunks that are not the last coding',
+    'chunks that are not the last transfer coding',
     () => `${post}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n`,
     'MALFORMED_REQUEST',
   ],
@@ -94,18 +96,22 @@ test.each<[string, () => string, ProblemCode]>([
     'MALFORMED_REQUEST',
   ],
   [
-    'long headers',
+    'headers beyond the maximum',
     () => `GET / HTTP/1.1\r\n${host}x: ${'x'.repeat(20_000)}\r\n\r\n`,
     'HEADERS_TOO_LARGE',
   ],
-  ['a long URL', () => `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n${host}\r\n`, 'HEADERS_TOO_LARGE'],
+  [
+    'a URL beyond the maximum',
+    () => `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n${host}\r\n`,
+    'HEADERS_TOO_LARGE',
+  ],
   ['CONNECT', () => 'CONNECT db:5432 HTTP/1.1\r\nHost: db\r\n\r\n', 'MALFORMED_REQUEST'],
-])('%s is refused as a problem, in one answer, and closed', async (_what, text, code) => {
+])('%s is refused with one problem, and the connection is closed', async (_what, text, code) => {
   const before = service.logLines.length;
   const answers = await exchange(text());
   expect(answers).toHaveLength(1);
   const [answer] = answers as [RawAnswer];
-  expect(refusalOf(answer).code).toBe(code);
+  expect(expectProblem(answer).code).toBe(code);
   expect(answer.headers.connection).toBe('close');
   const lines = service.logLines
     .slice(before)
@@ -117,29 +123,43 @@ test.each<[string, () => string, ProblemCode]>([
   });
 });
 
-test('who goes on sending still gets to read why he was refused', async () => {
+/** Sends the texts while it reads nothing, then reads until the service closes the connection. */
+async function sendThenRead(...texts: readonly string[]) {
   const socket = connect({ port, host: '127.0.0.1' });
   socket.pause();
   const errors: Error[] = [];
   socket.on('error', (error) => errors.push(error));
   const closed = new Promise((resolve) => socket.once('close', resolve));
-  for (let sent = 0; sent < 6; sent += 1) {
-    socket.write('NONSENSE\r\n'.repeat(1_000));
+  for (const text of texts) {
+    socket.write(text);
     await sleep(30);
   }
   const chunks: Buffer[] = [];
   socket.on('data', (chunk) => chunks.push(chunk));
   socket.resume();
   await closed;
-  // A reset would have thrown away what some systems had not read yet.
+  return { errors, answers: parse(Buffer.concat(chunks).toString()) };
+}
+
+test('a client that keeps sending after its refusal still receives the refusal', async () => {
+  const nonsense = 'NONSENSE\r\n'.repeat(1_000);
+  const { errors, answers } = await sendThenRead(...Array.from({ length: 6 }, () => nonsense));
+  // After a reset, some operating systems would discard an answer that the client has not read yet.
   expect(errors).toEqual([]);
-  const answers = parse(Buffer.concat(chunks).toString());
   expect(answers).toMatchObject([{ status: 400, body: { code: 'MALFORMED_REQUEST' } }]);
 });
 
-test('the answer to a request is not lost to the nonsense behind it, and is the last', async () => {
+test('a client that is answered before its body is complete still receives the answer', async () => {
+  const head = `${post}${authorized()}Connection: close\r\nContent-Length: 100000000\r\n\r\n`;
+  const part = 'x'.repeat(10_000);
+  const { errors, answers } = await sendThenRead(head, ...Array.from({ length: 6 }, () => part));
+  expect(errors).toEqual([]);
+  expect(answers).toMatchObject([{ status: 413, body: { code: 'BODY_TOO_LARGE' } }]);
+});
+
+test('a valid request before invalid input is answered, and its answer is the last one', async () => {
   const tenant = await createTenant(service);
-  const body = JSON.stringify({ events: [put('n1')] });
+  const body = JSON.stringify({ events: [putNote('n1')] });
   const request =
     `${post}Authorization: Bearer ${service.token(tenant.sender())}\r\n` +
     `Content-Length: ${body.length}\r\n\r\n${body}`;
@@ -149,7 +169,7 @@ test('the answer to a request is not lost to the nonsense behind it, and is the 
   expect(await tenant.log()).toHaveLength(1);
 });
 
-test('requests that are sent at once are answered in their order, also where the last is broken', async () => {
+test('pipelined requests are answered in order, also if the last one is invalid', async () => {
   const read = `GET /livez HTTP/1.1\r\n${host}\r\n`;
   const answers = await exchange(
     `${read}${read}${post}${authorized()}Transfer-Encoding: chunked\r\n\r\nzz\r\n`,
@@ -158,28 +178,36 @@ test('requests that are sent at once are answered in their order, also where the
   expect(answers.slice(2).map(({ status }) => status)).toEqual([400]);
 });
 
-test.each(['100-continue', 'something-else'])('Expect: %s is no hindrance', async (expectation) => {
-  const answers = await exchange(
-    `${post}${authorized()}Expect: ${expectation}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}`,
-  );
-  expect(answers.at(-1)).toMatchObject({ status: 400, body: { code: 'INVALID_ENVELOPE' } });
-});
+test.each(['100-continue', 'something-else'])(
+  'a request with Expect: %s is answered like any other',
+  async (expectation) => {
+    const answers = await exchange(
+      `${post}${authorized()}Expect: ${expectation}\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}`,
+    );
+    expect(answers.at(-1)).toMatchObject({ status: 400, body: { code: 'INVALID_ENVELOPE' } });
+  },
+);
 
-test('a request that asks for another protocol is answered in this one', async () => {
+test('a request for a protocol upgrade is answered over HTTP/1.1', async () => {
   const answers = await exchange(
     `GET /livez HTTP/1.1\r\n${host}Connection: close, Upgrade\r\nUpgrade: h2c\r\n\r\n`,
   );
   expect(answers).toMatchObject([{ status: 200, body: { status: 'ok' } }]);
 });
 
-test.each(['QUERY', 'PROPFIND', 'TRACE', 'PURGE'])('%s is not allowed', async (method) => {
-  const path = '/api/sync/changes';
-  const [answer] = await exchange(`${method} ${path} HTTP/1.1\r\n${host}Connection: close\r\n\r\n`);
-  expect(answer).toMatchObject({ status: 405, body: { code: 'METHOD_NOT_ALLOWED' } });
-  expect(answer?.headers.allow).toContain('GET');
-});
+test.each(['QUERY', 'PROPFIND', 'TRACE', 'PURGE'])(
+  'the method %s is not allowed',
+  async (method) => {
+    const path = '/api/sync/changes';
+    const [answer] = await exchange(
+      `${method} ${path} HTTP/1.1\r\n${host}Connection: close\r\n\r\n`,
+    );
+    expect(answer).toMatchObject({ status: 405, body: { code: 'METHOD_NOT_ALLOWED' } });
+    expect(answer?.headers.allow).toContain('GET');
+  },
+);
 
-test('HEAD is answered like GET without the body, and where there is no GET with what there is', async () => {
+test('HEAD is answered like GET without a body, and with the allowed methods if the path has no GET', async () => {
   const head = (path: string) =>
     service.app.inject({
       method: 'HEAD',
@@ -193,7 +221,7 @@ test('HEAD is answered like GET without the body, and where there is no GET with
   expect([pushed.statusCode, pushed.headers.allow]).toEqual([405, 'POST']);
 });
 
-test('a connection that breaks is told nothing, and not logged', async () => {
+test('a connection that the client resets is not logged as refused', async () => {
   const before = service.logLines.length;
   const socket = connect({ port, host: '127.0.0.1' });
   await once(socket, 'connect');
@@ -207,7 +235,7 @@ test('a connection that breaks is told nothing, and not logged', async () => {
   expect(refused).toEqual([]);
 });
 
-test('no time limit is left out, and each is shorter than the next', () => {
+test('every time limit of the server is set, and each is shorter than the next one', () => {
   const { server } = service.app;
   expect(server.headersTimeout).toBe(15_000);
   expect(server.requestTimeout).toBe(30_000);

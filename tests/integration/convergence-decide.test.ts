@@ -3,12 +3,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PushAnswer } from '../../src/protocol/push.ts';
 import { expectNothingLost } from '../testkit/checker/check.ts';
 import { answersOf } from '../testkit/checker/history.ts';
-import { bankKinds, opening, transfer } from '../testkit/oracle/bank.ts';
-import type { SentEvent } from '../testkit/oracle/events.ts';
-import { runs } from '../testkit/oracle/histories.ts';
-import { ledgerOf, type Transfer } from '../testkit/oracle/ledger.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
+import { accountKinds, openAccount, makeTransfer } from '../testkit/kinds/account-kinds.ts';
+import type { SentEvent } from '../testkit/events/sent-events.ts';
+import { propertyOptions } from '../testkit/events/random-writes.ts';
+import { balancesAfter, type Transfer } from '../testkit/oracle/account-balances.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { type TestAppPair, startAppPair } from '../testkit/app/test-app-pair.ts';
 
 const patience = 120_000;
 const openings = new Map([
@@ -18,9 +18,9 @@ const openings = new Map([
 ]);
 const total = 20;
 
-let pair: AppPair;
+let pair: TestAppPair;
 beforeAll(async () => {
-  pair = await startAppPair({ kinds: bankKinds });
+  pair = await startAppPair({ kinds: accountKinds });
 });
 afterAll(() => pair.close());
 
@@ -77,7 +77,7 @@ async function expectLedger(tenant: Tenant, events: readonly SentEvent[], left: 
     ]),
   );
   const accepted = (await tenant.log()).flatMap((entry) => transfers.get(entry.identityKey) ?? []);
-  const { balances, lowest } = ledgerOf(openings, accepted);
+  const { balances, lowest } = balancesAfter(openings, accepted);
   expect(lowest).toBeGreaterThanOrEqual(0);
 
   const records = [...(await tenant.records()).values()];
@@ -105,14 +105,14 @@ test(
     await fc.assert(
       fc.asyncProperty(devices, async (some) => {
         const tenant = await createTenant(pair.services[0]);
-        await tenant.push([...openings].map(([id, balance]) => opening(id, balance)));
+        await tenant.push([...openings].map(([id, balance]) => openAccount(id, balance)));
         let turn = 0;
         const push = (batch: readonly SentEvent[], envelope: object) => {
           turn += 1;
           return tenant.pushTo(pair.services[turn % 2 === 0 ? 0 : 1], batch, envelope);
         };
         const queues = some.map(({ transfers }) =>
-          transfers.map(([from, to, amount]) => transfer(from, to, amount)),
+          transfers.map(([from, to, amount]) => makeTransfer(from, to, amount)),
         );
 
         const work = { done: false };
@@ -134,11 +134,11 @@ test(
           before = left.length;
           left = await drain(left, { size: 1, atomic: false, losses: [false] }, push);
         }
-        await expectNothingLost({ ...tenant.books, model: null });
+        await expectNothingLost({ ...tenant.checkOptions, model: null });
         await expectMoneyKept(tenant);
         const refused = new Set(left.map(({ identityKey }) => identityKey));
         await expectLedger(tenant, queues.flat(), refused);
-        const answers = answersOf(tenant.books.history);
+        const answers = answersOf(tenant.checkOptions.history);
         for (const { code } of answers.flatMap(({ failed }) => failed)) {
           expect(['INSUFFICIENT_FUNDS', 'SAME_ACCOUNT', 'BATCH_ABORTED']).toContain(code);
         }
@@ -147,7 +147,7 @@ test(
         );
         expect(firsts).toHaveLength(await tenant.head());
       }),
-      runs(25),
+      propertyOptions(25),
     );
   },
   patience,

@@ -2,15 +2,15 @@ import fc from 'fast-check';
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { put } from '../../src/domain/kinds/policies.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
 import type { PushAnswer } from '../../src/protocol/push.ts';
 import { expectNothingLost } from '../testkit/checker/check.ts';
 import { answersOf } from '../testkit/checker/history.ts';
-import { nextKey } from '../testkit/oracle/events.ts';
-import { runs } from '../testkit/oracle/histories.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
+import { nextKey } from '../testkit/events/sent-events.ts';
+import { propertyOptions } from '../testkit/events/random-writes.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { type TestAppPair, startAppPair } from '../testkit/app/test-app-pair.ts';
 
 const patience = 120_000;
 
@@ -27,7 +27,7 @@ const boardPut = defineKind({
   resolve: ({ data }, incoming) => ({ ...incoming, ...data }),
 });
 
-let pair: AppPair;
+let pair: TestAppPair;
 beforeAll(async () => {
   pair = await startAppPair({ kinds: [boardPut] });
 });
@@ -91,12 +91,12 @@ test(
           return tenant.pushTo(pair.services[turn % 2 === 0 ? 0 : 1], [event]);
         };
         const pinned = await Promise.all(devices.map((edits) => edit(tenant, edits, push)));
-        expect(answersOf(tenant.books.history).flatMap(({ failed }) => failed)).toEqual([]);
+        expect(answersOf(tenant.checkOptions.history).flatMap(({ failed }) => failed)).toEqual([]);
         const data = (await tenant.record('b1'))?.data ?? {};
         expect(Object.keys(data).toSorted()).toEqual(pinned.flat().toSorted());
-        await expectNothingLost({ ...tenant.books, model: null });
+        await expectNothingLost({ ...tenant.checkOptions, model: null });
       }),
-      runs(30),
+      propertyOptions(30),
     );
   },
   patience,

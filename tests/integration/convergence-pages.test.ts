@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectNothingLost } from '../testkit/checker/check.ts';
-import { documentKinds } from '../testkit/oracle/documents.ts';
-import { runs } from '../testkit/oracle/histories.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
+import { propertyOptions } from '../testkit/events/random-writes.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { type TestAppPair, startAppPair } from '../testkit/app/test-app-pair.ts';
 
-let pair: AppPair;
-let services: AppPair['services'];
+let pair: TestAppPair;
+let services: TestAppPair['services'];
 beforeAll(async () => {
   pair = await startAppPair({ kinds: documentKinds('doc') });
   services = pair.services;
@@ -47,10 +47,10 @@ test('at any page size no checkpoint skips what pushes at the same time commit',
         await Promise.all(pushers);
         work.done = true;
         const devices = await Promise.all(pullers);
-        await expectNothingLost({ ...tenant.books, devices, model: null });
+        await expectNothingLost({ ...tenant.checkOptions, devices, model: null });
         expect(await tenant.head()).toBe(2 * targets.length);
       },
     ),
-    runs(25),
+    propertyOptions(25),
   );
 }, 120_000);

@@ -2,45 +2,45 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { PushAnswer } from '../../src/protocol/push.ts';
 import { expectNothingLost } from '../testkit/checker/check.ts';
-import { deliver, type Plan, planArbitrary } from '../testkit/oracle/delivery.ts';
-import type { SentEvent } from '../testkit/oracle/events.ts';
+import { deliver, type DeliveryPlan, deliveryPlans } from '../testkit/events/delivery.ts';
+import type { SentEvent } from '../testkit/events/sent-events.ts';
 import {
   factKinds,
-  failing,
-  paidArbitrary,
-  paidEvent,
-  saidEvent,
+  keysThatFailOnce,
+  paymentArbitrary,
+  paymentEvent,
+  wordEvent,
   wordArbitrary,
-} from '../testkit/oracle/facts.ts';
-import { type Said, tapesOf, tillsOf } from '../testkit/oracle/folds.ts';
-import { runs } from '../testkit/oracle/histories.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
+} from '../testkit/kinds/fact-kinds.ts';
+import { type WordFact, expectedTapes, expectedTills } from '../testkit/oracle/folded-facts.ts';
+import { propertyOptions } from '../testkit/events/random-writes.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { type TestAppPair, startAppPair } from '../testkit/app/test-app-pair.ts';
 
 const patience = 120_000;
 
-let pair: AppPair;
+let pair: TestAppPair;
 beforeAll(async () => {
   pair = await startAppPair({ kinds: factKinds });
 });
 afterAll(() => pair.close());
-beforeEach(() => failing.clear());
+beforeEach(() => keysThatFailOnce.clear());
 
 /** Facts, and two or three ways in which they may reach the server. */
 function deliveriesOf<Some>(facts: fc.Arbitrary<readonly Some[]>) {
   return facts.chain((some) =>
     fc.record({
       facts: fc.constant(some),
-      plans: fc.array(planArbitrary(some.length), { minLength: 2, maxLength: 3 }),
+      plans: fc.array(deliveryPlans(some.length), { minLength: 2, maxLength: 3 }),
     }),
   );
 }
 
 /** Delivers to both processes in turn, to the end, and gives the data that came out by record. */
-async function replay(events: readonly SentEvent[], fails: readonly boolean[], plan: Plan) {
+async function replay(events: readonly SentEvent[], fails: readonly boolean[], plan: DeliveryPlan) {
   const tenant = await createTenant(pair.services[0]);
   for (const [at, { identityKey }] of events.entries()) {
-    if (fails[at]) failing.add(identityKey);
+    if (fails[at]) keysThatFailOnce.add(identityKey);
   }
   let turn = 0;
   const push = (batch: readonly SentEvent[]): Promise<PushAnswer> => {
@@ -50,9 +50,9 @@ async function replay(events: readonly SentEvent[], fails: readonly boolean[], p
   const temporary = ['KIND_FAILED', 'SEQUENCE_GAP', 'BLOCKED'];
   await deliver(events, plan, push, temporary);
   // Once more, now that the kinds are mended, as by an outbox that lost every answer.
-  failing.clear();
+  keysThatFailOnce.clear();
   await deliver(events, plan, push, temporary);
-  await expectNothingLost({ ...tenant.books, model: null });
+  await expectNothingLost({ ...tenant.checkOptions, model: null });
   const keys = (await tenant.log()).map(({ identityKey }) => identityKey);
   expect(keys.toSorted()).toEqual(events.map(({ identityKey }) => identityKey).toSorted());
   const records = await tenant.records();
@@ -62,15 +62,15 @@ async function replay(events: readonly SentEvent[], fails: readonly boolean[], p
 test(
   'facts whose fold knows no order leave the same records, however they arrive',
   async () => {
-    const facts = fc.array(paidArbitrary, { minLength: 1, maxLength: 14 });
+    const facts = fc.array(paymentArbitrary, { minLength: 1, maxLength: 14 });
     await fc.assert(
       fc.asyncProperty(deliveriesOf(facts), async ({ facts: some, plans }) => {
         const fails = some.map((fact) => fact.fails);
         for (const plan of plans) {
-          expect(await replay(some.map(paidEvent), fails, plan)).toEqual(tillsOf(some));
+          expect(await replay(some.map(paymentEvent), fails, plan)).toEqual(expectedTills(some));
         }
       }),
-      runs(20),
+      propertyOptions(20),
     );
   },
   patience,
@@ -78,7 +78,7 @@ test(
 
 /** Numbered 1, 2, 3 … in each tape. */
 const wordsArbitrary = fc.array(wordArbitrary, { minLength: 1, maxLength: 12 }).map((words) =>
-  words.map((word, at): Said => {
+  words.map((word, at): WordFact => {
     const before = words.slice(0, at).filter(({ id }) => id === word.id);
     return { ...word, sequence: before.length + 1 };
   }),
@@ -91,10 +91,10 @@ test(
       fc.asyncProperty(deliveriesOf(wordsArbitrary), async ({ facts: some, plans }) => {
         const fails = some.map((fact) => fact.fails);
         for (const plan of plans) {
-          expect(await replay(some.map(saidEvent), fails, plan)).toEqual(tapesOf(some));
+          expect(await replay(some.map(wordEvent), fails, plan)).toEqual(expectedTapes(some));
         }
       }),
-      runs(20),
+      propertyOptions(20),
     );
   },
   patience,

@@ -1,17 +1,17 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { documentKinds } from '../testkit/oracle/documents.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
 import {
-  type Deed,
-  deedsArbitrary,
-  runs,
-  toAccepted,
+  type RandomWrite,
+  randomWrites,
+  propertyOptions,
+  toAcceptedWrite,
   toEvent,
-} from '../testkit/oracle/histories.ts';
+} from '../testkit/events/random-writes.ts';
 import { finalState } from '../testkit/oracle/last-write-wins.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { createCleaner } from '../testkit/retention.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { createRetentionRunner } from '../testkit/app/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -27,17 +27,17 @@ interface Purged {
   readonly purges: boolean;
 }
 
-const historyArbitrary = deedsArbitrary<Purged>(
+const historyArbitrary = randomWrites<Purged>(
   { day: fc.integer({ min: 1, max: 5 }), purges: fc.boolean() },
   14,
 );
 const timeOf = ({ day }: Purged) => Date.UTC(2026, 0, day);
 
-async function expectNothingLostCameBack(tenant: Tenant, deeds: readonly (Deed & Purged)[]) {
+async function expectNothingLostCameBack(tenant: Tenant, deeds: readonly (RandomWrite & Purged)[]) {
   const keys = new Set((await tenant.log()).map(({ identityKey }) => identityKey));
   const accepted = deeds
     .filter(({ identityKey }) => keys.has(identityKey))
-    .map((deed) => toAccepted(deed, timeOf(deed) * 1000));
+    .map((deed) => toAcceptedWrite(deed, timeOf(deed) * 1000));
   const records = await service.sql<{ id: string; deleted: boolean; data: object | null }>(
     'SELECT entity_id AS id, deleted, data FROM records WHERE tenant_id = $1',
     [tenant.id],
@@ -57,7 +57,7 @@ async function expectNothingLostCameBack(tenant: Tenant, deeds: readonly (Deed &
 }
 
 test('whatever puts, patches, removes and purges come in which order, no value comes back that had lost', async () => {
-  const clean = createCleaner(service, { tombstoneMs: 0 });
+  const clean = createRetentionRunner(service, { tombstoneMs: 0 });
   await fc.assert(
     fc.asyncProperty(historyArbitrary, async (deeds) => {
       const tenant = await createTenant(service);
@@ -68,6 +68,6 @@ test('whatever puts, patches, removes and purges come in which order, no value c
       }
       await expectNothingLostCameBack(tenant, deeds);
     }),
-    runs(25),
+    propertyOptions(25),
   );
 }, 120_000);

@@ -23,11 +23,13 @@ import { PrismaClient } from '../../src/generated/client.ts';
 import { isPostmasterOf } from '../../dev/embedded-postgres/processes.ts';
 import { startEmbedded, stopOrphan } from '../../dev/embedded-postgres/embedded-postgres.ts';
 import { migrate } from '../../src/postgres/migrate/migrate.ts';
-import { removeDataDir } from '../testkit/postgres.ts';
-import { withClient } from '../testkit/template.ts';
+import { removeDataDir } from '../testkit/postgres/data-dir.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 
 const isRoot = process.getuid?.() === 0;
-const PROGRAM = fileURLToPath(new URL('../testkit/embedded-process.ts', import.meta.url));
+const PROGRAM = fileURLToPath(
+  new URL('../testkit/postgres/embedded-postgres-program.ts', import.meta.url),
+);
 
 let root: string;
 let dataDir: string;
@@ -36,7 +38,7 @@ let children: ChildProcess[];
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), 'landfall-embedded-'));
-  // Under root the database runs as nobody, who may get in here.
+  // Under root the database runs as the user nobody, who has to enter this folder.
   await chmod(root, 0o755);
   dataDir = join(root, '.data');
   events = [];
@@ -95,11 +97,11 @@ const run = (url: string, sql: string) => withClient(url, (client) => client.que
 const postmasterPid = async () =>
   Number((await readFile(join(dataDir, 'pg/postmaster.pid'), 'utf8')).split('\n')[0]);
 
-test('a first start makes a database that pg, the migrator and Prisma reach by one address', async () => {
+test('a first start creates a database that pg, the migrator and Prisma connect to with the same URL', async () => {
   const embedded = await start();
   await migrate(embedded.url);
   const pool = new pg.Pool({ connectionString: embedded.url });
-  // The database stops while the connection may still be on its way out.
+  // The database stops while the connection may not have ended yet.
   pool.on('error', () => {});
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   expect(await prisma.instance.count()).toBe(1);
@@ -112,7 +114,7 @@ test('a first start makes a database that pg, the migrator and Prisma reach by o
   expect(events).toEqual(['embedded.created', 'embedded.started', 'embedded.stopped']);
 });
 
-test('it is durable, in UTC and UTF-8, and listens on a private socket only', async () => {
+test('the database is durable, uses UTC and UTF-8, and listens on a private socket only', async () => {
   const embedded = await start();
   const { rows } = await run(
     embedded.url,
@@ -136,7 +138,7 @@ test('it is durable, in UTC and UTF-8, and listens on a private socket only', as
   await embedded.stop();
 });
 
-test('what was written is there after a restart, at the same address', async () => {
+test('data is still there after a restart, at the same URL', async () => {
   const first = await start();
   await write(first.url);
   await first.stop();
@@ -146,7 +148,7 @@ test('what was written is there after a restart, at the same address', async () 
   await second.stop();
 });
 
-test('after a kill -9 of its process the next start adopts the database, and stops it', async () => {
+test('after a kill -9 of the process that started the database, the next start attaches to it, and stops it', async () => {
   const other = startOther();
   await write(await other.ready());
   await other.stop('SIGKILL');
@@ -160,7 +162,7 @@ test('after a kill -9 of its process the next start adopts the database, and sto
 });
 
 test.each(['SIGINT', 'SIGTERM'] as const)(
-  '%s to the whole process group stops the database in good order',
+  '%s to the whole process group stops the database with a fast shutdown',
   async (signal) => {
     const other = startOther();
     await other.ready();
@@ -171,7 +173,7 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
   },
 );
 
-test('a process that attaches leaves the database to the one that uses it', async () => {
+test('a process that attached does not stop a database that another process uses', async () => {
   const other = startOther();
   const url = await other.ready();
   const embedded = await start();
@@ -181,7 +183,7 @@ test('a process that attaches leaves the database to the one that uses it', asyn
   await write(url);
 });
 
-test('the last process to leave stops the database, whichever started it', async () => {
+test('the last process that stops using the database stops it, whichever process started it', async () => {
   const other = startOther();
   const url = await other.ready();
   const embedded = await start();
@@ -193,12 +195,12 @@ test('the last process to leave stops the database, whichever started it', async
   expect(events).toEqual(['embedded.attached', 'embedded.stopped']);
 });
 
-test('after a kill -9 of the postmaster under load the next start recovers what was committed', async () => {
+test('after a kill -9 of the postmaster under load, the next start recovers the committed data', async () => {
   const first = await start();
   await write(first.url);
-  // A backend that does not look up: it holds the shared memory after its postmaster is gone.
+  // This backend does not notice the end of its postmaster, and holds the shared memory after it.
   const busy = run(first.url, 'SELECT sum(sqrt(i)) FROM generate_series(1, 10000000) AS i').catch(
-    () => 'cut off',
+    () => 'interrupted',
   );
   const others = `SELECT FROM pg_stat_activity WHERE query LIKE 'SELECT sum%' AND state = 'active'`;
   while ((await run(first.url, others)).rowCount === 0) await sleep(5);
@@ -211,7 +213,7 @@ test('after a kill -9 of the postmaster under load the next start recovers what 
   expect(events.filter((event) => event === 'embedded.started')).toHaveLength(2);
 });
 
-test('an initdb that was cut off is done again', async () => {
+test('an initdb that was interrupted is run again', async () => {
   const other = startOther();
   const isUnderWay = async () => {
     const names = await readdir(dataDir).catch(() => []);
@@ -223,11 +225,11 @@ test('an initdb that was cut off is done again', async () => {
   expect(await readdir(dataDir)).not.toContain('pg');
   const embedded = await start();
   await write(embedded.url);
-  expect((await readdir(dataDir)).sort()).toEqual(['pg', 'pg.seats', 'postgres.log']);
+  expect((await readdir(dataDir)).sort()).toEqual(['pg', 'pg.leases', 'postgres.log']);
   await embedded.stop();
 });
 
-test('processes that start at once share one database', async () => {
+test('processes that start at the same time share one database', async () => {
   const others = [startOther(), startOther(), startOther()];
   const urls = await Promise.all(others.map((other) => other.ready()));
   expect(new Set(urls).size).toBe(1);
@@ -238,11 +240,11 @@ test('processes that start at once share one database', async () => {
   for (const other of others) await other.stop('SIGTERM');
   const embedded = await start();
   expect(await read(embedded.url)).toEqual([{ id: 1 }]);
-  expect((await readdir(dataDir)).sort()).toEqual(['pg', 'pg.seats', 'postgres.log']);
+  expect((await readdir(dataDir)).sort()).toEqual(['pg', 'pg.leases', 'postgres.log']);
   await embedded.stop();
 });
 
-test('a postmaster.pid whose number is another process by now is no obstacle', async () => {
+test('a postmaster.pid with the number of another process does not prevent a start', async () => {
   const first = await start();
   await write(first.url);
   const pid = await postmasterPid();
@@ -254,7 +256,7 @@ test('a postmaster.pid whose number is another process by now is no obstacle', a
   await second.stop();
 });
 
-test('a data folder removed under a running database begins anew', async () => {
+test('a start after the data folder of a running database was removed creates a new database', async () => {
   const other = startOther();
   await write(await other.ready());
   const pid = await postmasterPid();
@@ -266,19 +268,19 @@ test('a data folder removed under a running database begins anew', async () => {
   await embedded.stop();
 });
 
-test('a folder with files of another kind is not written over', async () => {
+test('a folder with other files is not overwritten', async () => {
   await mkdir(join(dataDir, 'pg'), { recursive: true });
   await writeFile(join(dataDir, 'pg/letter.txt'), 'dear');
   await expect(start()).rejects.toThrow(/no whole PostgreSQL database.*DATABASE_URL/);
   expect(await readdir(join(dataDir, 'pg'))).toEqual(['letter.txt']);
 });
 
-test('in a folder that is closed to others it runs as a user who can reach its files', async () => {
+test('in a folder that other users cannot enter, the database runs as a user who can reach its files', async () => {
   await chmod(root, 0o700);
   const first = await start();
   await write(first.url);
   const { uid } = await stat(join(dataDir, 'pg'));
-  // Root's database runs as nobody, where nobody can go; another user's as that user, in its place.
+  // Root's database runs as the user nobody, in a folder that nobody can enter. Another user's runs as that user.
   expect(uid).toBe(isRoot ? 65534 : process.getuid?.());
   expect(dirname(await realpath(join(dataDir, 'pg')))).toMatch(
     isRoot ? /^\/var\/lib\/landfall\/[0-9a-f]{12}-/ : await realpath(dataDir),

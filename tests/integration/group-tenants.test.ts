@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 /** How many tenants each look asked for. */
 const looks: number[] = [];
@@ -10,7 +10,7 @@ let tenants: Tenant[];
 beforeAll(async () => {
   service = await startApp({
     env: { GROUP_TENANTS: '1', COMMIT_LANES: '1' },
-    through: (real) => ({
+    wrapDatabase: (real) => ({
       ...real,
       feed: {
         ...real.feed,
@@ -35,7 +35,7 @@ async function tenantsATransaction(table: 'events' | 'replays'): Promise<(readon
 
 test('what several tenants send at once is committed, read and counted one tenant at a time', async () => {
   const outboxes = tenants.flatMap((tenant) =>
-    [put('n1'), put('n2')].map((event) => ({ tenant, event })),
+    [putNote('n1'), putNote('n2')].map((event) => ({ tenant, event })),
   );
   const pushAll = () => Promise.all(outboxes.map(({ tenant, event }) => tenant.push([event])));
   await pushAll();

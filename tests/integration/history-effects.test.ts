@@ -1,11 +1,11 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { allScopes } from '../../src/http/auth/issue-token.ts';
-import { storeroomKinds } from '../testkit/oracle/audit-kinds.ts';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { nextKey, put } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { storeroomKinds } from '../testkit/kinds/storeroom-kinds.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { nextKey, putNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** A shelf with room, which only an administrator may put up: one event. */
+/** Creates a shelf with one event. The kind needs the scope of an administrator. */
 async function putShelf(tenant: Tenant, id: string, room: number): Promise<void> {
   const sender = { ...tenant.sender('office'), scope: `${allScopes} shelf:admin` };
   const event = { identityKey: nextKey(), kind: 'shelf.put', payload: { id, room } };
@@ -24,20 +24,20 @@ function place(id: string, shelf: string) {
   return { identityKey: nextKey(), kind: 'thing.place', payload: { id, shelf } };
 }
 
-test('an event that wrote to other records is in the history of each, with that record before and after', async () => {
+test('an event with effects is in the history of each record that it wrote, with the versions of that record', async () => {
   const tenant = await createTenant(service);
   await putShelf(tenant, 's', 5);
   const [a, b] = [place('a', 's'), place('b', 's')];
-  await tenant.push([a, put('n1'), b], {}, 'phone');
+  await tenant.push([a, putNote('n1'), b], {}, 'phone');
   const audit = auditOf(tenant);
   const ofShelf = await audit.history('shelf', 's');
-  const told = ofShelf.events.map((event) => [
+  const rows = ofShelf.events.map((event) => [
     event.kind,
     `${event.entityType} ${event.entityId}`,
     event.recordBefore,
     event.recordAfter,
   ]);
-  expect(told).toEqual([
+  expect(rows).toEqual([
     ['shelf.put', 'shelf s', 0, 1],
     ['thing.place', 'thing a', 1, 2],
     ['thing.place', 'thing b', 2, 4],
@@ -52,7 +52,7 @@ test('an event that wrote to other records is in the history of each, with that 
   ]);
 });
 
-test('what other events wrote is paged with the own events, in version order', async () => {
+test('effects are paged together with the entity’s own events, in version order', async () => {
   const tenant = await createTenant(service);
   for (let round = 0; round < 4; round += 1) {
     await putShelf(tenant, 's', 9);
@@ -75,7 +75,7 @@ test('what other events wrote is paged with the own events, in version order', a
   }
 });
 
-test('no entry is skipped where several arrive while a page is read', async () => {
+test('no entry is skipped if several are stored while a page is read', async () => {
   const tenant = await createTenant(service);
   await putShelf(tenant, 's', 5);
   const audit = auditOf(tenant);
@@ -83,7 +83,7 @@ test('no entry is skipped where several arrive while a page is read', async () =
   await writer.connect();
   try {
     await writer.query('BEGIN; LOCK TABLE effects IN ACCESS EXCLUSIVE MODE');
-    // It has read the events about the shelf, and waits to read the effects on it.
+    // The request has read the events of the shelf, and waits before it reads the effects.
     const reading = audit.history('shelf', 's');
     await expect.poll(() => waitsForEffects(writer)).toBe(true);
     await storeBoth(writer, tenant.id);
@@ -97,11 +97,11 @@ test('no entry is skipped where several arrive while a page is read', async () =
   }
 });
 
-test("what another tenant's events wrote is not in a history", async () => {
+test("a history has no effects of another tenant's events", async () => {
   const [mine, theirs] = [await createTenant(service), await createTenant(service)];
   await putShelf(theirs, 's', 5);
   await theirs.push([place('a', 's')]);
-  await mine.push([put('n1'), put('n2')]);
+  await mine.push([putNote('n1'), putNote('n2')]);
   for (const type of ['shelf', 'thing']) {
     const id = type === 'shelf' ? 's' : 'a';
     expect((await auditOf(theirs).history(type, id)).events).not.toEqual([]);

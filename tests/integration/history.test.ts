@@ -1,10 +1,10 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { noteKinds } from '../testkit/oracle/audit-kinds.ts';
-import { patch, put, remove } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { noteKinds } from '../testkit/kinds/storeroom-kinds.ts';
+import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -12,10 +12,14 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-test('the history of an entity tells of each event what it was and what it did', async () => {
+test('the history of an entity has its events with their fields and their outcomes', async () => {
   const tenant = await createTenant(service);
-  const edit = patch('n1', { title: 'B' }, { baseVersion: 1, occurredAt: '2026-01-01T00:00:00Z' });
-  await tenant.push([put('n1'), put('n2')]);
+  const edit = patchNote(
+    'n1',
+    { title: 'B' },
+    { baseVersion: 1, occurredAt: '2026-01-01T00:00:00Z' },
+  );
+  await tenant.push([putNote('n1'), putNote('n2')]);
   await tenant.push([edit], {}, 'phone');
   const { events, nextAfter } = await auditOf(tenant).history('note', 'n1');
   expect(nextAfter).toBeNull();
@@ -30,7 +34,7 @@ test('the history of an entity tells of each event what it was and what it did',
     entityId: 'n1',
     outcome: 'applied',
     occurredAt: '2026-01-01T00:00:00.000Z',
-    // Its base holds, so that it happened after what it was made on.
+    // The base is valid, so the effective time is after that of the base.
     effectiveAt,
     receivedAt: expect.any(String),
     clockAdjusted: false,
@@ -48,24 +52,24 @@ test('the history of an entity tells of each event what it was and what it did',
   });
 });
 
-test('every outcome is in it, with the versions of the record before and after', async () => {
+test('the history has events of every outcome, with the versions of the record before and after', async () => {
   const tenant = await createTenant(service);
-  const first = put('n1', { title: 'A' });
-  await tenant.push([first, put('n1', { title: 'A' }, { baseKey: first.identityKey })]);
-  await tenant.push([put('n1', { title: 'late' }, { occurredAt: '2026-01-01T00:00:00Z' })]);
+  const first = putNote('n1', { title: 'A' });
+  await tenant.push([first, putNote('n1', { title: 'A' }, { baseKey: first.identityKey })]);
+  await tenant.push([putNote('n1', { title: 'late' }, { occurredAt: '2026-01-01T00:00:00Z' })]);
   await tenant.push([
-    put('n1', { title: 'B' }, { occurredAt: '2199-01-01T00:00:00Z' }),
-    put('n1', { title: 'C' }, { baseVersion: 1 }),
-    remove('n1'),
+    putNote('n1', { title: 'B' }, { occurredAt: '2199-01-01T00:00:00Z' }),
+    putNote('n1', { title: 'C' }, { baseVersion: 1 }),
+    removeNote('n1'),
   ]);
   const { events } = await auditOf(tenant).history('note', 'n1');
-  const told = events.map((event) => [
+  const rows = events.map((event) => [
     event.outcome,
     event.recordBefore,
     event.recordAfter,
     event.clockAdjusted,
   ]);
-  expect(told).toEqual([
+  expect(rows).toEqual([
     ['applied', 0, 1, false],
     ['noop', 1, 1, false],
     ['superseded', 1, 1, false],
@@ -76,10 +80,10 @@ test('every outcome is in it, with the versions of the record before and after',
   expect(events[1]?.baseKey).toBe(first.identityKey);
 });
 
-test('a conflict and what settled it point to each other', async () => {
+test('a conflict and the event that resolved it link to each other', async () => {
   const tenant = await createTenant(service);
-  const stale = put('n1', { title: 'mine' }, { baseVersion: 0 });
-  await tenant.push([put('n1'), stale]);
+  const stale = putNote('n1', { title: 'mine' }, { baseVersion: 0 });
+  await tenant.push([putNote('n1'), stale]);
   const audit = auditOf(tenant);
   const before = await audit.history('note', 'n1');
   expect(before.events[1]).toMatchObject({ resolves: null, resolvedBy: null });
@@ -104,7 +108,7 @@ test('a conflict and what settled it point to each other', async () => {
     },
   ];
   expect(events).toMatchObject(both);
-  // Also where the two are on different pages.
+  // The links work also if the two are on different pages.
   for (const [at, one] of both.entries()) {
     expect((await audit.history('note', 'n1', { after: at, limit: 1 })).events).toMatchObject([
       one,
@@ -112,10 +116,10 @@ test('a conflict and what settled it point to each other', async () => {
   }
 });
 
-test('a discarded conflict leaves an event without payload, that changed nothing', async () => {
+test('a discard is an event without payload that changed nothing', async () => {
   const tenant = await createTenant(service);
-  const stale = put('n1', { title: 'mine' }, { baseVersion: 0 });
-  await tenant.push([put('n1'), stale]);
+  const stale = putNote('n1', { title: 'mine' }, { baseVersion: 0 });
+  await tenant.push([putNote('n1'), stale]);
   const audit = auditOf(tenant);
   await audit.resolve(stale.identityKey, { resolution: 'discard' });
   expect((await audit.history('note', 'n1')).events.at(-1)).toMatchObject({
@@ -127,9 +131,9 @@ test('a discarded conflict leaves an event without payload, that changed nothing
   });
 });
 
-test('an event whose payload was dropped, and one from before versions were kept, are still there', async () => {
+test('the history has events without payload, and events without record versions of old releases', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1')]);
+  await tenant.push([putNote('n1')]);
   await service.sql(
     'UPDATE events SET payload = NULL, record_before = NULL, record_after = NULL WHERE tenant_id = $1',
     [tenant.id],
@@ -139,10 +143,10 @@ test('an event whose payload was dropped, and one from before versions were kept
   ]);
 });
 
-test("another tenant's entity has no history, as one that never was", async () => {
+test("another tenant's entity is answered like an unknown one: without events", async () => {
   const [mine, theirs] = [await createTenant(service), await createTenant(service)];
-  await theirs.push([put('n1')]);
-  await mine.push([put('n2')]);
+  await theirs.push([putNote('n1')]);
+  await mine.push([putNote('n2')]);
   const audit = auditOf(mine);
   const nothing = { events: [], nextAfter: null };
   expect(await audit.history('note', 'n1')).toEqual(nothing);
@@ -157,10 +161,10 @@ test('a tenant that never pushed has no history', async () => {
   expect(answer).toMatchObject({ status: 200, body: { events: [], nextAfter: null } });
 });
 
-test('an entity is found under any name that it can have', async () => {
+test('an entity is found by every valid name', async () => {
   const tenant = await createTenant(service);
   for (const noteId of ['a/b', '50% ?#&', '\u{1F600}'.repeat(200)]) {
-    await tenant.push([put(noteId)]);
+    await tenant.push([putNote(noteId)]);
     const { events } = await auditOf(tenant).history('note', noteId);
     expect(events.map(({ entityId }) => entityId)).toEqual([noteId]);
   }
@@ -168,7 +172,7 @@ test('an entity is found under any name that it can have', async () => {
   expect(await service.request({ url, sender: tenant.sender() })).toMatchObject({ status: 404 });
 });
 
-test('reading needs sync:pull, and a query that it knows', async () => {
+test('reading needs sync:pull and a valid query', async () => {
   const url = '/api/sync/entities/note/n1/events';
   const sender = { scope: 'sync:push' };
   expect(await service.request({ url, sender })).toMatchObject({ status: 403 });
@@ -180,7 +184,7 @@ test('reading needs sync:pull, and a query that it knows', async () => {
   }
 });
 
-test('a database that does not answer is a 503, and no detail of it leaves', async () => {
+test('a failure of the database is answered 503 without its details', async () => {
   const tenant = await createTenant(service);
   const holder = new pg.Client({ connectionString: service.database.url });
   await holder.connect();

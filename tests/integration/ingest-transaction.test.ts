@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/network/tcp-proxy.ts';
 
 let database: TestDatabase;
 let proxy: TcpProxy;
@@ -26,8 +26,8 @@ const put = (key: string) => ({
 const batch = (name: string, size: number) =>
   Array.from({ length: size }, (_, index) => put(`${name}-${index}`));
 
-/** As a client sees it: the status, and the code of a refusal. */
-async function pushed(events: readonly object[], tenant = 't1') {
+/** The answer to a push: status, code of a refusal, results. */
+async function pushEvents(events: readonly object[], tenant = 't1') {
   const body = { events };
   const sender = { tenant };
   const url = '/api/sync/events?include=results';
@@ -40,8 +40,8 @@ async function storedKeys(): Promise<unknown[]> {
   return rows.map(({ key }) => key);
 }
 
-/** Makes the database refuse events by their key, as a constraint or a full disk would. */
-async function refuse(keyPattern: string, sqlState: string, times: number): Promise<void> {
+/** Makes the database refuse events by their key, the first `times` of them, as a constraint or a full disk does. */
+async function refuseInserts(keyPattern: string, sqlState: string, times: number): Promise<void> {
   await service.sql(`
     CREATE SEQUENCE refusals;
     CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -55,124 +55,127 @@ async function refuse(keyPattern: string, sqlState: string, times: number): Prom
       WHEN (NEW.identity_key LIKE '${keyPattern}') EXECUTE FUNCTION refuse()`);
 }
 
-async function allow(): Promise<void> {
+async function allowInserts(): Promise<void> {
   await service.sql('DROP TRIGGER refuse ON events; DROP FUNCTION refuse; DROP SEQUENCE refusals');
 }
 
 describe('a push takes two round trips', () => {
   test.each([1, 50, 500])('with %i events', async (size) => {
-    // The first use of a connection, and of a tenant, has work of its own.
+    // The first use of a connection and of a tenant takes more round trips.
     await service.push(batch(`warm-${size}`, 2));
-    const before = proxy.trips();
+    const before = proxy.roundTrips();
     await service.push(batch(`counted-${size}`, size));
-    expect(proxy.trips() - before).toBe(2);
+    expect(proxy.roundTrips() - before).toBe(2);
   });
 
   test('with nothing but duplicates', async () => {
-    const before = proxy.trips();
+    const before = proxy.roundTrips();
     const { results } = await service.push(batch('counted-50', 50));
     expect(results?.every(({ status }) => status === 'duplicate')).toBe(true);
-    expect(proxy.trips() - before).toBe(2);
+    expect(proxy.roundTrips() - before).toBe(2);
   });
 });
 
 test('a page takes one round trip', async () => {
   const sender = { tenant: 'reader' };
-  // The first use of a connection, and of a tenant, has work of its own.
+  // The first use of a connection and of a tenant takes more round trips.
   await service.pull({}, sender);
-  const before = proxy.trips();
+  const before = proxy.roundTrips();
   await service.pull({}, sender);
-  expect(proxy.trips() - before).toBe(1);
+  expect(proxy.roundTrips() - before).toBe(1);
 });
 
 test.each([
   ['25P04', 503, 'COMMIT_UNKNOWN'],
   ['23514', 500, 'INTERNAL'],
-])('a COMMIT that is answered with %s is %i %s', async (sqlState, status, code) => {
-  await service.sql(`
+])(
+  'a push whose COMMIT fails with SQLSTATE %s is answered %i %s',
+  async (sqlState, status, code) => {
+    await service.sql(`
     CREATE FUNCTION refuse_late() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
       RAISE EXCEPTION 'refused by the test' USING ERRCODE = '${sqlState}';
     END $$;
     CREATE CONSTRAINT TRIGGER refuse_late AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED
       FOR EACH ROW EXECUTE FUNCTION refuse_late()`);
+    try {
+      expect(await pushEvents(batch('late', 1))).toMatchObject({ status, code });
+    } finally {
+      await service.sql('DROP TRIGGER refuse_late ON events; DROP FUNCTION refuse_late');
+    }
+    expect((await pushEvents(batch(`late-${sqlState}`, 1))).status).toBe(200);
+  },
+);
+
+test('a transaction with a deadlock or a serialization failure is run again until it succeeds', async () => {
+  await refuseInserts('again-%', '40P01', 2);
   try {
-    expect(await pushed(batch('late', 1))).toMatchObject({ status, code });
+    expect((await pushEvents(batch('again', 1))).results).toMatchObject([{ status: 'applied' }]);
   } finally {
-    await service.sql('DROP TRIGGER refuse_late ON events; DROP FUNCTION refuse_late');
+    await allowInserts();
   }
-  expect((await pushed(batch(`late-${sqlState}`, 1))).status).toBe(200);
 });
 
-test('a deadlock or a serialization failure is run again until it succeeds', async () => {
-  await refuse('again-%', '40P01', 2);
+test('a push whose every attempt deadlocks is answered 503, stores nothing and leaves the pool usable', async () => {
+  await refuseInserts('never-%', '40P01', 1_000);
   try {
-    expect((await pushed(batch('again', 1))).results).toMatchObject([{ status: 'applied' }]);
-  } finally {
-    await allow();
-  }
-});
-
-test('a deadlock that does not end is a 503, with nothing stored and the pool healthy', async () => {
-  await refuse('never-%', '40P01', 1_000);
-  try {
-    const answer = await pushed(batch('never', 1));
+    const answer = await pushEvents(batch('never', 1));
     expect(answer).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
     expect(await storedKeys()).not.toContain('never-0');
-    expect((await pushed(batch('healthy', 1))).status).toBe(200);
+    expect((await pushEvents(batch('healthy', 1))).status).toBe(200);
   } finally {
-    await allow();
+    await allowInserts();
   }
 });
 
-test('of a group, the batch that the database refuses fails alone', async () => {
-  await refuse('guilty-%', '23514', 1_000);
+test('a batch that the database refuses fails alone, and the other batches of its group are stored', async () => {
+  await refuseInserts('refused-%', '23514', 1_000);
   const blocker = new pg.Client({ connectionString: database.url });
   await blocker.connect();
   try {
-    // Both lanes wait for these tenants, so that all that follows goes into one group.
-    await pushed(batch('lane-a', 1), 'lane-a');
-    await pushed(batch('lane-b', 1), 'lane-b');
+    // Both lanes wait for these tenants, so the next pushes go into one group.
+    await pushEvents(batch('lane-a', 1), 'lane-a');
+    await pushEvents(batch('lane-b', 1), 'lane-b');
     await blocker.query("BEGIN; SELECT FROM tenants WHERE id LIKE 'lane-%' FOR UPDATE");
-    const lanes = ['lane-a', 'lane-b'].map((tenant) => pushed(batch(`${tenant}-2`, 1), tenant));
-    const group = ['innocent-1', 'guilty-1', 'innocent-2'].map((name) =>
-      pushed(batch(name, 2), `tenant-of-${name}`),
+    const lanes = ['lane-a', 'lane-b'].map((tenant) => pushEvents(batch(`${tenant}-2`, 1), tenant));
+    const group = ['stored-1', 'refused-1', 'stored-2'].map((name) =>
+      pushEvents(batch(name, 2), `tenant-of-${name}`),
     );
     await blocker.query('COMMIT');
     await Promise.all(lanes);
-    const [before, guilty, after] = await Promise.all(group);
-    expect([before?.status, guilty?.status, after?.status]).toEqual([200, 500, 200]);
-    expect(guilty?.code).toBe('INTERNAL');
+    const [before, refused, after] = await Promise.all(group);
+    expect([before?.status, refused?.status, after?.status]).toEqual([200, 500, 200]);
+    expect(refused?.code).toBe('INTERNAL');
     const keys = await storedKeys();
-    expect(keys).toContain('innocent-1-1');
-    expect(keys).toContain('innocent-2-1');
-    expect(keys).not.toContain('guilty-1-0');
+    expect(keys).toContain('stored-1-1');
+    expect(keys).toContain('stored-2-1');
+    expect(keys).not.toContain('refused-1-0');
     expect(service.logLines.some(({ event }) => event === 'group.isolated')).toBe(true);
   } finally {
     await blocker.end();
-    await allow();
+    await allowInserts();
   }
 });
 
-test('a tenant whose row somebody holds does not hold up the tenants of its group', async () => {
+test('a tenant whose row is locked does not delay the other tenants of its group', async () => {
   const holder = new pg.Client({ connectionString: database.url });
   await holder.connect();
   try {
-    await pushed(batch('held', 1), 'held');
-    await pushed(batch('lane-c', 1), 'lane-c');
-    await pushed(batch('lane-d', 1), 'lane-d');
+    await pushEvents(batch('held', 1), 'held');
+    await pushEvents(batch('lane-c', 1), 'lane-c');
+    await pushEvents(batch('lane-d', 1), 'lane-d');
     await holder.query("BEGIN; SELECT FROM tenants WHERE id IN ('held', 'lane-c') FOR UPDATE");
-    // One lane waits for lane-c; what comes meanwhile goes together into the other's next group.
-    const lanes = ['lane-c', 'lane-d'].map((tenant) => pushed(batch(`${tenant}-2`, 1), tenant));
+    // One lane waits for lane-c. The next pushes go together into the next group of the other lane.
+    const lanes = ['lane-c', 'lane-d'].map((tenant) => pushEvents(batch(`${tenant}-2`, 1), tenant));
     const group = ['held', 'free-1', 'free-2'].map((tenant) =>
-      pushed(batch(`${tenant}-2`, 2), tenant),
+      pushEvents(batch(`${tenant}-2`, 2), tenant),
     );
     const [held, ...free] = await Promise.all(group);
     expect(held).toMatchObject({ status: 503, code: 'UNAVAILABLE' });
     expect(free.map(({ status }) => status)).toEqual([200, 200]);
     await holder.query('COMMIT');
     await Promise.all(lanes);
-    expect((await pushed(batch('held-2', 2), 'held')).status).toBe(200);
+    expect((await pushEvents(batch('held-2', 2), 'held')).status).toBe(200);
   } finally {
     await holder.end();
   }

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { put } from '../../src/domain/kinds/policies.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 const brittlePut = defineKind({
   name: 'brittle.put',

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { type Audit, auditOf } from '../testkit/oracle/audit.ts';
-import { documentKinds } from '../testkit/oracle/documents.ts';
-import { nextKey } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { type Audit, auditOf } from '../testkit/app/audit.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
+import { nextKey } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 const maxAnswerBytes = 40_000;
 let service: TestApp;
@@ -23,7 +23,7 @@ const bytesOf = (page: unknown) => Buffer.byteLength(JSON.stringify(page));
 
 type Read<Page> = (audit: Audit, after: number) => Promise<Page>;
 
-/** Until there is no next page. */
+/** Reads all pages. */
 async function pagesOf<Page extends { nextAfter: number | null }>(audit: Audit, read: Read<Page>) {
   const pages: Page[] = [];
   for (let after: number | null = 0; after !== null; ) {
@@ -36,8 +36,8 @@ async function pagesOf<Page extends { nextAfter: number | null }>(audit: Audit, 
 
 test.each([
   ['compresses well', 'x'.repeat(10_000)],
-  ['has three bytes a character', '\u{4E2D}'.repeat(3_333)],
-])('a list of conflicts ends at MAX_ANSWER_BYTES where data %s', async (_what, text) => {
+  ['has three bytes per character', '\u{4E2D}'.repeat(3_333)],
+])('a page of conflicts ends at MAX_ANSWER_BYTES, with data that %s', async (_what, text) => {
   const tenant = await createTenant(service);
   await tenant.push([put('d', { text })]);
   const keys = Array.from({ length: 9 }, () => nextKey());
@@ -54,7 +54,7 @@ test.each([
   for (const page of pages) expect(bytesOf(page)).toBeLessThanOrEqual(maxAnswerBytes);
 });
 
-test('the payloads of conflicts count too, and one that is larger than a page comes alone', async () => {
+test('the payloads of conflicts count too, and a conflict that is larger than a page is alone on its page', async () => {
   const tenant = await createTenant(service);
   await tenant.push([put('d', {})]);
   for (const length of [10, 60_000, 10]) {
@@ -64,7 +64,7 @@ test('the payloads of conflicts count too, and one that is larger than a page co
   expect(pages.map(({ conflicts }) => conflicts.length)).toEqual([1, 1, 1]);
 });
 
-test('a history ends at MAX_ANSWER_BYTES', async () => {
+test('a page of a history ends at MAX_ANSWER_BYTES', async () => {
   const tenant = await createTenant(service);
   const keys = Array.from({ length: 9 }, () => nextKey());
   for (const [at, identityKey] of keys.entries()) {
@@ -78,7 +78,7 @@ test('a history ends at MAX_ANSWER_BYTES', async () => {
   for (const page of pages) expect(bytesOf(page)).toBeLessThanOrEqual(maxAnswerBytes);
 });
 
-test('of many fields that differ a hundred are named, in a push and in the list', async () => {
+test('at most a hundred differing fields are named, in a push and in the list', async () => {
   const many = (value: number) =>
     Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`f${at}`, value]));
   const tenant = await createTenant(service);

@@ -1,9 +1,9 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectNothingLost } from '../testkit/checker/check.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -33,7 +33,7 @@ function send(tenant: Tenant, id: string) {
   const asked = service.request({
     method: 'POST',
     url: '/api/sync/events',
-    body: { events: [put(id)] },
+    body: { events: [putNote(id)] },
     sender: tenant.sender(),
   });
   const sent = { status: 0, answer: asked };

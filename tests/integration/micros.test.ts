@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { micros } from '../../src/postgres/client/micros.sql.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { withClient } from '../testkit/template.ts';
+import { micros } from '../../src/postgres/client/expressions.sql.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
 const earliest = Date.UTC(1900, 0, 1) * 1000;
-/** February 2106. */
+/** 2³² s after 1970, in February 2106. */
 const latest = 2 ** 32 * 1e6 - 1;
 
 let database: TestDatabase;

@@ -9,8 +9,12 @@ import {
   migrationNames,
   pendingMigrations,
 } from '../../src/postgres/migrate/migrate.ts';
-import { createDatabase, createEmptyDatabase, type TestDatabase } from '../testkit/database.ts';
-import { withClient } from '../testkit/template.ts';
+import {
+  createDatabase,
+  createEmptyDatabase,
+  type TestDatabase,
+} from '../testkit/postgres/test-database.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 
 const INIT = '20261121120000_init';
 const NEXT = '29990101000000_next';
@@ -41,7 +45,7 @@ const pending = async (url = database.url, folder = directory) => {
   return withClient(url, (client) => pendingMigrations(client, names));
 };
 
-test('an empty database gets every migration, in the order of the names', async () => {
+test('an empty database gets all migrations, in the order of their names', async () => {
   await addMigration(NEXT, 'ALTER TABLE tenants ADD COLUMN note TEXT;');
   expect(await pending()).toEqual([INIT, NEXT]);
   expect(await migrate(database.url, directory)).toEqual([INIT, NEXT]);
@@ -54,7 +58,7 @@ test('a second run applies nothing', async () => {
   expect(await migrate(database.url, directory)).toEqual([]);
 });
 
-test('without a folder named, the migrations are those of the project', async () => {
+test('by default the migrations are those of the project', async () => {
   const folders = await readdir(MIGRATIONS, { withFileTypes: true });
   const names = folders.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   expect(names).toContain(INIT);
@@ -72,7 +76,7 @@ test('a conflict that was stored before conflicts could be listed is open afterw
   expect(rows).toEqual([{ version: 2, entity_id: 'n1', resolution: null }]);
 });
 
-test('of several processes that migrate at once one works and the others wait', async () => {
+test('where several processes migrate at once, one applies the migrations and the others wait', async () => {
   const runs = await Promise.all(
     Array.from({ length: 5 }, () => migrate({ connectionString: database.url }, directory)),
   );
@@ -80,7 +84,7 @@ test('of several processes that migrate at once one works and the others wait', 
   expect((await query('SELECT count(*)::int AS count FROM instance')).rows).toEqual([{ count: 1 }]);
 });
 
-test("a migration's row is as Prisma writes it", async () => {
+test('the row of a migration is the one that Prisma writes', async () => {
   await migrate(database.url, directory);
   const sql = await readFile(join(directory, INIT, 'migration.sql'));
   const { rows } = await query('SELECT * FROM _prisma_migrations');
@@ -98,7 +102,7 @@ test("a migration's row is as Prisma writes it", async () => {
   ]);
 });
 
-test('a migration whose file was changed after it was applied is refused', async () => {
+test('a migration whose file was changed after it was applied stops the run', async () => {
   await migrate(database.url, directory);
   await addMigration(INIT, 'SELECT 1;');
   await addMigration(NEXT, 'CREATE TABLE never ();');
@@ -108,7 +112,7 @@ test('a migration whose file was changed after it was applied is refused', async
   expect((await query(`SELECT to_regclass('never') AS never`)).rows).toEqual([{ never: null }]);
 });
 
-test('nothing is applied after a migration that did not end, until somebody marks it', async () => {
+test('no migration is applied after one that did not end, until it is marked as finished', async () => {
   await migrate(database.url, directory);
   await query('UPDATE _prisma_migrations SET finished_at = NULL');
   await addMigration(NEXT, 'CREATE TABLE later ();');
@@ -120,7 +124,7 @@ test('nothing is applied after a migration that did not end, until somebody mark
   expect(await migrate(database.url, directory)).toEqual([NEXT]);
 });
 
-test('a migration that fails leaves nothing and can be tried again', async () => {
+test('a migration that fails leaves no changes and can be applied again', async () => {
   await addMigration(NEXT, 'CREATE TABLE half (); SELECT 1 / 0;');
   await expect(migrate(database.url, directory)).rejects.toThrow(
     `Migration ${NEXT} failed: division by zero`,
@@ -130,7 +134,7 @@ test('a migration that fails leaves nothing and can be tried again', async () =>
   expect(await migrate(database.url, directory)).toEqual([NEXT]);
 });
 
-test('an index is built CONCURRENTLY; where that fails, the row says so and stays open', async () => {
+test('a migration with CONCURRENTLY that fails stays unfinished, and its row has the error', async () => {
   await addMigration(NEXT, 'CREATE INDEX CONCURRENTLY by_head ON tenants (id, head);');
   expect(await migrate(database.url, directory)).toEqual([INIT, NEXT]);
   const broken = NEXT.replace('next', 'then');
@@ -140,7 +144,7 @@ test('an index is built CONCURRENTLY; where that fails, the row says so and stay
   expect(rows).toEqual([{ logs: 'column "nothing" does not exist' }]);
 });
 
-test('a database ahead of this copy of the service has nothing pending', async () => {
+test('a database with later migrations than the service knows has nothing pending', async () => {
   await cp(MIGRATIONS, directory, { recursive: true });
   await addMigration(NEXT, 'CREATE TABLE later ();');
   await migrate(database.url, directory);

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { requestProblems } from '../../src/domain/errors.ts';
 import { type Examples, examplesFile } from '../../src/http/openapi/examples.ts';
-import { startApp, type TestApp, type TestRequest } from '../testkit/app.ts';
+import { startApp, type TestApp, type TestRequest } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {

@@ -1,11 +1,12 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPool } from '../../src/postgres/client/pool.ts';
-import { text } from '../../src/postgres/feed/read-page.sql.ts';
-import { tenantScope, runInOneRoundTrip } from '../../src/postgres/client/transaction.sql.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { readPageText } from '../../src/postgres/feed/read-page.sql.ts';
+import { runInOneRoundTrip, tenantScope } from '../../src/postgres/client/transaction.sql.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { planNodesOf } from '../testkit/postgres/sent-statements.ts';
 
-/** A tenant beside neighbours that hold far more than it does. */
+/** Each of three tenants has so many. The pages are read by the tenant in the middle of the index. */
 const recordsOfTenant = 5_000;
 let service: TestApp;
 let pool: pg.Pool;
@@ -29,34 +30,21 @@ afterAll(async () => {
   await service.close();
 });
 
-interface PlanNode {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Actual Loops': number;
-  readonly 'Actual Rows': number;
-  readonly Plans?: readonly PlanNode[];
-}
-
-const flatten = (node: PlanNode): readonly PlanNode[] => [
-  node,
-  ...(node.Plans ?? []).flatMap(flatten),
-];
-
 test.each([
   ['the first page', 0],
   ['a page in the middle', 2_000],
   ['an empty page', recordsOfTenant],
 ])(
-  '%s reads the records twice at most, by index: the page, and what follows it',
+  '%s reads the records at most twice, by index: for the page and for the records after it',
   async (_page, after) => {
-    const { rows } = await runInOneRoundTrip(pool, tenantScope(['middle']), (trip) =>
-      trip.query({
-        text: `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
+    const { rows } = await runInOneRoundTrip(pool, tenantScope(['middle']), (sender) =>
+      sender.query({
+        text: `EXPLAIN (ANALYZE, FORMAT JSON) ${readPageText}`,
         values: ['middle', after, 0, null, 1_000, 4_194_304, after],
       }),
     );
     const plan = JSON.parse(rows[0]?.['QUERY PLAN'])[0].Plan;
-    const reads = flatten(plan).filter((node) => node['Relation Name'] === 'records');
+    const reads = planNodesOf(plan).filter((node) => node['Relation Name'] === 'records');
     expect(reads.length).toBeGreaterThan(0);
     for (const read of reads) {
       expect(read['Node Type']).toMatch(/Index/);

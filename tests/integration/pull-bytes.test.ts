@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { documentKinds } from '../testkit/oracle/documents.ts';
-import { nextKey, put } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
+import { nextKey, putNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 const maxAnswerBytes = 21_000;
 let service: TestApp;
@@ -15,11 +15,11 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** Of so many bytes of JSON, which compress to next to nothing or hardly at all. */
+/** Texts with this number of bytes in JSON. They compress differently. */
 const texts: Record<string, (bytes: number) => string> = {
   'that compress well': (bytes) => 'x'.repeat(bytes),
-  'of three bytes a character': (bytes) => '\u{4E2D}'.repeat(bytes / 3),
-  'that hardly compress': (bytes) =>
+  'with three bytes per character': (bytes) => '\u{4E2D}'.repeat(bytes / 3),
+  'that compress badly': (bytes) =>
     Array.from({ length: bytes }, () =>
       String.fromCharCode(97 + Math.floor(Math.random() * 26)),
     ).join(''),
@@ -41,11 +41,11 @@ const idsOf = (pages: { changes: { entityId: string }[] }[]) =>
 const bytesOf = (page: unknown) => Buffer.byteLength(JSON.stringify(page));
 
 test.each(Object.entries(texts))(
-  'a page ends at MAX_ANSWER_BYTES, and says that there is more: records %s',
+  'a page ends at MAX_ANSWER_BYTES with hasMore: records %s',
   async (_what, textOf) => {
     const tenant = await createTenant(service);
     const all = Array.from({ length: 12 }, (_, at) => `d${at}`);
-    for (const id of all) await tenant.push([doc(id, textOf(6_000)), put(`n-${id}`)]);
+    for (const id of all) await tenant.push([doc(id, textOf(6_000)), putNote(`n-${id}`)]);
     const expected = all.flatMap((id) => [id, `n-${id}`]);
     const pages = await pagesOf(tenant);
     expect(idsOf(pages)).toEqual(expected);
@@ -56,18 +56,19 @@ test.each(Object.entries(texts))(
   },
 );
 
-test('a record that is larger than a page comes alone, and the next ones follow', async () => {
+test('a record that is larger than a page is alone on its page, and the next ones follow', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), doc('large', 'x'.repeat(40_000)), put('n2')]);
+  await tenant.push([putNote('n1'), doc('large', 'x'.repeat(40_000)), putNote('n2')]);
   const pages = await pagesOf(tenant);
   expect(pages.map((page) => idsOf([page]))).toEqual([['n1'], ['large'], ['n2']]);
 });
 
-test('also while a filter grows', async () => {
+test('a page ends at MAX_ANSWER_BYTES also after the filter has grown', async () => {
   const tenant = await createTenant(service);
   for (let at = 0; at < 6; at += 1) await tenant.push([doc(`d${at}`, 'x'.repeat(6_000))]);
   const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
-  for (let at = 0; at < 3; at += 1) await tenant.push([put(`n${at}`, { body: 'y'.repeat(6_000) })]);
+  for (let at = 0; at < 3; at += 1)
+    await tenant.push([putNote(`n${at}`, { body: 'y'.repeat(6_000) })]);
   const pages = await pagesOf(tenant, { since: checkpoint, entityTypes: 'doc,note' });
   expect(pages.map(({ changes }) => changes.length)).toEqual([3, 3, 3]);
   expect(idsOf(pages)).toEqual(['d0', 'd1', 'd2', 'd3', 'd4', 'd5', 'n0', 'n1', 'n2']);

@@ -2,22 +2,21 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { accept, putRecord, removeRecord } from '../../src/domain/kinds/decisions.ts';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { decide } from '../../src/domain/kinds/policies.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { accept, decide, putRecord, removeRecord } from '../../src/domain/kinds/policies/decide.ts';
 import type { PullAnswer } from '../../src/protocol/pull.ts';
-import { entityKeyOf } from '../testkit/checker/puller.ts';
-import { nextKey } from '../testkit/oracle/events.ts';
-import { runs } from '../testkit/oracle/histories.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { createCleaner } from '../testkit/retention.ts';
+import { entityKeyOf } from '../testkit/oracle/entity-key.ts';
+import { nextKey } from '../testkit/events/sent-events.ts';
+import { propertyOptions } from '../testkit/events/random-writes.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { createRetentionRunner } from '../testkit/app/retention.ts';
 
 const types = ['a', 'b', 'c'] as const;
 const writeSchema = z.strictObject({
   id: z.string(),
-  /** Which entities it writes, and which it removes, all in one version. */
+  /** The entities that the event writes, and those that it removes, all in one version. */
   puts: z.array(z.tuple([z.enum(types), z.string()])),
   removes: z.array(z.tuple([z.enum(types), z.string()])),
 });
@@ -70,16 +69,19 @@ const steps = fc.array(
   { minLength: 5, maxLength: 40 },
 );
 
-/** A client that keeps what it pulls, and drops what it does not ask for any more. */
-/** @throws AssertionError where something comes twice */
+/**
+ * A client that keeps the pulled records, and drops the types that are no longer in its filter.
+ *
+ * @throws AssertionError if the same version of a record is sent twice
+ */
 function createClient(tenant: Tenant) {
   let table = new Map<string, number>();
   let since: string | undefined;
   let entityTypes = '';
-  /** All that came since it last changed its filter. */
-  let seen = new Set<string>();
+  /** The versions that were received since the last change of the filter. */
+  let received = new Set<string>();
 
-  const isAsked = (key: string) =>
+  const isInFilter = (key: string) =>
     entityTypes === '' || entityTypes.split(',').includes(key.split(' ')[0] ?? '');
 
   async function pull(limit: number): Promise<boolean> {
@@ -89,18 +91,18 @@ function createClient(tenant: Tenant) {
     const url = `/api/sync/changes?${query.toString()}`;
     const { status, body } = await service.request({ url, sender: tenant.sender() });
     if (status === 410) {
-      [table, since, seen] = [new Map(), undefined, new Set()];
+      [table, since, received] = [new Map(), undefined, new Set()];
       return true;
     }
     expect(status).toBe(200);
     const { changes, checkpoint, hasMore }: PullAnswer = body;
-    // Together with the first checkpoint that does not speak of them.
-    for (const key of table.keys()) if (!isAsked(key)) table.delete(key);
+    // The other types are dropped with the first checkpoint that does not include them.
+    for (const key of table.keys()) if (!isInFilter(key)) table.delete(key);
     for (const record of changes) {
       const key = entityKeyOf(record);
       const once = `${key} ${record.version}`;
-      expect({ once, again: seen.has(once) }).toEqual({ once, again: false });
-      seen.add(once);
+      expect({ once, again: received.has(once) }).toEqual({ once, again: false });
+      received.add(once);
       if (record.deleted) table.delete(key);
       else table.set(key, record.version);
     }
@@ -116,10 +118,10 @@ function createClient(tenant: Tenant) {
     get entityTypes() {
       return entityTypes;
     },
-    change(to: string) {
-      entityTypes = to;
-      // A bootstrap that is cut short begins again, and sends what it has sent.
-      seen = new Set();
+    changeFilter(filterTypes: string) {
+      entityTypes = filterTypes;
+      // An unfinished bootstrap starts again and sends the same versions again.
+      received = new Set();
     },
   };
 }
@@ -133,26 +135,26 @@ async function recordsOf({ id }: Tenant, entityTypes: string) {
   return Object.fromEntries(rows.map(({ key, version }) => [key, version] as const));
 }
 
-test('whatever filters a client goes through, its table is the records of its filter', async () => {
+test('after any sequence of filters, a client has exactly the records of its filter', async () => {
   await fc.assert(
     fc.asyncProperty(steps, fc.integer({ min: 1, max: 4 }), async (history, lastLimit) => {
       const tenant = await createTenant(service);
-      const clean = createCleaner(service, { tombstoneMs: 1 });
+      const runRetention = createRetentionRunner(service, { tombstoneMs: 1 });
       const client = createClient(tenant);
-      for (const one of history) {
-        if (one.step === 'write') {
-          const content = { id: nextKey(), puts: one.puts, removes: one.removes };
+      for (const step of history) {
+        if (step.step === 'write') {
+          const content = { id: nextKey(), puts: step.puts, removes: step.removes };
           await tenant.push([{ identityKey: content.id, kind: 'all.write', payload: content }]);
-        } else if (one.step === 'page') await client.pull(one.limit);
-        else if (one.step === 'filter') client.change(one.filter);
+        } else if (step.step === 'page') await client.pull(step.limit);
+        else if (step.step === 'filter') client.changeFilter(step.filter);
         else {
           await sleep(2);
-          await clean();
+          await runRetention();
         }
       }
       while (await client.pull(lastLimit));
       expect(client.table).toEqual(await recordsOf(tenant, client.entityTypes));
     }),
-    runs(60),
+    propertyOptions(60),
   );
 }, 120_000);

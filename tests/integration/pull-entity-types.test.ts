@@ -1,16 +1,15 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accept, putRecord } from '../../src/domain/kinds/decisions.ts';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { decide } from '../../src/domain/kinds/policies.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { accept, decide, putRecord } from '../../src/domain/kinds/policies/decide.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { nextKey, put } from '../testkit/oracle/events.ts';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { nextKey, putNote } from '../testkit/events/sent-events.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
-/** Writes shelves, which no kind is named after. */
+/** A kind that also writes records of the type `shelf`, which no kind has as its entity type. */
 const bookShelved = defineKind({
   name: 'book.shelved',
   entityType: 'book',
@@ -36,9 +35,9 @@ const shelve = (id: string, shelf: string) => ({
   ...{ identityKey: nextKey(), kind: 'book.shelved', payload: { id, shelf } },
 });
 
-test('records of a type that only a decision writes are pulled by it, and what follows', async () => {
+test('a filter can name a type that only a decide kind writes', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([shelve('emma', 's1'), put('n1'), shelve('dune', 's2')]);
+  await tenant.push([shelve('emma', 's1'), putNote('n1'), shelve('dune', 's2')]);
   const first = await tenant.pull({ entityTypes: 'bookShelf', limit: 1 });
   expect(first).toMatchObject({ changes: [{ entityId: 's1', version: 1 }], hasMore: true });
   const since = first.checkpoint;
@@ -51,18 +50,18 @@ test('records of a type that only a decision writes are pulled by it, and what f
   ]);
 });
 
-test('it may stand among others', async () => {
+test('a filter can name such a type among others', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([shelve('emma', 's1'), put('n1')]);
+  await tenant.push([shelve('emma', 's1'), putNote('n1')]);
   const { changes } = await tenant.pull({ entityTypes: 'bookShelf,note' });
   expect(changes.map(({ entityType }) => entityType)).toEqual(['bookShelf', 'note']);
 });
 
 test.each(['unheard-of', 'a', 'sale.voided', 'constructor', 'resource', 'Note', 'work_order'])(
-  'a type that is well formed and has no records gives an empty page: %s',
+  'a valid type without records gives an empty page: %s',
   async (entityTypes) => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1')]);
+    await tenant.push([putNote('n1')]);
     const page = await tenant.pull({ entityTypes });
     expect(page).toMatchObject({ changes: [], hasMore: false, position: 2 });
     const next = await tenant.pull({ entityTypes, since: page.checkpoint });
@@ -84,9 +83,9 @@ test.each([
   'n\u{f6}te',
   'note\n',
   ' ',
-])('a type that is not well formed is an invalid query: %j', async (entityTypes) => {
+])('an invalid type is an invalid query: %j', async (entityTypes) => {
   const url = `/api/sync/changes?${new URLSearchParams({ entityTypes }).toString()}`;
-  expect(refusalOf(await service.request({ url }))).toMatchObject({
+  expect(expectProblem(await service.request({ url }))).toMatchObject({
     ...{ status: 400, code: 'INVALID_QUERY', path: 'entityTypes' },
   });
 });

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { documentKinds } from '../testkit/oracle/documents.ts';
-import { nextKey, put, remove } from '../testkit/oracle/events.ts';
-import { expired, judgePull } from '../testkit/oracle/judge-pull.ts';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { createCleaner } from '../testkit/retention.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
+import { nextKey, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { checkpointExpired, pullStatusOf } from '../testkit/app/pull-status.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { createRetentionRunner } from '../testkit/app/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -27,25 +27,25 @@ const ids = (page: { changes: { entityId: string }[] }) =>
   page.changes.map(({ entityId }) => entityId);
 
 const judged = (tenant: Tenant, since: string, entityTypes?: string) =>
-  judgePull(service, tenant, { since, ...(entityTypes && { entityTypes }) });
+  pullStatusOf(service, tenant, { since, ...(entityTypes && { entityTypes }) });
 
 describe('a filter that grows', () => {
-  test('bootstraps what is new, and sends nothing again of what the client has', async () => {
+  test('bootstraps the new types, and sends no record again that the client has', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1'), doc('d1'), put('n2'), doc('gone'), removeDoc('gone')]);
+    await tenant.push([putNote('n1'), doc('d1'), putNote('n2'), doc('gone'), removeDoc('gone')]);
     const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
     const grown = await tenant.pull({ since: checkpoint, entityTypes: 'note,doc' });
     expect(ids(grown)).toEqual(['d1']);
-    await tenant.push([put('n3'), doc('d2')]);
+    await tenant.push([putNote('n3'), doc('d2')]);
     const next = await tenant.pull({ since: grown.checkpoint, entityTypes: 'doc,note' });
     expect(ids(next)).toEqual(['n3', 'd2']);
   });
 
-  test('brings what came meanwhile of the types that the client has, tombstones too', async () => {
+  test('sends the changes of the kept types too, with tombstones', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1'), doc('d1'), put('n2')]);
+    await tenant.push([putNote('n1'), doc('d1'), putNote('n2')]);
     const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
-    await tenant.push([remove('n1'), put('n3')]);
+    await tenant.push([removeNote('n1'), putNote('n3')]);
     const grown = await tenant.pull({ since: checkpoint, entityTypes: 'note,doc' });
     expect(grown.changes).toMatchObject([
       { entityId: 'd1' },
@@ -54,32 +54,32 @@ describe('a filter that grows', () => {
     ]);
   });
 
-  test('to all types is one too', async () => {
+  test('to all types does the same', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1'), doc('d1')]);
+    await tenant.push([putNote('n1'), doc('d1')]);
     const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
     const all = await tenant.pull({ since: checkpoint });
     expect(ids(all)).toEqual(['d1']);
     expect((await tenant.pull({ since: all.checkpoint })).checkpoint).toBe(all.checkpoint);
   });
 
-  test.each([1, 2, 3, 100])('goes page by page, with a limit of %i', async (limit) => {
+  test.each([1, 2, 3, 100])('is answered page by page, with a limit of %i', async (limit) => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1'), doc('d1'), doc('d2'), put('n2'), doc('d3')]);
+    await tenant.push([putNote('n1'), doc('d1'), doc('d2'), putNote('n2'), doc('d3')]);
     const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
-    await tenant.push([put('n1', { title: 'new' }), doc('d1'), put('n4'), removeDoc('d2')]);
-    const found: string[] = [];
+    await tenant.push([putNote('n1', { title: 'new' }), doc('d1'), putNote('n4'), removeDoc('d2')]);
+    const pulledIds: string[] = [];
     for (let since = checkpoint, more = true; more; ) {
       const page = await tenant.pull({ since, limit, entityTypes: 'doc,note' });
-      found.push(...page.changes.map(({ entityId, deleted }) => `${entityId} ${deleted}`));
+      pulledIds.push(...page.changes.map(({ entityId, deleted }) => `${entityId} ${deleted}`));
       ({ checkpoint: since, hasMore: more } = page);
     }
-    expect(found).toEqual(['d1 false', 'd3 false', 'n1 false', 'n4 false']);
+    expect(pulledIds).toEqual(['d1 false', 'd3 false', 'n1 false', 'n4 false']);
   });
 
-  test('a type that the client did not have leaves it at the head', async () => {
+  test('by a type without records keeps the checkpoint at the head', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1')]);
+    await tenant.push([putNote('n1')]);
     const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
     const grown = await tenant.pull({ since: checkpoint, entityTypes: 'note,unheard-of' });
     expect(grown).toMatchObject({ changes: [], hasMore: false });
@@ -87,9 +87,9 @@ describe('a filter that grows', () => {
     expect(again.checkpoint).toBe(grown.checkpoint);
   });
 
-  test('a bootstrap that is cut short by another filter misses no delete', async () => {
+  test('during an unfinished bootstrap misses no delete', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([doc('d1'), doc('d2'), put('n1')]);
+    await tenant.push([doc('d1'), doc('d2'), putNote('n1')]);
     const first = await tenant.pull({ entityTypes: 'doc', limit: 1 });
     expect(ids(first)).toEqual(['d1']);
     await tenant.push([removeDoc('d1')]);
@@ -102,34 +102,36 @@ describe('a filter that grows', () => {
   });
 });
 
-test('a filter that loses a type goes on where it was', async () => {
+test('a filter that loses a type continues at its checkpoint', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), doc('d1')]);
+  await tenant.push([putNote('n1'), doc('d1')]);
   const all = await tenant.pull();
-  await tenant.push([put('n2'), doc('d2')]);
+  await tenant.push([putNote('n2'), doc('d2')]);
   const notes = await tenant.pull({ since: all.checkpoint, entityTypes: 'note' });
   expect(ids(notes)).toEqual(['n2']);
   const { checkpoint } = await tenant.pull({ since: all.checkpoint, entityTypes: 'note,doc' });
   expect(ids(await tenant.pull({ since: checkpoint, entityTypes: 'doc' }))).toEqual([]);
 });
 
-test('the checkpoint of a push may be used with any filter', async () => {
+test('the checkpoint of a push can be used with any filter', async () => {
   const tenant = await createTenant(service);
-  const { checkpoint } = await tenant.push([put('n1'), doc('d1')]);
+  const { checkpoint } = await tenant.push([putNote('n1'), doc('d1')]);
   expect(ids(await tenant.pull({ since: checkpoint, entityTypes: 'doc' }))).toEqual(['d1']);
 });
 
-/** Every tombstone there is. */
+/** Purges every tombstone. */
 async function purge() {
   await sleep(5);
-  expect((await createCleaner(service, { tombstoneMs: 1 })()).tombstones).toBeGreaterThan(0);
+  expect((await createRetentionRunner(service, { tombstoneMs: 1 })()).tombstones).toBeGreaterThan(
+    0,
+  );
 }
 
-describe('tombstones of one type were purged', () => {
-  /** A doc was deleted and purged after `before` was pulled by each filter. */
+describe('after tombstones of one type were purged,', () => {
+  /** Deletes and purges a doc after a pull with each filter. `before` has their checkpoints. */
   async function createPurged() {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1'), doc('d1'), doc('d2')]);
+    await tenant.push([putNote('n1'), doc('d1'), doc('d2')]);
     const pullBy = (entityTypes?: string) => tenant.pull(entityTypes ? { entityTypes } : {});
     const [notes, docs, both, all] = await Promise.all(
       ['note', 'doc', 'note,doc', undefined].map(pullBy),
@@ -140,34 +142,34 @@ describe('tombstones of one type were purged', () => {
     return { tenant, notes, docs, both, all };
   }
 
-  test('a checkpoint has expired only where its filter holds that type', async () => {
+  test('a checkpoint has expired only if its filter includes that type', async () => {
     const { tenant, notes, docs, both, all } = await createPurged();
     expect(await judged(tenant, notes.checkpoint, 'note')).toBe('good');
-    expect(await judged(tenant, docs.checkpoint, 'doc')).toBe(expired);
-    expect(await judged(tenant, both.checkpoint, 'note,doc')).toBe(expired);
-    expect(await judged(tenant, all.checkpoint)).toBe(expired);
+    expect(await judged(tenant, docs.checkpoint, 'doc')).toBe(checkpointExpired);
+    expect(await judged(tenant, both.checkpoint, 'note,doc')).toBe(checkpointExpired);
+    expect(await judged(tenant, all.checkpoint)).toBe(checkpointExpired);
   });
 
-  test('a filter that loses the type is judged by what is left', async () => {
+  test('a filter that loses that type has not expired', async () => {
     const { tenant, both, all } = await createPurged();
     expect(await judged(tenant, both.checkpoint, 'note')).toBe('good');
     expect(await judged(tenant, all.checkpoint, 'note')).toBe('good');
-    expect(await judged(tenant, all.checkpoint, 'doc')).toBe(expired);
+    expect(await judged(tenant, all.checkpoint, 'doc')).toBe(checkpointExpired);
   });
 
-  test('a filter that gains the type bootstraps it, as nothing of it is missing', async () => {
+  test('a filter that gains that type bootstraps it', async () => {
     const { tenant, notes } = await createPurged();
     const grown = await tenant.pull({ since: notes.checkpoint, entityTypes: 'note,doc' });
     expect(ids(grown)).toEqual(['d2']);
     expect(await judged(tenant, grown.checkpoint, 'note,doc')).toBe('good');
   });
 
-  test('a filter that keeps the type and gains another has expired', async () => {
+  test('a filter that keeps that type and gains another has expired', async () => {
     const { tenant, docs } = await createPurged();
-    expect(await judged(tenant, docs.checkpoint, 'doc,note')).toBe(expired);
+    expect(await judged(tenant, docs.checkpoint, 'doc,note')).toBe(checkpointExpired);
   });
 
-  test('a device that never was away goes on, whatever is purged of other types', async () => {
+  test('a device that pulls regularly continues, whatever is purged of other types', async () => {
     const { tenant, notes } = await createPurged();
     let since = notes.checkpoint;
     for (let round = 0; round < 3; round += 1) {
@@ -179,10 +181,10 @@ describe('tombstones of one type were purged', () => {
     }
   });
 
-  test('a type may be called as what every object has', async () => {
+  test('a type can have the name of an inherited property', async () => {
     const { tenant } = await createPurged();
     const { checkpoint } = await tenant.pull({ entityTypes: 'constructor' });
-    await tenant.push([put('n9')]);
+    await tenant.push([putNote('n9')]);
     expect(await judged(tenant, checkpoint, 'constructor')).toBe('good');
   });
 });
@@ -192,7 +194,7 @@ const manyTypes = (length: number) => Array.from({ length }, (_, at) => `t${at}`
 test.each([
   ['100 types', manyTypes(100)],
   ['2,000 characters', Array.from({ length: 20 }, (_, at) => `t${at}`.padEnd(99, 'x')).join()],
-])('a filter of %s is taken, and its checkpoint fits into a request', async (_what, types) => {
+])('a filter of %s is accepted, and its checkpoint fits into a URL', async (_what, types) => {
   const url = `/api/sync/changes?entityTypes=${types}`;
   const { body, headers } = await service.request({ url });
   const again = await service.request({
@@ -205,8 +207,8 @@ test.each([
 test.each([
   ['101 types', manyTypes(101), 'must be at most 100 entity types'],
   ['2,001 characters', 'a'.repeat(2001), 'must be at most 2000 characters'],
-])('a filter of %s is refused, and the bound is said', async (_what, types, detail) => {
+])('a filter of %s is refused, and the answer names the maximum', async (_what, types, detail) => {
   const answer = await service.request({ url: `/api/sync/changes?entityTypes=${types}` });
-  expect(refusalOf(answer)).toMatchObject({ status: 400, code: 'INVALID_QUERY' });
+  expect(expectProblem(answer)).toMatchObject({ status: 400, code: 'INVALID_QUERY' });
   expect(answer.body.detail).toContain(detail);
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -11,23 +11,23 @@ afterAll(() => service.close());
 
 const path = '/api/sync/changes';
 
-test('the ETag is the checkpoint, and answers 304 as long as nothing is new', async () => {
+test('the ETag is the checkpoint, and a pull with it is answered 304 until there are changes', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1')]);
+  await tenant.push([putNote('n1')]);
   const sender = tenant.sender();
   const first = await service.request({ url: path, sender });
   expect(first.headers.etag).toBe(`"${first.body.checkpoint}"`);
 
   const url = `${path}?since=${first.body.checkpoint}`;
   const headers = { 'if-none-match': String(first.headers.etag) };
-  for (const asked of [path, url]) {
-    const unchanged = await service.request({ url: asked, headers, sender });
+  for (const requestUrl of [path, url]) {
+    const unchanged = await service.request({ url: requestUrl, headers, sender });
     expect(unchanged.status).toBe(304);
     expect(unchanged.body).toBe('');
     expect(unchanged.headers.etag).toBe(first.headers.etag);
   }
 
-  await tenant.push([put('n2')]);
+  await tenant.push([putNote('n2')]);
   const changed = await service.request({ url, headers, sender });
   expect(changed.status).toBe(200);
   expect(changed.body.changes).toMatchObject([{ entityId: 'n2' }]);
@@ -36,27 +36,27 @@ test('the ETag is the checkpoint, and answers 304 as long as nothing is new', as
 
 test.each([
   ['weak', (etag: string) => `W/${etag}`, 304],
-  ['one of several', (etag: string) => `"other", ${etag}`, 304],
+  ['one of several tags', (etag: string) => `"other", ${etag}`, 304],
   ['another', () => '"other"', 200],
   ['the checkpoint without its quotes', (etag: string) => etag.replaceAll('"', ''), 200],
 ])('If-None-Match with a tag that is %s', async (_what, tagOf, status) => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1')]);
+  await tenant.push([putNote('n1')]);
   const sender = tenant.sender();
   const { headers } = await service.request({ url: path, sender });
-  const asked = { 'if-none-match': tagOf(String(headers.etag)) };
-  expect((await service.request({ url: path, headers: asked, sender })).status).toBe(status);
+  const conditional = { 'if-none-match': tagOf(String(headers.etag)) };
+  expect((await service.request({ url: path, headers: conditional, sender })).status).toBe(status);
 });
 
-test("another tenant's ETag is not this tenant's", async () => {
+test("another tenant's ETag does not match", async () => {
   const [mine, theirs] = [await createTenant(service), await createTenant(service)];
   const { headers } = await service.request({ url: path, sender: theirs.sender() });
-  const asked = { 'if-none-match': String(headers.etag) };
-  const answer = await service.request({ url: path, headers: asked, sender: mine.sender() });
+  const conditional = { 'if-none-match': String(headers.etag) };
+  const answer = await service.request({ url: path, headers: conditional, sender: mine.sender() });
   expect(answer.status).toBe(200);
 });
 
-test('no shared cache may keep an answer, and no cache may use one unasked', async () => {
+test('shared caches must not store an answer, and other caches must revalidate it', async () => {
   const tenant = await createTenant(service);
   const first = await service.request({ url: path, sender: tenant.sender() });
   expect(first.headers['cache-control']).toBe('private, no-cache');

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
 import { expectNothingLost } from '../testkit/checker/check.ts';
-import { documentKinds } from '../testkit/oracle/documents.ts';
-import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
+import { nextKey, patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -20,11 +20,11 @@ const doc = (id: string, fields: object = {}) => ({
   payload: { id, fields },
 });
 
-test('a change shows the record as it is now, and what made it so', async () => {
+test('a change has the current record and its origin', async () => {
   const tenant = await createTenant(service);
-  const created = await tenant.push([put('n1', { title: 'A', body: 'B' })], {}, 'phone');
-  const edit = patch('n1', { title: 'C' }, { occurredAt: '2020-01-01T00:00:00Z' });
-  const late = patch('n1', { body: 'D' });
+  const created = await tenant.push([putNote('n1', { title: 'A', body: 'B' })], {}, 'phone');
+  const edit = patchNote('n1', { title: 'C' }, { occurredAt: '2020-01-01T00:00:00Z' });
+  const late = patchNote('n1', { body: 'D' });
   await tenant.push([edit], {}, 'tablet');
   const { receivedAt } = await tenant.push([late], {}, 'laptop');
   const { changes, serverTime } = await tenant.pull();
@@ -48,11 +48,11 @@ test('a change shows the record as it is now, and what made it so', async () => 
   expect(Date.parse(serverTime)).toBeGreaterThanOrEqual(Date.parse(receivedAt));
 });
 
-test('an empty tenant answers an empty page with a checkpoint that stays good', async () => {
+test('an empty tenant answers an empty page with a checkpoint that stays valid', async () => {
   const tenant = await createTenant(service);
   const empty = await tenant.pull();
   expect(empty).toMatchObject({ changes: [], position: 1, hasMore: false });
-  await tenant.push([put('n1'), remove('n1'), put('n2')]);
+  await tenant.push([putNote('n1'), removeNote('n1'), putNote('n2')]);
   const next = await tenant.pull({ since: empty.checkpoint });
   expect(next.changes).toMatchObject([
     { entityId: 'n1', deleted: true },
@@ -60,10 +60,10 @@ test('an empty tenant answers an empty page with a checkpoint that stays good', 
   ]);
 });
 
-test('a bootstrap holds live records only, in version order', async () => {
+test('a bootstrap has only live records, in version order', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), put('n2'), put('n3'), put('n4')]);
-  await tenant.push([remove('n2'), remove('never-seen'), put('n1', { title: 'B' })]);
+  await tenant.push([putNote('n1'), putNote('n2'), putNote('n3'), putNote('n4')]);
+  await tenant.push([removeNote('n2'), removeNote('never-seen'), putNote('n1', { title: 'B' })]);
   const page = await tenant.pull();
   expect(page.changes.map(({ entityId, version }) => [entityId, version])).toEqual([
     ['n3', 3],
@@ -73,12 +73,18 @@ test('a bootstrap holds live records only, in version order', async () => {
   expect(page.hasMore).toBe(false);
 });
 
-test('tombstones made while a bootstrap is under way are part of it', async () => {
+test('a bootstrap includes the tombstones that were made during it', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' }), put('n2'), put('n3'), put('old'), remove('old')]);
+  await tenant.push([
+    putNote('n1', { title: 'A' }),
+    putNote('n2'),
+    putNote('n3'),
+    putNote('old'),
+    removeNote('old'),
+  ]);
   const first = await tenant.pull({ limit: 1 });
   expect(ids(first)).toEqual(['n1']);
-  await tenant.push([remove('n1'), remove('n3'), put('n4'), remove('n4')]);
+  await tenant.push([removeNote('n1'), removeNote('n3'), putNote('n4'), removeNote('n4')]);
   const rest = await tenant.pull({ since: first.checkpoint });
   expect(rest.changes.map(({ entityId, deleted }) => [entityId, deleted])).toEqual([
     ['n2', false],
@@ -89,11 +95,11 @@ test('tombstones made while a bootstrap is under way are part of it', async () =
   expect(rest.changes[1]?.data).toEqual({ title: 'A', body: '' });
 });
 
-test('tombstones made after a bootstrap come, with the last data', async () => {
+test('a later pull has the tombstones since the bootstrap, with their last data', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A', body: 'B' }), put('old'), remove('old')]);
+  await tenant.push([putNote('n1', { title: 'A', body: 'B' }), putNote('old'), removeNote('old')]);
   const { checkpoint } = await tenant.pull();
-  await tenant.push([remove('n1'), remove('never-seen')]);
+  await tenant.push([removeNote('n1'), removeNote('never-seen')]);
   const { changes } = await tenant.pull({ since: checkpoint });
   expect(changes).toMatchObject([
     { entityId: 'n1', deleted: true, data: { title: 'A', body: 'B' } },
@@ -101,22 +107,22 @@ test('tombstones made after a bootstrap come, with the last data', async () => {
   ]);
 });
 
-test('a record that comes back from a tombstone comes as a live one', async () => {
+test('a deleted record that is put again is a live record', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), remove('n1')]);
+  await tenant.push([putNote('n1'), removeNote('n1')]);
   const { checkpoint } = await tenant.pull();
-  await tenant.push([put('n1', { title: 'back' })]);
+  await tenant.push([putNote('n1', { title: 'back' })]);
   expect((await tenant.pull({ since: checkpoint })).changes).toMatchObject([
     { entityId: 'n1', deleted: false, data: { title: 'back' } },
   ]);
 });
 
-test('at every limit pages are full while there is more, and hold the same records', async () => {
+test('with every limit, pages are full while there is more, and have the same records in total', async () => {
   const tenant = await createTenant(service);
   const all = Array.from({ length: 12 }, (_, at) => `n${at}`);
-  await tenant.push(all.map((id) => put(id)));
-  // Tombstones among the live records, so that a page has to look past them.
-  await tenant.push(all.filter((_id, at) => at % 3 === 1).map((id) => remove(id)));
+  await tenant.push(all.map((id) => putNote(id)));
+  // There are tombstones between the live records, which a page must skip.
+  await tenant.push(all.filter((_id, at) => at % 3 === 1).map((id) => removeNote(id)));
   const live = all.filter((_id, at) => at % 3 !== 1);
   for (let limit = 1; limit <= live.length + 1; limit += 1) {
     const pages = await pagesOf(tenant, limit);
@@ -128,14 +134,14 @@ test('at every limit pages are full while there is more, and hold the same recor
   }
 });
 
-test('at every limit the changes since a checkpoint are the same', async () => {
+test('with every limit, the changes since a checkpoint are the same', async () => {
   const tenant = await createTenant(service);
   const all = Array.from({ length: 9 }, (_, at) => `n${at}`);
   await tenant.push([
-    ...all.map((id) => put(id)),
-    remove('n2'),
-    remove('n7'),
-    put('n0', { title: 'B' }),
+    ...all.map((id) => putNote(id)),
+    removeNote('n2'),
+    removeNote('n7'),
+    putNote('n0', { title: 'B' }),
   ]);
   const whole = await tenant.pull({ since: tenant.start });
   expect(ids(whole)).toEqual(['n1', 'n3', 'n4', 'n5', 'n6', 'n8', 'n2', 'n7', 'n0']);
@@ -160,10 +166,10 @@ function chunks(total: number, size: number): number[] {
   );
 }
 
-test('a limit of 1000 is taken, and without one a page holds 500', async () => {
+test('the maximum limit is 1000, and the default limit is 500', async () => {
   const tenant = await createTenant(service);
   for (const half of [0, 1]) {
-    await tenant.push(Array.from({ length: 400 }, (_, at) => put(`n${half}-${at}`)));
+    await tenant.push(Array.from({ length: 400 }, (_, at) => putNote(`n${half}-${at}`)));
   }
   expect((await tenant.pull({ limit: 1000 })).changes).toHaveLength(800);
   const first = await tenant.pull();
@@ -171,20 +177,25 @@ test('a limit of 1000 is taken, and without one a page holds 500', async () => {
   expect(first.hasMore).toBe(true);
 });
 
-test('a record that changes between two pages is sent in its newest state, and not lost', async () => {
+test('a record that changes between two pages is sent in its newest state', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), put('n2'), put('n3')]);
+  await tenant.push([putNote('n1'), putNote('n2'), putNote('n3')]);
   const puller = tenant.device('puller');
   await puller.page(1);
-  await tenant.push([put('n2', { title: 'B' }), put('n1', { title: 'C' })]);
+  await tenant.push([putNote('n2', { title: 'B' }), putNote('n1', { title: 'C' })]);
   await puller.catchUp(1);
   expect(puller.table.size).toBe(3);
-  await expectNothingLost({ ...tenant.books, devices: [puller] });
+  await expectNothingLost({ ...tenant.checkOptions, devices: [puller] });
 });
 
-test('position is one more than the version up to which everything was seen, and than the head at the end', async () => {
+test('the position is the last version of the page plus one, and the head plus one on the last page', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' }), put('n2'), put('n1', { title: 'A' }), put('n3')]);
+  await tenant.push([
+    putNote('n1', { title: 'A' }),
+    putNote('n2'),
+    putNote('n1', { title: 'A' }),
+    putNote('n3'),
+  ]);
   const first = await tenant.pull({ limit: 1 });
   expect([first.position, first.changes[0]?.version]).toEqual([2, 1]);
   const second = await tenant.pull({ limit: 1, since: first.checkpoint });
@@ -198,10 +209,10 @@ test('position is one more than the version up to which everything was seen, and
   });
 });
 
-test("a client's own changes come back to it", async () => {
+test("a client's pull has its own changes too", async () => {
   const tenant = await createTenant(service);
   const { checkpoint } = await tenant.pull();
-  const event = put('n1', { title: 'mine' });
+  const event = putNote('n1', { title: 'mine' });
   await tenant.push([event]);
   expect((await tenant.pull({ since: checkpoint })).changes).toMatchObject([
     { entityId: 'n1', origin: { identityKey: event.identityKey } },
@@ -210,29 +221,29 @@ test("a client's own changes come back to it", async () => {
 
 test('events that changed no record are not sent again', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' })]);
+  await tenant.push([putNote('n1', { title: 'A' })]);
   const { checkpoint } = await tenant.pull();
   await tenant.push([
-    put('n1', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' }),
-    put('n1', { title: 'stale' }, { baseVersion: 0 }),
-    put('n1', { title: 'A' }),
+    putNote('n1', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' }),
+    putNote('n1', { title: 'stale' }, { baseVersion: 0 }),
+    putNote('n1', { title: 'A' }),
   ]);
   expect(await tenant.head()).toBe(4);
   expect((await tenant.pull({ since: checkpoint })).changes).toEqual([]);
 });
 
-test('other tenants are invisible', async () => {
+test('a pull has no records of other tenants', async () => {
   const [mine, theirs] = [await createTenant(service), await createTenant(service)];
-  await theirs.push([put('n1', { title: 'theirs' }), put('n2')]);
-  await mine.push([put('n1', { title: 'mine' })]);
+  await theirs.push([putNote('n1', { title: 'theirs' }), putNote('n2')]);
+  await mine.push([putNote('n1', { title: 'mine' })]);
   const page = await mine.pull();
   expect(page.changes).toMatchObject([{ entityId: 'n1', version: 1, data: { title: 'mine' } }]);
   expect(page.position).toBe(2);
 });
 
-test('a filter sends those entity types only, past whatever lies between', async () => {
+test('a pull with a filter has only these entity types, and skips others between them', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), doc('d1'), doc('d2'), put('n2'), doc('d3'), put('n3')]);
+  await tenant.push([putNote('n1'), doc('d1'), doc('d2'), putNote('n2'), doc('d3'), putNote('n3')]);
   const first = await tenant.pull({ entityTypes: 'note', limit: 2 });
   expect(ids(first)).toEqual(['n1', 'n2']);
   expect(first.hasMore).toBe(true);
@@ -243,20 +254,20 @@ test('a filter sends those entity types only, past whatever lies between', async
   expect(ids(await tenant.pull({ entityTypes: 'doc,note' }))).toHaveLength(6);
 });
 
-test('a filter of which nothing is left has no more, whatever else is', async () => {
+test('a pull with a filter has no more when only other types are left', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), doc('d1'), doc('d2')]);
+  await tenant.push([putNote('n1'), doc('d1'), doc('d2')]);
   const page = await tenant.pull({ entityTypes: 'note', limit: 1 });
   expect(ids(page)).toEqual(['n1']);
   expect(page.hasMore).toBe(false);
-  await tenant.push([doc('d3'), put('n2')]);
+  await tenant.push([doc('d3'), putNote('n2')]);
   const next = await tenant.pull({ entityTypes: 'note', since: page.checkpoint });
   expect(ids(next)).toEqual(['n2']);
 });
 
-test('an entity is its type and its id: both come where two types share an id', async () => {
+test('two entities of different types with the same id are both sent', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('same'), doc('same', { a: 1 })]);
+  await tenant.push([putNote('same'), doc('same', { a: 1 })]);
   const { changes } = await tenant.pull();
   expect(changes.map(({ entityType }) => entityType)).toEqual(['note', 'doc']);
 });

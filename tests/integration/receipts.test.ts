@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { noteKinds } from '../testkit/oracle/audit-kinds.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { noteKinds } from '../testkit/kinds/storeroom-kinds.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -11,12 +11,12 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-test('the stored outcome of each key is told in the order asked, and which are unknown', async () => {
+test('the answer has a receipt for each key, in the order of the keys, and marks unknown ones', async () => {
   const tenant = await createTenant(service);
-  const first = put('n1', { title: 'A' });
-  const late = put('n1', {}, { occurredAt: '2026-01-01T00:00:00Z' });
-  const stale = put('n1', { title: 'B' }, { baseVersion: 0 });
-  const broken = put('n1', {}, { payload: {} });
+  const first = putNote('n1', { title: 'A' });
+  const late = putNote('n1', {}, { occurredAt: '2026-01-01T00:00:00Z' });
+  const stale = putNote('n1', { title: 'B' }, { baseVersion: 0 });
+  const broken = putNote('n1', {}, { payload: {} });
   await tenant.push([first]);
   await tenant.push([late]);
   await tenant.push([stale, broken]);
@@ -47,9 +47,9 @@ test('the stored outcome of each key is told in the order asked, and which are u
   ]);
 });
 
-test('the receipt of a conflict tells how it was settled', async () => {
+test('the receipt of a conflict has its resolution', async () => {
   const tenant = await createTenant(service);
-  const stale = put('n1', {}, { baseVersion: 3 });
+  const stale = putNote('n1', {}, { baseVersion: 3 });
   await tenant.push([stale]);
   const audit = auditOf(tenant);
   await audit.resolve(stale.identityKey, { resolution: 'force' });
@@ -58,9 +58,9 @@ test('the receipt of a conflict tells how it was settled', async () => {
   ]);
 });
 
-test('a receipt stays when the payload is dropped', async () => {
+test('a receipt stays after its payload was dropped', async () => {
   const tenant = await createTenant(service);
-  const event = put('n1');
+  const event = putNote('n1');
   await tenant.push([event]);
   await service.sql('UPDATE events SET payload = NULL WHERE tenant_id = $1', [tenant.id]);
   expect(await auditOf(tenant).receipts(event.identityKey)).toMatchObject([{ outcome: 'applied' }]);
@@ -68,9 +68,9 @@ test('a receipt stays when the payload is dropped', async () => {
 
 test("another tenant's key is unknown", async () => {
   const [mine, theirs] = [await createTenant(service), await createTenant(service)];
-  const event = put('n1');
+  const event = putNote('n1');
   await theirs.push([event]);
-  await mine.push([put('n1')]);
+  await mine.push([putNote('n1')]);
   const { identityKey } = event;
   expect(await auditOf(mine).receipts(identityKey)).toEqual([{ identityKey, found: false }]);
 });
@@ -78,8 +78,8 @@ test("another tenant's key is unknown", async () => {
 test('keys are separated by commas, and a comma in a key is percent-encoded', async () => {
   const tenant = await createTenant(service);
   const keys = ['a', 'b', 'a,b', '50%2C', 'ü +&='];
-  await tenant.push(keys.map((identityKey) => ({ ...put('n1'), identityKey })));
-  const ask = async (query: string) => {
+  await tenant.push(keys.map((identityKey) => ({ ...putNote('n1'), identityKey })));
+  const readReceipts = async (query: string) => {
     const url = `/api/sync/receipts?${query}`;
     const { body } = await service.request({ url, sender: tenant.sender() });
     return body.receipts.map((receipt: { found: boolean; identityKey: string }) => [
@@ -88,22 +88,22 @@ test('keys are separated by commas, and a comma in a key is percent-encoded', as
     ]);
   };
   const all = keys.map((key) => [key, true]);
-  expect(await ask(`identityKeys=${keys.map(encodeURIComponent).join(',')}`)).toEqual(all);
+  expect(await readReceipts(`identityKeys=${keys.map(encodeURIComponent).join(',')}`)).toEqual(all);
   const repeated = keys.map((key) => `identityKeys=${encodeURIComponent(key)}`).join('&');
-  expect(await ask(repeated)).toEqual(all);
+  expect(await readReceipts(repeated)).toEqual(all);
   const form = new URLSearchParams();
   for (const key of keys) form.append('identityKeys', key);
-  expect(await ask(form.toString())).toEqual(all);
-  expect(await ask('identityKeys=a,b&identityKeys=a%2Cb')).toEqual([
+  expect(await readReceipts(form.toString())).toEqual(all);
+  expect(await readReceipts('identityKeys=a,b&identityKeys=a%2Cb')).toEqual([
     ['a', true],
     ['b', true],
     ['a,b', true],
   ]);
 });
 
-test('a hundred keys are told at once', async () => {
+test('a request can have a hundred keys', async () => {
   const tenant = await createTenant(service);
-  const events = Array.from({ length: 100 }, (_, at) => put(`n${at}`));
+  const events = Array.from({ length: 100 }, (_, at) => putNote(`n${at}`));
   await tenant.push(events);
   const receipts = await auditOf(tenant).receipts(...events.map(({ identityKey }) => identityKey));
   expect(receipts.map((receipt) => receipt.found && receipt.version)).toEqual(

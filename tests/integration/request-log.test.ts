@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -15,7 +15,7 @@ const put = (key: string, title: string) => ({
   payload: { noteId: `id-${key}`, title, body: 'a payload nobody may log' },
 });
 
-/** The lines that a call has added, once its answer has left. */
+/** The log lines of a call, read after its answer was sent. */
 async function linesOf(call: () => Promise<unknown>) {
   const before = service.logLines.length;
   await call();
@@ -27,7 +27,7 @@ const hashed = expect.stringMatching(/^[0-9a-f]{16}$/);
 
 const isRequest = (line: Record<string, unknown>) => line.event === 'request';
 
-test('a push is one line with its counts, its waits and who sent it', async () => {
+test('a push is logged in one line with its counts, its times and its sender', async () => {
   await service.push([put('k1', 'One')], {}, { ...sender, device: 'another' });
   const lines = await linesOf(() =>
     service.request({
@@ -65,7 +65,7 @@ test('a push is one line with its counts, its waits and who sent it', async () =
   });
 });
 
-test('a pull is one line with the number of records', async () => {
+test('a pull is logged in one line with its number of records', async () => {
   const [line] = await linesOf(() => service.pull({}, sender));
   expect(line).toMatchObject({
     method: 'GET',
@@ -75,13 +75,13 @@ test('a pull is one line with the number of records', async () => {
   });
 });
 
-test('a refused request is one line with its code', async () => {
+test('a refused request is logged in one line with its code', async () => {
   const lines = await linesOf(() => service.request({ url: '/api/sync/changes?limit=0', sender }));
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatchObject({ status: 400, code: 'INVALID_QUERY' });
 });
 
-test('a traceparent that is none is left out', async () => {
+test('an invalid traceparent is not logged', async () => {
   const headers = { traceparent: 'forged\nline' };
   const [line] = await linesOf(() =>
     service.request({ url: '/api/sync/changes', headers, sender }),
@@ -89,7 +89,7 @@ test('a traceparent that is none is left out', async () => {
   expect(line).not.toHaveProperty('traceparent');
 });
 
-test('one tenant has one hash, and another tenant another', async () => {
+test('each tenant has its own hash in the log, the same in every line', async () => {
   const hashOf = async (tenant: string) =>
     (await linesOf(() => service.pull({}, { tenant })))[0]?.tenant;
   expect(await hashOf('a')).toBe(await hashOf('a'));

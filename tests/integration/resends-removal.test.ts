@@ -2,7 +2,7 @@ import type { Pool, PoolClient } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ResendCount } from '../../src/audit/audit-store.ts';
 import { createPool } from '../../src/postgres/client/pool.ts';
-import { deleteTenantRows } from '../../src/postgres/tenants/delete-tenant-rows.sql.ts';
+import { deleteTenantRows } from '../../src/postgres/tenants/tenant-removal.sql.ts';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
 import {
   operatorScope,
@@ -11,11 +11,11 @@ import {
 } from '../../src/postgres/client/transaction.sql.ts';
 import { upsertResends } from '../../src/postgres/audit/upsert-resends.sql.ts';
 import { createTenantRemoval, type RowCounts } from '../../src/postgres/tenants/tenant-removal.ts';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { noteKinds } from '../testkit/oracle/audit-kinds.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { noteKinds } from '../testkit/kinds/storeroom-kinds.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 let pool: Pool;
@@ -79,11 +79,11 @@ async function doneOrBlocked(work: Promise<unknown>): Promise<void> {
 test('what was sent again before a tenant was removed is not counted for what it pushed afterwards', async () => {
   const stopping = await startApp({ kinds: noteKinds, database: service.database });
   const tenant = await createTenant(service);
-  const event = put('n1');
+  const event = putNote('n1');
   await stopping.push([event], {}, tenant.sender());
   await stopping.push([event, event], {}, tenant.sender());
   await createTenantRemoval(pool).remove(tenant.id, 500);
-  await tenant.push([put('n1', { title: 'of the next life' })]);
+  await tenant.push([putNote('n1', { title: 'of the next life' })]);
   await stopping.close();
   expect((await auditOf(tenant).history('note', 'n1')).events).toMatchObject([
     { version: 1, payload: { title: 'of the next life' }, replays: { count: 0, lastAt: null } },
@@ -92,7 +92,7 @@ test('what was sent again before a tenant was removed is not counted for what it
 
 test('an event that is sent twice in one request counts, although it is received when it is replayed', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1')]);
+  await tenant.push([putNote('n1')]);
   await count(await replay(tenant, 1, 0));
   await count(await replay(tenant, 1, -1));
   expect(await replaysOf(tenant)).toMatchObject([{ count: '1' }]);
@@ -100,7 +100,7 @@ test('an event that is sent twice in one request counts, although it is received
 
 test('the last time does not go back where an earlier count is written later', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1')]);
+  await tenant.push([putNote('n1')]);
   const [earlier, later] = [await replay(tenant, 1, 1), await replay(tenant, 1, 2)];
   for (const counted of [later, earlier]) await count(counted);
   expect(await replaysOf(tenant)).toEqual([{ count: '2', at: later.lastAt }]);
@@ -113,7 +113,7 @@ test.each([...tenantTables.keys()])(
   'a count that is written while a tenant is removed, behind table %i, leaves no orphan',
   async (behind) => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1')]);
+    await tenant.push([putNote('n1')]);
     const counted = await replay(tenant, 1);
     let counts: Promise<void> | undefined;
     await runInTransaction(removing, operatorScope, async () => {
@@ -131,7 +131,7 @@ test.each([...tenantTables.keys()])(
 
 test('a removal waits for a count that is being written, and removes it', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1')]);
+  await tenant.push([putNote('n1')]);
   const removal = Promise.withResolvers<RowCounts | undefined>();
   await count(await replay(tenant, 1), async () => {
     createTenantRemoval(pool).remove(tenant.id, 10).then(removal.resolve, removal.reject);

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { noteKinds } from '../testkit/oracle/audit-kinds.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { noteKinds } from '../testkit/kinds/storeroom-kinds.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -26,8 +26,8 @@ async function replaysOf(tenant: Tenant, total: number) {
 
 test('every time that an event is sent again is counted, conflicts too, with the last time', async () => {
   const tenant = await createTenant(service);
-  const [first, second] = [put('n1'), put('n1', { title: 'B' })];
-  const stale = put('n1', {}, { baseVersion: 1 });
+  const [first, second] = [putNote('n1'), putNote('n1', { title: 'B' })];
+  const stale = putNote('n1', {}, { baseVersion: 1 });
   await tenant.push([first, second, stale]);
   await tenant.push([first, stale]);
   await tenant.push([stale, stale]);
@@ -42,7 +42,7 @@ test('a count grows on what was written before, whichever process counts', async
   const second = await startApp({ kinds: noteKinds, database: service.database });
   try {
     const tenant = await createTenant(service);
-    const event = put('n1');
+    const event = putNote('n1');
     await tenant.push([event]);
     await tenant.push([event]);
     expect((await replaysOf(tenant, 1)).counts).toEqual([1]);
@@ -59,7 +59,7 @@ test('a count grows on what was written before, whichever process counts', async
 
 test('a push of nothing but duplicates writes nothing itself', async () => {
   const tenant = await createTenant(service);
-  const event = put('n1');
+  const event = putNote('n1');
   await tenant.push([event]);
   await service.sql(`
     CREATE FUNCTION refuse_replays() RETURNS trigger LANGUAGE plpgsql AS
@@ -67,8 +67,8 @@ test('a push of nothing but duplicates writes nothing itself', async () => {
     CREATE TRIGGER refuse_replays BEFORE INSERT OR UPDATE ON replays
       FOR EACH ROW EXECUTE FUNCTION refuse_replays()`);
   try {
-    expect(await tenant.said([event])).toEqual(['duplicate of applied']);
-    const failed = () => service.logLines.find((line) => line.event === 'replays.not-written');
+    expect(await tenant.pushStatuses([event])).toEqual(['duplicate of applied']);
+    const failed = () => service.logLines.find((line) => line.event === 'resends.not-written');
     await expect.poll(failed, { timeout: 30_000 }).toMatchObject({ level: 'warn', waiting: 1 });
   } finally {
     await service.sql('DROP FUNCTION refuse_replays CASCADE');
@@ -78,7 +78,7 @@ test('a push of nothing but duplicates writes nothing itself', async () => {
 test('what still waits is written when the service stops', async () => {
   const stopping = await startApp({ kinds: noteKinds, database: service.database });
   const tenant = await createTenant(service);
-  const event = put('n1');
+  const event = putNote('n1');
   await stopping.push([event], {}, tenant.sender());
   await stopping.push([event, event], {}, tenant.sender());
   await stopping.close();
@@ -90,23 +90,12 @@ test('what still waits is written when the service stops', async () => {
 test('an atomic batch that is aborted counts what it repeats of the log, and nothing of itself', async () => {
   const stopping = await startApp({ kinds: noteKinds, database: service.database });
   const tenant = await createTenant(service);
-  const [first, stale] = [put('n1'), put('n1', { title: 'B' }, { baseVersion: 0 })];
+  const [first, stale] = [putNote('n1'), putNote('n1', { title: 'B' }, { baseVersion: 0 })];
   await tenant.push([first, stale]);
-  const fresh = put('n1', { title: 'B' }, { baseVersion: 0 });
+  const fresh = putNote('n1', { title: 'B' }, { baseVersion: 0 });
   await stopping.push([stale, fresh, fresh], { atomic: true }, tenant.sender());
   // Takes the version that the aborted batch would have given to `fresh`.
-  await stopping.push([put('n1', { title: 'C' })], {}, tenant.sender());
+  await stopping.push([putNote('n1', { title: 'C' })], {}, tenant.sender());
   await stopping.close();
   expect((await replaysOf(tenant, 1)).counts).toEqual([0, 1, 0]);
-});
-
-test('replays of an event that went with its tenant leave nothing behind', async () => {
-  const stopping = await startApp({ kinds: noteKinds, database: service.database });
-  const tenant = await createTenant(service);
-  const event = put('n1');
-  await stopping.push([event], {}, tenant.sender());
-  await stopping.push([event], {}, tenant.sender());
-  await service.sql('DELETE FROM events WHERE tenant_id = $1', [tenant.id]);
-  await stopping.close();
-  expect(await service.sql('SELECT FROM replays WHERE tenant_id = $1', [tenant.id])).toEqual([]);
 });

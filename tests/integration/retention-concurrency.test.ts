@@ -2,13 +2,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { expectNothingLost } from '../testkit/checker/check.ts';
 import type { Device } from '../testkit/checker/device.ts';
 import { answersOf } from '../testkit/checker/history.ts';
-import { nextKey, put, remove, type SentEvent } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import type { TestApp } from '../testkit/app.ts';
-import { type AppPair, startAppPair } from '../testkit/app-pair.ts';
-import { createCleaner, horizonsOf, tombstonesOf } from '../testkit/retention.ts';
+import { nextKey, putNote, removeNote, type SentEvent } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import type { TestApp } from '../testkit/app/test-app.ts';
+import { type TestAppPair, startAppPair } from '../testkit/app/test-app-pair.ts';
+import { createRetentionRunner, horizonsOf, tombstonesOf } from '../testkit/app/retention.ts';
 
-let pair: AppPair;
+let pair: TestAppPair;
 let services: readonly [TestApp, TestApp];
 beforeAll(async () => {
   pair = await startAppPair();
@@ -18,13 +18,13 @@ afterAll(() => pair.close());
 
 const range = (count: number) => Array.from({ length: count }, (_, at) => at);
 
-/** A client that bootstraps again whenever it is told to. */
+/** Pulls until the work is done, and bootstraps again when the checkpoint has expired. */
 async function keepPulling(device: Device, limit: number, work: { readonly done: boolean }) {
   while (!work.done) await device.page(limit);
   await device.catchUp(limit);
 }
 
-test('while devices delete, bring back and pull, passes at once lose and resurrect nothing', async () => {
+test('concurrent passes lose and resurrect no record while devices delete, restore and pull', async () => {
   const tenant = await createTenant(services[0]);
   const sent: SentEvent[][] = [];
   const work = { done: false };
@@ -35,19 +35,22 @@ test('while devices delete, bring back and pull, passes at once lose and resurre
   const pushers = range(6).map(async (pusher) => {
     for (const round of range(15)) {
       const id = `n${(pusher * 5 + round * 3) % 20}`;
-      // Written by another device while it was alive, and sent when its delete may be purged already.
-      const late = put(id, { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' });
-      await push(pusher + round, [put(id, { title: `${pusher}/${round}` }), put(nextKey())]);
-      await push(pusher + round, [remove(id)]);
+      // An edit from before the delete that is sent when the delete may be purged already.
+      const late = putNote(id, { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' });
+      await push(pusher + round, [
+        putNote(id, { title: `${pusher}/${round}` }),
+        putNote(nextKey()),
+      ]);
+      await push(pusher + round, [removeNote(id)]);
       await push(pusher + round, [late], `late ${pusher}`);
-      if (round % 5 === 0) await push(pusher, [put(id, { title: 'back' })]);
+      if (round % 5 === 0) await push(pusher, [putNote(id, { title: 'back' })]);
     }
   });
   const devices = [1, 3, 50].map((limit) => tenant.device(`puller of ${limit}`));
   const pulls = [1, 3, 50].map((limit, at) => keepPulling(devices[at] as Device, limit, work));
   let purged = 0;
   const cleaners = services.map(async (service) => {
-    const clean = createCleaner(service, { tombstoneMs: 1, eventMs: 1, batchRows: 5 });
+    const clean = createRetentionRunner(service, { tombstoneMs: 1, eventMs: 1, batchRows: 5 });
     while (!work.done) {
       const report = await clean().catch((error) => {
         if (!String(error).includes('another process is cleaning up')) throw error;
@@ -59,17 +62,17 @@ test('while devices delete, bring back and pull, passes at once lose and resurre
   await Promise.all(pushers);
   work.done = true;
   await Promise.all(cleaners);
-  await createCleaner(services[0], { tombstoneMs: 1 })();
+  await createRetentionRunner(services[0], { tombstoneMs: 1 })();
 
   expect(purged).toBeGreaterThan(0);
   expect(await tombstonesOf(tenant)).toEqual([]);
   expect((await horizonsOf(tenant)).logHorizon).toBeGreaterThan(0);
   await Promise.all(pulls);
-  await expectNothingLost({ ...tenant.books, devices });
+  await expectNothingLost({ ...tenant.checkOptions, devices });
   for (const { table } of devices) {
     expect([...table.values()].map(({ data }) => data?.title)).not.toContain('late');
   }
-  expect(answersOf(tenant.books.history).flatMap(({ failed }) => failed)).toEqual([]);
+  expect(answersOf(tenant.checkOptions.history).flatMap(({ failed }) => failed)).toEqual([]);
 
   const head = await tenant.head();
   const again = await tenant.push(sent.flat());

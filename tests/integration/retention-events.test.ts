@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { expectNothingLost } from '../testkit/checker/check.ts';
-import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
-import { createTenant, saidOf, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { createCleaner, horizonsOf, letDaysPass } from '../testkit/retention.ts';
+import { nextKey, patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant, statusesOf, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { createRetentionRunner, horizonsOf, letDaysPass } from '../testkit/app/retention.ts';
 
 const yearMs = 365 * 86_400_000;
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 afterAll(() => service.close());
 beforeEach(() => service.sql('TRUNCATE tenants, events, records, purged_records, conflicts'));
 
-/** The versions whose payload is still there. */
+/** The versions that still have their payload. */
 async function kept(tenant: Tenant): Promise<number[]> {
   const rows = await service.sql<{ version: number }>(
     `SELECT version::int AS version FROM events
@@ -26,19 +26,19 @@ async function kept(tenant: Tenant): Promise<number[]> {
 
 test('without EVENT_RETENTION every event keeps its payload', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), put('n2')]);
+  await tenant.push([putNote('n1'), putNote('n2')]);
   await letDaysPass(tenant, 5000);
-  await createCleaner(service)();
+  await createRetentionRunner(service)();
   expect(await kept(tenant)).toEqual([1, 2]);
   expect(await horizonsOf(tenant)).toMatchObject({ logHorizon: 0 });
 });
 
-test('the payloads of older events go, batch by batch, and those of younger ones stay', async () => {
+test('the payloads of old events are dropped, batch by batch, and newer events keep theirs', async () => {
   const tenant = await createTenant(service);
-  await tenant.push(Array.from({ length: 7 }, (_, at) => put(`n${at}`)));
+  await tenant.push(Array.from({ length: 7 }, (_, at) => putNote(`n${at}`)));
   await letDaysPass(tenant, 366);
-  await tenant.push([put('n8'), put('n9')]);
-  const clean = createCleaner(service, { eventMs: yearMs, batchRows: 3 });
+  await tenant.push([putNote('n8'), putNote('n9')]);
+  const clean = createRetentionRunner(service, { eventMs: yearMs, batchRows: 3 });
   expect(await clean()).toMatchObject({ payloads: 7 });
   expect(await kept(tenant)).toEqual([8, 9]);
   expect(await horizonsOf(tenant)).toEqual({ horizon: 0, logHorizon: 7 });
@@ -48,53 +48,57 @@ test('the payloads of older events go, batch by batch, and those of younger ones
   expect(await kept(tenant)).toEqual([]);
 });
 
-test('an event whose payload is gone still answers duplicate, with its outcome and version', async () => {
+test('a resend of an event without payload is still a duplicate, with its outcome and version', async () => {
   const tenant = await createTenant(service);
   const events = [
-    put('n1', { title: 'A' }),
-    put('n1', { title: 'A' }),
-    put('n1', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' }),
-    patch('n1', { body: 'B' }),
-    remove('n1'),
+    putNote('n1', { title: 'A' }),
+    putNote('n1', { title: 'A' }),
+    putNote('n1', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' }),
+    patchNote('n1', { body: 'B' }),
+    removeNote('n1'),
   ];
   const first = await tenant.push(events);
   await letDaysPass(tenant, 366);
-  await createCleaner(service, { eventMs: yearMs })();
+  await createRetentionRunner(service, { eventMs: yearMs })();
   expect(await kept(tenant)).toEqual([]);
   const again = await tenant.push(events);
-  expect(saidOf(again)).toEqual(saidOf(first).map((said) => `duplicate of ${said}`));
+  expect(statusesOf(again)).toEqual(statusesOf(first).map((said) => `duplicate of ${said}`));
   expect(again.results?.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5]);
-  const reused = { ...put('n9'), identityKey: events[0]?.identityKey ?? '' };
-  expect(await tenant.said([reused])).toEqual(['IDENTITY_KEY_REUSED']);
+  const reused = { ...putNote('n9'), identityKey: events[0]?.identityKey ?? '' };
+  expect(await tenant.pushStatuses([reused])).toEqual(['IDENTITY_KEY_REUSED']);
   expect(await tenant.head()).toBe(5);
 });
 
-test('a conflict keeps its payload, and its sender is told the same again', async () => {
+test('a conflict keeps its payload, and a resend gets the same answer', async () => {
   const tenant = await createTenant(service);
-  const loser = put('n1', { title: 'B' }, { baseVersion: 1 });
-  await tenant.push([put('n1'), put('n1', { title: 'A' })]);
+  const loser = putNote('n1', { title: 'B' }, { baseVersion: 1 });
+  await tenant.push([putNote('n1'), putNote('n1', { title: 'A' })]);
   const first = await tenant.push([loser]);
-  expect(saidOf(first)).toEqual(['CONFLICT']);
+  expect(statusesOf(first)).toEqual(['CONFLICT']);
   await letDaysPass(tenant, 366);
-  const clean = createCleaner(service, { eventMs: yearMs, batchRows: 1 });
+  const clean = createRetentionRunner(service, { eventMs: yearMs, batchRows: 1 });
   expect(await clean()).toMatchObject({ payloads: 2 });
   expect(await kept(tenant)).toEqual([3]);
   expect(await horizonsOf(tenant)).toMatchObject({ logHorizon: 3 });
   expect((await tenant.push([loser])).failed).toEqual(first.failed);
 });
 
-test('checkpoints and edits that stand on an event whose payload is gone still work', async () => {
+test('checkpoints and edits that refer to an event without payload still work', async () => {
   const tenant = await createTenant(service);
-  const base = put('n1', { title: 'A' });
+  const base = putNote('n1', { title: 'A' });
   await tenant.push([base]);
   await letDaysPass(tenant, 366);
   const puller = tenant.device('puller');
   await puller.catchUp(1);
-  await createCleaner(service, { eventMs: yearMs })();
+  await createRetentionRunner(service, { eventMs: yearMs })();
   expect(await kept(tenant)).toEqual([]);
-  const edit = patch('n1', { title: 'B' }, { baseKey: base.identityKey, identityKey: nextKey() });
-  expect(await tenant.said([edit])).toEqual(['applied']);
+  const edit = patchNote(
+    'n1',
+    { title: 'B' },
+    { baseKey: base.identityKey, identityKey: nextKey() },
+  );
+  expect(await tenant.pushStatuses([edit])).toEqual(['applied']);
   await puller.catchUp(1);
-  // The model knows of no days that pass in a moment.
-  await expectNothingLost({ ...tenant.books, devices: [puller], model: null });
+  // The oracle does not know about the time that the test skipped.
+  await expectNothingLost({ ...tenant.checkOptions, devices: [puller], model: null });
 });

@@ -1,10 +1,15 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { documentKinds } from '../testkit/oracle/documents.ts';
-import { nextKey, patch, put, remove } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
+import { nextKey, patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../testkit/retention.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import {
+  createRetentionRunner,
+  horizonsOf,
+  letDaysPass,
+  tombstonesOf,
+} from '../testkit/app/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -13,12 +18,12 @@ beforeAll(async () => {
 afterAll(() => service.close());
 beforeEach(() => service.sql('TRUNCATE tenants, events, records, purged_records, conflicts'));
 
-/** A tenant whose note n1 was deleted longer ago than tombstones are kept, and is purged. */
+/** Creates a tenant whose note n1 was deleted and purged. */
 async function createPurged(): Promise<Tenant> {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A', body: 'B' }), put('n2'), remove('n1')]);
+  await tenant.push([putNote('n1', { title: 'A', body: 'B' }), putNote('n2'), removeNote('n1')]);
   await letDaysPass(tenant, 91);
-  await createCleaner(service)();
+  await createRetentionRunner(service)();
   expect(await tombstonesOf(tenant)).toEqual([]);
   return tenant;
 }
@@ -26,7 +31,7 @@ async function createPurged(): Promise<Tenant> {
 const live = async (tenant: Tenant) =>
   (await tenant.pull()).changes.map(({ entityId, data }) => [entityId, data]);
 
-test('of a purged record the clock stays, and no value that its users wrote', async () => {
+test('a purged record keeps its clock, and none of its data', async () => {
   const tenant = await createPurged();
   const rows = await service.sql('SELECT * FROM purged_records WHERE tenant_id = $1', [tenant.id]);
   expect(rows).toMatchObject([{ entity_id: 'n1', version: '3' }]);
@@ -35,145 +40,153 @@ test('of a purged record the clock stays, and no value that its users wrote', as
   expect([newestPut, newestRemove]).toEqual([expect.any(Array), expect.any(Array)]);
 });
 
-test('a put from before the purged delete stays superseded, and a device sees no more of it', async () => {
+test('a put from before the purged delete is superseded, and no device sees it', async () => {
   const tenant = await createPurged();
-  const late = put('n1', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' });
+  const late = putNote('n1', { title: 'late' }, { occurredAt: '2020-01-01T00:00:00Z' });
   const { results } = await tenant.push([late]);
   expect(results).toMatchObject([{ status: 'superseded', current: { deleted: true } }]);
   expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
 });
 
-test('a put from after the purged delete brings the record back', async () => {
+test('a put from after the purged delete restores the record', async () => {
   const tenant = await createPurged();
   const { checkpoint } = await tenant.pull();
-  expect(await tenant.said([put('n1', { title: 'again' })])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'again' })])).toEqual(['applied']);
   const { changes } = await tenant.pull({ since: checkpoint });
   expect(changes).toMatchObject([{ entityId: 'n1', deleted: false, data: { title: 'again' } }]);
 });
 
 test('a remove from after the purged delete changes nothing', async () => {
   const tenant = await createPurged();
-  expect(await tenant.said([remove('n1')])).toEqual(['noop']);
+  expect(await tenant.pushStatuses([removeNote('n1')])).toEqual(['noop']);
   expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
 });
 
-test('a patch of a purged record never makes half a record of it', async () => {
+test('a patch of a purged record never creates an incomplete record', async () => {
   const tenant = await createPurged();
   const old = { occurredAt: '2020-01-01T00:00:00Z' };
-  expect(await tenant.said([patch('n1', { title: 'T' })])).toEqual(['NOT_FOUND']);
-  expect(await tenant.said([patch('n1', { title: 'T' }, old)])).toEqual(['superseded']);
+  expect(await tenant.pushStatuses([patchNote('n1', { title: 'T' })])).toEqual(['NOT_FOUND']);
+  expect(await tenant.pushStatuses([patchNote('n1', { title: 'T' }, old)])).toEqual(['superseded']);
   expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
 });
 
-test('a patch of what nobody had put waits for the put, after the purge of a delete too', async () => {
+test('a patch of a record without a put waits for the put, also after the purge of a delete', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([remove('n1')]);
+  await tenant.push([removeNote('n1')]);
   await letDaysPass(tenant, 91);
-  await createCleaner(service)();
-  const early = patch('n1', { title: 'T' }, { occurredAt: '2020-01-01T00:00:00Z' });
-  expect(await tenant.said([early])).toEqual(['NOT_FOUND']);
-  expect(await tenant.said([put('n1', { title: 'A', body: 'B' })])).toEqual(['applied']);
-  expect(await tenant.said([early])).toEqual(['superseded']);
+  await createRetentionRunner(service)();
+  const early = patchNote('n1', { title: 'T' }, { occurredAt: '2020-01-01T00:00:00Z' });
+  expect(await tenant.pushStatuses([early])).toEqual(['NOT_FOUND']);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'A', body: 'B' })])).toEqual([
+    'applied',
+  ]);
+  expect(await tenant.pushStatuses([early])).toEqual(['superseded']);
   expect(await live(tenant)).toEqual([['n1', { title: 'A', body: 'B' }]]);
 });
 
-test('a put that had lost before the purge leaves nothing for a later patch to revive', async () => {
+test('a patch does not restore fields of a put that was superseded before the purge', async () => {
   const tenant = await createTenant(service);
   const at = (second: number) => ({ occurredAt: `2026-01-01T00:00:${10 + second}Z` });
   await tenant.push([
-    put('n1', { title: 'P1', body: 'P1' }, at(10)),
-    put('n1', { title: 'P2', body: 'P2' }, at(20)),
-    remove('n1', at(30)),
+    putNote('n1', { title: 'P1', body: 'P1' }, at(10)),
+    putNote('n1', { title: 'P2', body: 'P2' }, at(20)),
+    removeNote('n1', at(30)),
   ]);
   await letDaysPass(tenant, 91);
-  await createCleaner(service)();
-  expect(await tenant.said([put('n1', { title: 'P0', body: 'P0' }, at(5))])).toEqual([
+  await createRetentionRunner(service)();
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'P0', body: 'P0' }, at(5))])).toEqual([
     'superseded',
   ]);
-  const newer = patch('n1', { title: 'new' }, at(40));
-  expect(await tenant.said([newer])).toEqual(['NOT_FOUND']);
+  const newer = patchNote('n1', { title: 'new' }, at(40));
+  expect(await tenant.pushStatuses([newer])).toEqual(['NOT_FOUND']);
   expect(await live(tenant)).toEqual([]);
-  expect(await tenant.said([put('n1', { title: 'P3', body: 'P3' }, at(35))])).toEqual(['applied']);
-  expect(await tenant.said([newer])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'P3', body: 'P3' }, at(35))])).toEqual([
+    'applied',
+  ]);
+  expect(await tenant.pushStatuses([newer])).toEqual(['applied']);
   expect(await live(tenant)).toEqual([['n1', { title: 'new', body: 'P3' }]]);
 });
 
-test('fields that were patched before the purged delete do not come back with a late put', async () => {
+test('a late put does not restore fields that were patched before the purged delete', async () => {
   const tenant = await createTenant(service);
   const at = (day: number) => ({ occurredAt: `2026-01-0${day}T00:00:00Z` });
   await tenant.push([
-    put('n1', { title: 'A', body: 'B' }, at(1)),
-    patch('n1', { title: 'patched' }, at(5)),
-    remove('n1', at(6)),
+    putNote('n1', { title: 'A', body: 'B' }, at(1)),
+    patchNote('n1', { title: 'patched' }, at(5)),
+    removeNote('n1', at(6)),
   ]);
   await letDaysPass(tenant, 91);
-  await createCleaner(service)();
-  expect(await tenant.said([put('n1', { title: 'late', body: 'C' }, at(3))])).toEqual([
+  await createRetentionRunner(service)();
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'late', body: 'C' }, at(3))])).toEqual([
     'superseded',
   ]);
-  expect(await tenant.said([patch('n1', { body: 'D' }, at(7))])).toEqual(['NOT_FOUND']);
+  expect(await tenant.pushStatuses([patchNote('n1', { body: 'D' }, at(7))])).toEqual(['NOT_FOUND']);
   expect(await live(tenant)).toEqual([]);
 });
 
-test('an edit that was made on what was purged is a conflict, by version and by key', async () => {
+test('an edit with a purged base is a conflict, by version and by key', async () => {
   const tenant = await createTenant(service);
-  const first = put('n1');
-  await tenant.push([first, remove('n1')]);
+  const first = putNote('n1');
+  await tenant.push([first, removeNote('n1')]);
   await letDaysPass(tenant, 91);
-  await createCleaner(service)();
+  await createRetentionRunner(service)();
   const edits = [
-    put('n1', { title: 'A' }, { baseVersion: 1 }),
-    put('n1', { title: 'B' }, { baseKey: first.identityKey }),
-    put('n1', { title: 'C' }, { baseVersion: 0 }),
+    putNote('n1', { title: 'A' }, { baseVersion: 1 }),
+    putNote('n1', { title: 'B' }, { baseKey: first.identityKey }),
+    putNote('n1', { title: 'C' }, { baseVersion: 0 }),
   ];
-  expect(await tenant.said(edits)).toEqual(['CONFLICT', 'CONFLICT', 'CONFLICT']);
+  expect(await tenant.pushStatuses(edits)).toEqual(['CONFLICT', 'CONFLICT', 'CONFLICT']);
   expect(await live(tenant)).toEqual([]);
-  expect(await tenant.said([put('n1', {}, { baseVersion: 2 })])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([putNote('n1', {}, { baseVersion: 2 })])).toEqual(['applied']);
 });
 
-test('an entity may be deleted, purged and brought back again and again', async () => {
+test('an entity can be deleted, purged and restored repeatedly', async () => {
   const tenant = await createPurged();
-  const clean = createCleaner(service);
+  const clean = createRetentionRunner(service);
   for (const round of [1, 2, 3]) {
-    expect(await tenant.said([put('n1', { title: `${round}` })])).toEqual(['applied']);
-    expect(await tenant.said([remove('n1')])).toEqual(['applied']);
+    expect(await tenant.pushStatuses([putNote('n1', { title: `${round}` })])).toEqual(['applied']);
+    expect(await tenant.pushStatuses([removeNote('n1')])).toEqual(['applied']);
     await letDaysPass(tenant, 91);
     await clean();
     expect(await tombstonesOf(tenant)).toEqual([]);
     const removed = 4 * round + 1;
     expect(await horizonsOf(tenant)).toMatchObject({ horizon: removed });
-    const unseen = put('n1', {}, { baseVersion: removed - 1 });
-    expect(await tenant.said([unseen])).toEqual(['CONFLICT']);
-    const late = put('n1', {}, { occurredAt: '2020-01-01T00:00:00Z' });
-    expect(await tenant.said([late])).toEqual(['superseded']);
+    const unseen = putNote('n1', {}, { baseVersion: removed - 1 });
+    expect(await tenant.pushStatuses([unseen])).toEqual(['CONFLICT']);
+    const late = putNote('n1', {}, { occurredAt: '2020-01-01T00:00:00Z' });
+    expect(await tenant.pushStatuses([late])).toEqual(['superseded']);
     expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
   }
 });
 
-test('of two purged deletes the second one decides: a put from between stays superseded', async () => {
+test('the later one of two purged deletes decides: a put between them is superseded', async () => {
   const tenant = await createTenant(service);
   const at = (day: number) => ({ occurredAt: `2026-01-0${day}T00:00:00Z` });
-  const clean = createCleaner(service);
-  await tenant.push([put('n1', {}, at(1)), put('n2'), remove('n1', at(2))]);
+  const clean = createRetentionRunner(service);
+  await tenant.push([putNote('n1', {}, at(1)), putNote('n2'), removeNote('n1', at(2))]);
   await letDaysPass(tenant, 91);
   await clean();
-  await tenant.push([put('n1', { title: 'again' }, at(4)), remove('n1', at(5))]);
+  await tenant.push([putNote('n1', { title: 'again' }, at(4)), removeNote('n1', at(5))]);
   await letDaysPass(tenant, 91);
   await clean();
   expect(await tombstonesOf(tenant)).toEqual([]);
-  expect(await tenant.said([put('n1', { title: 'between' }, at(3))])).toEqual(['superseded']);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'between' }, at(3))])).toEqual([
+    'superseded',
+  ]);
   expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
-  expect(await tenant.said([put('n1', { title: 'after' }, at(6))])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'after' }, at(6))])).toEqual([
+    'applied',
+  ]);
 });
 
-test('a tombstone that is brought back just before its purge stays, and the horizon where it was', async () => {
+test('a record that is restored just before its purge stays, and the horizon does not move', async () => {
   const tenant = await createPurged();
-  await tenant.push([remove('n2')]);
+  await tenant.push([removeNote('n2')]);
   await letDaysPass(tenant, 91, 3);
-  const clean = createCleaner(service, {
-    around: (session) => ({
+  const clean = createRetentionRunner(service, {
+    overrideSession: (session) => ({
       async purgeTombstones(range) {
-        await tenant.push([put('n2', { title: 'back' })]);
+        await tenant.push([putNote('n2', { title: 'back' })]);
         return session.purgeTombstones(range);
       },
     }),
@@ -183,7 +196,7 @@ test('a tombstone that is brought back just before its purge stays, and the hori
   expect((await live(tenant)).map(([id]) => id)).toEqual(['n2']);
 });
 
-test('an ordered entity goes on with its next number after it was purged', async () => {
+test('an ordered entity continues with its next sequence number after its purge', async () => {
   const tenant = await createTenant(service);
   const step = (verb: string, sequence: number, fields?: object) => ({
     identityKey: nextKey(),
@@ -193,8 +206,8 @@ test('an ordered entity goes on with its next number after it was purged', async
   });
   await tenant.push([step('put', 1, { a: 1 }), step('remove', 2)]);
   await letDaysPass(tenant, 91);
-  await createCleaner(service)();
+  await createRetentionRunner(service)();
   expect(await tombstonesOf(tenant)).toEqual([]);
-  expect(await tenant.said([step('put', 2, { a: 2 })])).toEqual(['SEQUENCE_CONFLICT']);
-  expect(await tenant.said([step('put', 3, { a: 3 })])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([step('put', 2, { a: 2 })])).toEqual(['SEQUENCE_CONFLICT']);
+  expect(await tenant.pushStatuses([step('put', 3, { a: 3 })])).toEqual(['applied']);
 });

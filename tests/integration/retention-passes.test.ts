@@ -2,10 +2,15 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createRetentionPass } from '../../src/retention/retention-pass.ts';
 import { createRetentionStore } from '../../src/postgres/retention/retention-store.ts';
-import { put, remove } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../testkit/retention.ts';
+import { putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import {
+  createRetentionRunner,
+  horizonsOf,
+  letDaysPass,
+  tombstonesOf,
+} from '../testkit/app/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -13,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** Two tenants with five old tombstones each, in the order in which a pass comes to them. */
+/** Two tenants with five old tombstones each, in the order in which a pass visits them. */
 let tenants: readonly [Tenant, Tenant];
 beforeEach(async () => {
   await service.sql('TRUNCATE tenants, events, records, purged_records');
@@ -21,12 +26,13 @@ beforeEach(async () => {
   tenants = one.id < two.id ? [one, two] : [two, one];
   const ids = Array.from({ length: 5 }, (_, at) => `n${at}`);
   for (const tenant of tenants) {
-    await tenant.push([...ids.map((id) => put(id)), ...ids.map((id) => remove(id))]);
+    await tenant.push([...ids.map((id) => putNote(id)), ...ids.map((id) => removeNote(id))]);
     await letDaysPass(tenant, 91);
   }
 });
 
-const left = async () => Promise.all(tenants.map(async (it) => (await tombstonesOf(it)).length));
+const tombstoneCounts = async () =>
+  Promise.all(tenants.map(async (tenant) => (await tombstonesOf(tenant)).length));
 const settings = { tombstoneMs: 90 * 86_400_000, eventMs: null };
 
 const pushes: (() => Promise<void>)[] = [];
@@ -34,8 +40,8 @@ afterEach(async () => {
   for (const release of pushes.splice(0)) await release();
 });
 
-/** A push that has begun and does not end, as far as the tenant's row can tell. */
-async function occupy(tenant: Tenant) {
+/** Locks the tenant's row, like a push that does not end. */
+async function lockTenant(tenant: Tenant) {
   const client = new pg.Client(service.database.url);
   await client.connect();
   await client.query('BEGIN');
@@ -45,17 +51,17 @@ async function occupy(tenant: Tenant) {
   return { release };
 }
 
-test('while one process is at it, another does nothing and does not wait', async () => {
+test('while one process runs a pass, another does nothing and does not wait', async () => {
   const store = createRetentionStore(service.database.url);
   const other = createRetentionPass(createRetentionStore(service.database.url), settings);
   const session = await store.begin();
   expect(await other(new AbortController().signal)).toBeUndefined();
-  expect(await left()).toEqual([5, 5]);
+  expect(await tombstoneCounts()).toEqual([5, 5]);
   await session?.end();
   expect(await other(new AbortController().signal)).toMatchObject({ tombstones: 10 });
 });
 
-test('many passes at once do the work once', async () => {
+test('concurrent passes do the work once', async () => {
   const store = createRetentionStore(service.database.url);
   const reports = await Promise.all(
     Array.from({ length: 8 }, () =>
@@ -65,16 +71,16 @@ test('many passes at once do the work once', async () => {
   const purged = reports.flatMap((report) => report?.tombstones ?? []);
   expect(purged.reduce((sum, count) => sum + count, 0)).toBe(10);
   expect(purged.filter((count) => count > 0)).toHaveLength(1);
-  expect(await left()).toEqual([0, 0]);
+  expect(await tombstoneCounts()).toEqual([0, 0]);
 });
 
-test('the seat is free again after a pass that failed, and after its connection broke', async () => {
-  const broken = createCleaner(service, {
-    around: () => ({ tenants: () => Promise.reject(new Error('out of order')) }),
+test('the retention lease is free after a failed pass, and after its connection broke', async () => {
+  const broken = createRetentionRunner(service, {
+    overrideSession: () => ({ tenants: () => Promise.reject(new Error('out of order')) }),
   });
   await expect(broken()).rejects.toThrow('out of order');
-  const killed = createCleaner(service, {
-    around: (session) => ({
+  const killed = createRetentionRunner(service, {
+    overrideSession: (session) => ({
       async findTombstones(range, limit) {
         await service.sql(
           `SELECT pg_terminate_backend(pid) FROM pg_locks
@@ -89,67 +95,67 @@ test('the seat is free again after a pass that failed, and after its connection 
     ({ errors }) => expect(errors).not.toEqual([]),
     () => {},
   );
-  expect(await left()).toEqual([5, 5]);
-  expect(await createCleaner(service)()).toMatchObject({ tombstones: 10 });
+  expect(await tombstoneCounts()).toEqual([5, 5]);
+  expect(await createRetentionRunner(service)()).toMatchObject({ tombstones: 10 });
 });
 
-test('a tenant that a push has is passed over, and is done once the push has ended', async () => {
+test('a tenant that a push has locked is skipped, and cleaned up after the push', async () => {
   const [first, second] = tenants;
-  const push = await occupy(first);
-  const seen: number[][] = [];
-  const clean = createCleaner(service, {
-    around: (session) => ({
+  const push = await lockTenant(first);
+  const countsWhileLocked: number[][] = [];
+  const clean = createRetentionRunner(service, {
+    overrideSession: (session) => ({
       async purgeTombstones(range) {
         const count = await session.purgeTombstones(range);
         if (range.tenantId === second.id) await push.release();
-        else if (count === undefined) seen.push(await left());
+        else if (count === undefined) countsWhileLocked.push(await tombstoneCounts());
         return count;
       },
     }),
   });
   expect(await clean()).toMatchObject({ tombstones: 10, busy: 0 });
-  expect(seen.length).toBeGreaterThan(0);
-  expect(await left()).toEqual([0, 0]);
+  expect(countsWhileLocked.length).toBeGreaterThan(0);
+  expect(await tombstoneCounts()).toEqual([0, 0]);
 });
 
-test('a tenant that stays busy is left to the next pass, which goes on with it', async () => {
-  const push = await occupy(tenants[0]);
-  const clean = createCleaner(service);
+test('a tenant that stays locked is left to the next pass', async () => {
+  const push = await lockTenant(tenants[0]);
+  const clean = createRetentionRunner(service);
   expect(await clean()).toMatchObject({ tenants: 2, tombstones: 5, busy: 1 });
-  expect(await left()).toEqual([5, 0]);
+  expect(await tombstoneCounts()).toEqual([5, 0]);
   await push.release();
   expect(await clean()).toMatchObject({ tombstones: 5, busy: 0 });
 });
 
-test('a tenant on which it fails does not keep the others from it', async () => {
+test('a pass that fails for one tenant still cleans up the others', async () => {
   const [broken] = tenants;
-  const clean = createCleaner(service, {
-    around: (session) => ({
+  const clean = createRetentionRunner(service, {
+    overrideSession: (session) => ({
       agedVersion: (id, ageMs) =>
         id === broken.id ? Promise.reject(new Error('broken')) : session.agedVersion(id, ageMs),
     }),
   });
   expect(await clean()).toMatchObject({ tombstones: 5, errors: [new Error('broken')] });
-  expect(await left()).toEqual([5, 0]);
+  expect(await tombstoneCounts()).toEqual([5, 0]);
 });
 
-test('a pass that fails half-way through a batch leaves nothing of the batch', async () => {
+test('a pass that fails during a batch stores nothing of the batch', async () => {
   const [tenant] = tenants;
   await service.sql(`ALTER TABLE tenants ADD CONSTRAINT never CHECK (horizon = 0) NOT VALID`);
-  const { errors } = await createCleaner(service)();
+  const { errors } = await createRetentionRunner(service)();
   await service.sql('ALTER TABLE tenants DROP CONSTRAINT never');
   expect(errors).toHaveLength(2);
-  expect(await left()).toEqual([5, 5]);
+  expect(await tombstoneCounts()).toEqual([5, 5]);
   expect(await service.sql('SELECT FROM purged_records')).toEqual([]);
   expect(await horizonsOf(tenant)).toMatchObject({ horizon: 0 });
 });
 
-test('a pass that is told to end does so after its batch, and the next one does the rest', async () => {
+test('an aborted pass ends after its batch, and the next one does the rest', async () => {
   const stopping = new AbortController();
-  const clean = createCleaner(service, {
+  const clean = createRetentionRunner(service, {
     batchRows: 2,
     signal: stopping.signal,
-    around: (session) => ({
+    overrideSession: (session) => ({
       purgeTombstones(range) {
         stopping.abort();
         return session.purgeTombstones(range);
@@ -157,13 +163,13 @@ test('a pass that is told to end does so after its batch, and the next one does 
     }),
   });
   expect(await clean()).toMatchObject({ tombstones: 2, stopped: true });
-  expect(await createCleaner(service)()).toMatchObject({ tombstones: 8, stopped: false });
+  expect(await createRetentionRunner(service)()).toMatchObject({ tombstones: 8, stopped: false });
 });
 
-test('a later pass does not look again at what an earlier one found to be alive', async () => {
+test('a later pass does not read the records again that an earlier one has read', async () => {
   const looked: number[] = [];
-  const clean = createCleaner(service, {
-    around: (session) => ({
+  const clean = createRetentionRunner(service, {
+    overrideSession: (session) => ({
       findTombstones(range, limit) {
         looked.push(range.after);
         return session.findTombstones(range, limit);
@@ -175,16 +181,16 @@ test('a later pass does not look again at what an earlier one found to be alive'
   looked.length = 0;
   await clean();
   expect(looked).toEqual([]);
-  await tenant.push([put('n9'), remove('n9')]);
+  await tenant.push([putNote('n9'), removeNote('n9')]);
   await letDaysPass(tenant, 91, 10);
   expect(await clean()).toMatchObject({ tombstones: 1 });
   expect(looked).toEqual([10]);
 });
 
-test('the version by which all is old enough is found in logs of every length', async () => {
+test('the newest version of a given age is found in logs of every length', async () => {
   const [tenant] = tenants;
   const session = await createRetentionStore(service.database.url).begin();
-  if (!session) throw new Error('the seat is taken');
+  if (!session) throw new Error('another process holds the lease');
   for (const length of [0, 1, 2, 3, 7, 8, 20]) {
     await service.sql('DELETE FROM events WHERE tenant_id = $1', [tenant.id]);
     await service.sql(
@@ -197,8 +203,8 @@ test('the version by which all is old enough is found in logs of every length', 
     );
     await service.sql('UPDATE tenants SET head = $2 WHERE id = $1', [tenant.id, length]);
     for (let days = 0; days <= length + 1; days += 1) {
-      const found = await session.agedVersion(tenant.id, days * 86_400_000);
-      expect([length, days, found]).toEqual([length, days, Math.max(0, length - days)]);
+      const version = await session.agedVersion(tenant.id, days * 86_400_000);
+      expect([length, days, version]).toEqual([length, days, Math.max(0, length - days)]);
     }
   }
   await session.end();

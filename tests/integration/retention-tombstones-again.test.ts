@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { patch, put, remove } from '../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { createCleaner, horizonsOf, letDaysPass, tombstonesOf } from '../testkit/retention.ts';
+import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import {
+  createRetentionRunner,
+  horizonsOf,
+  letDaysPass,
+  tombstonesOf,
+} from '../testkit/app/retention.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -14,19 +19,19 @@ beforeEach(() => service.sql('TRUNCATE tenants, events, records, purged_records,
 const long = { occurredAt: '2020-01-01T00:00:00Z' };
 const data = { title: 'T' };
 
-/** A tenant whose note n1 was deleted and purged, and the process that purged it. */
+/** Creates a tenant whose note n1 was deleted and purged. `clean` runs further passes of the same process. */
 async function createPurged() {
   const tenant = await createTenant(service);
-  const clean = createCleaner(service);
-  await tenant.push([put('n1', { title: 'A', body: 'B' }), put('n2'), remove('n1')]);
+  const clean = createRetentionRunner(service);
+  await tenant.push([putNote('n1', { title: 'A', body: 'B' }), putNote('n2'), removeNote('n1')]);
   await letDaysPass(tenant, 91);
   expect(await clean()).toMatchObject({ tombstones: 1 });
   expect(await tombstonesOf(tenant)).toEqual([]);
   return { tenant, clean };
 }
 
-/** As a device sees it that has pulled since the purge. */
-async function createWatched() {
+/** The same. `n1` is the note as a device sees it that has pulled since the purge. */
+async function createPurgedAndPulled() {
   const { tenant, clean } = await createPurged();
   const { checkpoint: since } = await tenant.pull();
   const n1 = async () => {
@@ -40,56 +45,56 @@ const live = async (tenant: Tenant) =>
   (await tenant.pull()).changes.map(({ entityId, deleted }) => [entityId, deleted]);
 
 const lateRemoves = [
-  ['from before the purged delete', () => remove('n1', long), 'superseded'],
-  ['from after it', () => remove('n1'), 'noop'],
+  ['from before the purged delete', () => removeNote('n1', long), 'superseded'],
+  ['from after the purged delete', () => removeNote('n1'), 'noop'],
 ] as const;
 
 test.each(lateRemoves)(
-  'a purged record stays purged after a late remove %s: a patch from before the delete has lost',
-  async (_when, makeRemove, told) => {
+  'a purged record stays purged after a late remove %s: a patch from before the delete is superseded',
+  async (_when, makeRemove, expected) => {
     const { tenant } = await createPurged();
-    expect(await tenant.said([makeRemove()])).toEqual([told]);
-    expect(await tenant.said([patch('n1', data, long)])).toEqual(['superseded']);
-    expect(await tenant.said([patch('n1', data)])).toEqual(['NOT_FOUND']);
+    expect(await tenant.pushStatuses([makeRemove()])).toEqual([expected]);
+    expect(await tenant.pushStatuses([patchNote('n1', data, long)])).toEqual(['superseded']);
+    expect(await tenant.pushStatuses([patchNote('n1', data)])).toEqual(['NOT_FOUND']);
     expect(await live(tenant)).toEqual([['n2', false]]);
   },
 );
 
-test.each(lateRemoves)('and so it does within one batch: a late remove %s', async (...row) => {
-  const [, makeRemove, told] = row;
+test.each(lateRemoves)('the same holds within one batch: a late remove %s', async (...row) => {
+  const [, makeRemove, expected] = row;
   const { tenant } = await createPurged();
-  const said = await tenant.said([makeRemove(), patch('n1', data), makeRemove()]);
-  expect(said).toEqual([told, 'NOT_FOUND', 'BLOCKED']);
+  const statuses = await tenant.pushStatuses([makeRemove(), patchNote('n1', data), makeRemove()]);
+  expect(statuses).toEqual([expected, 'NOT_FOUND', 'BLOCKED']);
 });
 
-test.each(lateRemoves)('and so it does where both are sent at once: %s', async (...row) => {
-  const [, makeRemove, told] = row;
+test.each(lateRemoves)('the same holds for concurrent pushes: a late remove %s', async (...row) => {
+  const [, makeRemove, expected] = row;
   const { tenant } = await createPurged();
   const [removed, patched] = await Promise.all([
-    tenant.said([makeRemove()], {}, 'phone'),
-    tenant.said([patch('n1', data, long)], {}, 'tablet'),
+    tenant.pushStatuses([makeRemove()], {}, 'phone'),
+    tenant.pushStatuses([patchNote('n1', data, long)], {}, 'tablet'),
   ]);
-  expect([removed, patched]).toEqual([[told], ['superseded']]);
+  expect([removed, patched]).toEqual([[expected], ['superseded']]);
 });
 
-test('a put from after the purged delete brings it back whole, also behind a late remove', async () => {
-  const { tenant, n1 } = await createWatched();
-  await tenant.push([remove('n1', long)]);
-  expect(await tenant.said([put('n1', data)])).toEqual(['applied']);
+test('a put from after the purged delete restores the whole record, also after a late remove', async () => {
+  const { tenant, n1 } = await createPurgedAndPulled();
+  await tenant.push([removeNote('n1', long)]);
+  expect(await tenant.pushStatuses([putNote('n1', data)])).toEqual(['applied']);
   expect(await n1()).toMatchObject({ deleted: false, data: { ...data, body: '' } });
-  expect(await tenant.said([patch('n1', { body: 'new' })])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([patchNote('n1', { body: 'new' })])).toEqual(['applied']);
 });
 
 const returns = [
   ...lateRemoves,
-  ['that is none, but a put from before it', () => put('n1', data, long), 'superseded'],
+  ['or a put from before the purged delete', () => putNote('n1', data, long), 'superseded'],
 ] as const;
 
 test.each(returns)(
-  'a tombstone that came back takes a new version, and is purged again: a late remove %s',
-  async (_what, make, told) => {
-    const { tenant, clean, n1 } = await createWatched();
-    expect(await tenant.said([make()])).toEqual([told]);
+  'a restored tombstone gets a new version and is purged again: a late remove %s',
+  async (_what, make, expected) => {
+    const { tenant, clean, n1 } = await createPurgedAndPulled();
+    expect(await tenant.pushStatuses([make()])).toEqual([expected]);
     expect(await tombstonesOf(tenant)).toEqual(['n1']);
     expect(await n1()).toMatchObject({ deleted: true, version: 4 });
     expect(await clean()).toMatchObject({ tombstones: 0 });
@@ -97,36 +102,40 @@ test.each(returns)(
     expect(await clean()).toMatchObject({ tombstones: 1 });
     expect(await tombstonesOf(tenant)).toEqual([]);
     expect(await horizonsOf(tenant)).toMatchObject({ horizon: 4 });
-    expect(await tenant.said([patch('n1', data, long)])).toEqual(['superseded']);
+    expect(await tenant.pushStatuses([patchNote('n1', data, long)])).toEqual(['superseded']);
   },
 );
 
-test('another process purges it again just so', async () => {
+test('another process purges a restored tombstone too', async () => {
   const { tenant } = await createPurged();
-  await tenant.push([remove('n1', long)]);
+  await tenant.push([removeNote('n1', long)]);
   await letDaysPass(tenant, 91);
-  expect(await createCleaner(service)()).toMatchObject({ tombstones: 1 });
+  expect(await createRetentionRunner(service)()).toMatchObject({ tombstones: 1 });
   expect(await tombstonesOf(tenant)).toEqual([]);
   expect(await horizonsOf(tenant)).toMatchObject({ horizon: 4 });
 });
 
-test('once a put brought it back, what changes nothing makes no edit stale, in its batch either', async () => {
+test('after a put has restored the record, an event without a change makes no edit stale, also in one batch', async () => {
   const { tenant } = await createPurged();
-  const first = put('n1', data);
-  const next = patch('n1', { body: 'new' }, { baseKey: first.identityKey });
-  expect(await tenant.said([first, put('n1', data), next])).toEqual(['applied', 'noop', 'applied']);
+  const first = putNote('n1', data);
+  const next = patchNote('n1', { body: 'new' }, { baseKey: first.identityKey });
+  expect(await tenant.pushStatuses([first, putNote('n1', data), next])).toEqual([
+    'applied',
+    'noop',
+    'applied',
+  ]);
 });
 
-test('however often a device removes what is gone, it stays gone, and known', async () => {
+test('a record stays purged and known, however often a device removes it', async () => {
   const { tenant, clean } = await createPurged();
-  // The patch puts the tombstone back into the feed, where the next remove leaves it as it is.
+  // The patch restores the tombstone in the feed, and the next remove does not change it.
   for (const horizon of [4, 5, 7]) {
-    expect(await tenant.said([remove('n1', long)])).toEqual(['superseded']);
+    expect(await tenant.pushStatuses([removeNote('n1', long)])).toEqual(['superseded']);
     await letDaysPass(tenant, 91);
     expect(await clean()).toMatchObject({ tombstones: 1 });
     expect(await horizonsOf(tenant)).toMatchObject({ horizon });
     expect(await tombstonesOf(tenant)).toEqual([]);
-    expect(await tenant.said([patch('n1', data, long)])).toEqual(['superseded']);
+    expect(await tenant.pushStatuses([patchNote('n1', data, long)])).toEqual(['superseded']);
     expect(await tombstonesOf(tenant)).toEqual(['n1']);
   }
   const rows = await service.sql('SELECT clock FROM purged_records WHERE tenant_id = $1', [

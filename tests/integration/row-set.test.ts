@@ -10,8 +10,8 @@ import {
   timestamptz,
 } from '../../src/postgres/client/binary-array.ts';
 import { column, defineRowSet } from '../../src/postgres/client/row-set.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { withClient } from '../testkit/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
 
@@ -35,8 +35,8 @@ const set = defineRowSet<Row>({
   timestamptz: column(timestamptz, (row) => row.timestamptz),
 });
 
-/** As they are stored, but for what `pg` would parse its own way. */
-const readBack = `
+/** As stored. Types that `pg` would parse in its own way are read as text. */
+const selectText = `
 SELECT sent.text, sent.json::text, sent.bytea, sent.bool, sent.int4, sent.int8::text,
        (extract(epoch FROM sent.timestamptz) * 1000000)::bigint::text AS timestamptz
 FROM ${set.unnest('sent')}`;
@@ -64,11 +64,11 @@ const rows: fc.Arbitrary<Row[]> = fc.array(
   }),
 );
 
-test(`a set of rows arrives as it was sent (SEED=${seed})`, async () => {
+test(`a set of rows is stored as it was sent (SEED=${seed})`, async () => {
   await withClient(database.url, (client) =>
     fc.assert(
       fc.asyncProperty(rows, async (sent) => {
-        const { rows: read } = await client.query(readBack, set.values(sent));
+        const { rows: read } = await client.query(selectText, set.values(sent));
         const numberOf = (value: string | null) => (value === null ? null : Number(value));
         expect(
           read.map((row) => ({

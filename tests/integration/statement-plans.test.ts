@@ -3,12 +3,11 @@ import { globSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { accept, putRecord } from '../../src/domain/kinds/decisions.ts';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { decide } from '../../src/domain/kinds/policies.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { accept, decide, putRecord } from '../../src/domain/kinds/policies/decide.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
-import { listSchemas } from '../../src/domain/kinds/schema-fingerprints.ts';
+import { listSchemas } from '../../src/domain/kinds/shipped-schemas.ts';
 import { readInstanceKeys } from '../../src/postgres/instance/instance-keys.ts';
 import { createKindSchemaStore } from '../../src/postgres/kind-schemas/kind-schema-store.ts';
 import { createPool } from '../../src/postgres/client/pool.ts';
@@ -18,28 +17,28 @@ import {
   type TransactionScope,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { createTenantRemoval } from '../../src/postgres/tenants/tenant-removal.ts';
-import { auditOf } from '../testkit/oracle/audit.ts';
-import { noteKinds } from '../testkit/oracle/audit-kinds.ts';
-import { nextKey, put, remove } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { fillTenant } from '../testkit/fill-tenant.ts';
-import { createCleaner } from '../testkit/retention.ts';
+import { auditOf } from '../testkit/app/audit.ts';
+import { noteKinds } from '../testkit/kinds/storeroom-kinds.ts';
+import { nextKey, putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { fillTenant } from '../testkit/postgres/fill-tenant.ts';
+import { createRetentionRunner } from '../testkit/app/retention.ts';
 import {
-  nodesOf,
+  planNodesOf,
   type PlanNode,
   sentStatements,
-  type Statement,
-} from '../testkit/sent-statements.ts';
-import { withClient } from '../testkit/template.ts';
-import { textsOf } from '../testkit/module-texts.ts';
+  type SentStatement,
+} from '../testkit/postgres/sent-statements.ts';
+import { withClient } from '../testkit/postgres/client.ts';
+import { stringLiteralsOf } from '../testkit/repository/string-literals.ts';
 
 const tables = [...tenantTables, 'tenants'];
-/** Of each of two tenants, in each table: what no statement may read as a whole. */
-const rowsOfTenant = 15_000;
+/** The rows of each of two tenants in each table. No statement may read all of them. */
+const rowsPerTenant = 15_000;
 
-/** It writes a record beside its own. */
+/** A kind whose event also writes a record of another entity. */
 const noteMoved = defineKind({
   name: 'note.moved',
   entityType: 'note',
@@ -56,28 +55,28 @@ const noteMoved = defineKind({
 });
 
 let service: TestApp;
-/** All that the service ever sends, each text once. */
-let statements: readonly Statement[];
-/** Another database, whose tables were analysed while they were empty. */
-let analysed: TestDatabase;
+/** Every statement that the service sends, each text once for each kind of plan. */
+let statements: readonly SentStatement[];
+/** A second database, whose tables were analysed while they were empty. */
+let analysedDatabase: TestDatabase;
 let tenantId: string;
 
 beforeAll(async () => {
   service = await startApp({ kinds: [...noteKinds, noteMoved] });
-  [statements, analysed] = await Promise.all([everyStatement(), createDatabase()]);
-  await withClient(analysed.url, async (client) => {
+  [statements, analysedDatabase] = await Promise.all([everyStatement(), createDatabase()]);
+  await withClient(analysedDatabase.url, async (client) => {
     for (const table of tables)
       await client.query(`ALTER TABLE ${table} SET (autovacuum_enabled = false)`);
     await client.query('VACUUM ANALYZE');
   });
 });
 afterAll(async () => {
-  await analysed.drop();
+  await analysedDatabase.drop();
   await service.close();
 });
 
-/** Sends each statement that there is, by doing all that the service can be asked for. */
-async function everyStatement(): Promise<readonly Statement[]> {
+/** Makes the service send each of its statements, by everything that it can be asked to do. */
+async function everyStatement(): Promise<readonly SentStatement[]> {
   const sent = await sentStatements(async () => {
     const pool = createPool({
       connectionString: service.database.url,
@@ -87,15 +86,15 @@ async function everyStatement(): Promise<readonly Statement[]> {
     await readInstanceKeys(pool);
     const tenant = await createTenant(service);
     tenantId = tenant.id;
-    const known = put('n1');
+    const known = putNote('n1');
     const conflicts = ['c1', 'c2'].map((identityKey) =>
-      put('n1', { title: identityKey }, { identityKey, baseVersion: 0 }),
+      putNote('n1', { title: identityKey }, { identityKey, baseVersion: 0 }),
     );
     const moved = { identityKey: nextKey(), kind: 'note.moved', payload: { id: 'n3', shelf: 's' } };
-    await tenant.push([known, put('n2'), moved, ...conflicts, remove('n2')]);
+    await tenant.push([known, putNote('n2'), moved, ...conflicts, removeNote('n2')]);
     await tenant.push([known]);
-    // A base later than the record, which is looked up.
-    await tenant.push([put('n1', { title: 'moved' }, { baseVersion: 2 })]);
+    // The base is later than the version of the record, so the event of the base is looked up.
+    await tenant.push([putNote('n1', { title: 'moved' }, { baseVersion: 2 })]);
     await vi.waitUntil(async () => (await service.sql('SELECT FROM replays')).length > 0, {
       ...{ timeout: 30_000, interval: 50 },
     });
@@ -111,9 +110,9 @@ async function everyStatement(): Promise<readonly Statement[]> {
     await audit.history('shelf', 's');
     await audit.receipts(known.identityKey, 'c1');
     await sleep(5);
-    await createCleaner(service, { tombstoneMs: 1, eventMs: 1 })();
-    // What was purged is looked up from now on.
-    await tenant.push([put('n2')]);
+    await createRetentionRunner(service, { tombstoneMs: 1, eventMs: 1 })();
+    // From now on pushes look up purged records.
+    await tenant.push([putNote('n2')]);
     const shipped = listSchemas(createRegistry(bundledKinds)).slice(0, 2);
     await createKindSchemaStore(pool).keep(shipped, () => {});
     const removal = createTenantRemoval(pool);
@@ -124,43 +123,43 @@ async function everyStatement(): Promise<readonly Statement[]> {
   return [...new Map(sent.map((one) => [`${one.text} ${one.scope?.plan}`, one])).values()];
 }
 
-describe('every statement is looked at', () => {
+describe('the plan of every statement is checked', () => {
   const folder = new URL('../../src/postgres/', import.meta.url);
   const texts = globSync('**/*.sql.ts', { cwd: folder }).flatMap((file) => {
-    return textsOf(file, readFileSync(new URL(file, folder), 'utf8'))
+    return stringLiteralsOf(file, readFileSync(new URL(file, folder), 'utf8'))
       .filter((text) => /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\s/.test(text))
       .map((text) => ({ file, text, begins: text.trim().split('\n', 2).join(' ') }));
   });
 
-  test('there are some', () => expect(texts.length).toBeGreaterThan(25));
+  test('the files of src/postgres have statements', () => expect(texts.length).toBeGreaterThan(25));
 
-  // Whoever adds a statement has it sent by `everyStatement`.
-  test.each(texts)('of $file: $begins', ({ text }) => {
+  // A new statement has to be sent by `everyStatement`.
+  test.each(texts)('$file: $begins', ({ text }) => {
     const literal = text.split('?').map((part) => part.replaceAll(/[.*+^${}()|[\]\\]/g, '\\$&'));
     const pattern = new RegExp(literal.join('[^]*'));
     expect(statements.some((statement) => pattern.test(statement.text))).toBe(true);
   });
 });
 
-interface Planned {
+interface ScopedStatement {
   readonly text: string;
   readonly values: readonly unknown[];
   readonly scope: TransactionScope;
 }
 
-/** Those that read or write rows of tenants. */
-function ofTables(): readonly Planned[] {
+/** The statements that read or write rows of tenants. */
+function tenantStatements(): readonly ScopedStatement[] {
   return statements.flatMap(({ scope, text, values }) => {
     const isSettings = text.includes("'landfall.tenants'");
-    const isOfTables = tables.some((table) => text.includes(table));
-    return scope && isOfTables && !isSettings ? [{ text, values, scope }] : [];
+    const hasTenantTable = tables.some((table) => text.includes(table));
+    return scope && hasTenantTable && !isSettings ? [{ text, values, scope }] : [];
   });
 }
 
-/** The plan that is kept for whatever values, or the one for the values at hand. */
-async function planOf({ text, values, scope }: Planned): Promise<readonly PlanNode[]> {
+/** The generic plan of a prepared statement, or the custom plan for the values of the statement. */
+async function planOf({ text, values, scope }: ScopedStatement): Promise<readonly PlanNode[]> {
   const explain = 'EXPLAIN (FORMAT JSON)';
-  const { rows } = await withClient(analysed.url, (client) =>
+  const { rows } = await withClient(analysedDatabase.url, (client) =>
     runInTransaction(client, scope, async () => {
       if (scope.plan === 'custom') return client.query(`${explain} ${text}`, [...values]);
       await client.query(`PREPARE kept AS ${text}`);
@@ -168,27 +167,27 @@ async function planOf({ text, values, scope }: Planned): Promise<readonly PlanNo
       return client.query(`${explain} EXECUTE kept ${unknown}`);
     }),
   );
-  return nodesOf(rows[0]['QUERY PLAN'][0].Plan);
+  return planNodesOf(rows[0]['QUERY PLAN'][0].Plan);
 }
 
-/** These are about all that a tenant has, up to a number of rows. */
-const ofWholeTenants = /^\s*(SELECT count|DELETE FROM \w+\s+WHERE ctid)/;
+/** Statements that may read a whole tenant, up to a number of rows. */
+const readsWholeTenants = /^\s*(SELECT count|DELETE FROM \w+\s+WHERE ctid)/;
 const byTenant = /\btenant_id = /;
 const byTenantAndMore = /\btenant_id = .* AND /;
-const ofTenant = /\bid [=>] /;
+const byId = /\bid [=>] /;
 
-/** Whether a node reads more of a table than its statement asks for. */
+/** Whether a node of a plan may read more of a table than its statement asks for. */
 function isWide(node: PlanNode, text: string): boolean {
   const { 'Node Type': type, 'Index Cond': condition = '', 'Index Name': index } = node;
-  // A table is read by where its rows are, and these come from an index.
+  // Other nodes without an index read rows at places that came from an index.
   if (index === undefined) return type === 'Seq Scan';
-  if (index.startsWith('tenants')) return !ofTenant.test(condition);
-  return !(ofWholeTenants.test(text) ? byTenant : byTenantAndMore).test(condition);
+  if (index.startsWith('tenants')) return !byId.test(condition);
+  return !(readsWholeTenants.test(text) ? byTenant : byTenantAndMore).test(condition);
 }
 
-async function wideReads(planned: readonly Planned[]): Promise<readonly object[]> {
+async function wideReads(checked: readonly ScopedStatement[]): Promise<readonly object[]> {
   const found: object[] = [];
-  for (const statement of planned) {
+  for (const statement of checked) {
     const { text } = statement;
     const nodes = await planOf(statement);
     found.push(...nodes.filter((node) => isWide(node, text)).map((node) => ({ text, node })));
@@ -196,27 +195,30 @@ async function wideReads(planned: readonly Planned[]): Promise<readonly object[]
   return found;
 }
 
-/** As a restore, or a first day of many pushes, leaves them before anybody analyses them. */
+/** Fills the tables without ANALYZE, as a restore or a first day of many pushes does. */
 async function fillTables(): Promise<void> {
-  await withClient(analysed.url, async (client) => {
+  await withClient(analysedDatabase.url, async (client) => {
     const query = (text: string, values: readonly unknown[]) => client.query(text, [...values]);
     for (const id of [tenantId, 'a neighbour']) {
-      await fillTenant(query, id, [1, rowsOfTenant]);
-      await query('INSERT INTO tenants (id, head, horizon) VALUES ($1, $2, 1)', [id, rowsOfTenant]);
+      await fillTenant(query, id, [1, rowsPerTenant]);
+      await query('INSERT INTO tenants (id, head, horizon) VALUES ($1, $2, 1)', [
+        id,
+        rowsPerTenant,
+      ]);
     }
     await client.query(
-      `INSERT INTO tenants (id, head) SELECT 'tenant ' || v, 1 FROM generate_series(1, ${rowsOfTenant}) AS v`,
+      `INSERT INTO tenants (id, head) SELECT 'tenant ' || v, 1 FROM generate_series(1, ${rowsPerTenant}) AS v`,
     );
   });
 }
 
-test('no plan that is kept turns round where the tables were analysed while they were empty', async () => {
-  const kept = ofTables().filter(({ scope }) => scope.plan === 'generic');
-  expect(kept.length).toBeGreaterThanOrEqual(15);
-  expect(await wideReads(kept)).toEqual([]);
+test('no generic plan reads a whole table where the tables were analysed while they were empty', async () => {
+  const generic = tenantStatements().filter(({ scope }) => scope.plan === 'generic');
+  expect(generic.length).toBeGreaterThanOrEqual(15);
+  expect(await wideReads(generic)).toEqual([]);
 });
 
-test('no plan does where they were filled since, and nobody has analysed them', async () => {
+test('no plan reads a whole table where the tables were filled since and not analysed again', async () => {
   await fillTables();
-  expect(await wideReads(ofTables())).toEqual([]);
+  expect(await wideReads(tenantStatements())).toEqual([]);
 }, 120_000);

@@ -2,10 +2,12 @@ import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPool } from '../../src/postgres/client/pool.ts';
 import { createIngestStore } from '../../src/postgres/ingest/postgres-ingest-store.ts';
-import type { StoredEvent } from '../../src/domain/stored-event.ts';
+import type { StoredEvent } from '../../src/domain/event.ts';
+import type { TenantWrites } from '../../src/ingest/ingest-store.ts';
+import { startWorkBudget } from '../../src/scheduling/work-budget.ts';
 import type { RecordState } from '../../src/domain/record.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { withClient } from '../testkit/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -39,29 +41,26 @@ const record: RecordState = {
   ...{ originAt: 1, createdAt: 1, updatedAt: 1 },
 };
 
-/** Deciding that comes to this at once. */
-const decided = <Plan>(plan: Plan) =>
-  function* (): Generator<void, Plan> {
-    yield;
-    return plan;
-  };
-
 test.each([
   ['an event', { events: [{ ...event, sequence: 2 ** 70 }], records: [record] }],
   ['a record', { events: [event], records: [{ ...record, updatedAt: 0.5 }] }],
 ])(
-  '%s that cannot be encoded leaves nothing of its group, and the connection clean',
+  '%s that cannot be encoded leaves nothing of its transaction stored, and the connection usable',
   async (_what, rows) => {
     const store = createIngestStore(pool, { onRetry: () => {} });
     const needs = { tenantId: 't1', identityKeys: [], entities: [], bases: [] };
-    const plan = { head: 1, effects: [], decisions: ['stored'], ...rows };
-    await expect(store.ingest([{ needs }], decided(plan))).rejects.toThrow('no safe integer');
+    const write = (writes: Omit<TenantWrites, 'tenantId'>) =>
+      store.runTransaction(true, async (transaction) => {
+        await transaction.load([needs]);
+        await transaction.writeAndCommit([{ tenantId: 't1', ...writes }], startWorkBudget());
+      });
+    const plan = { head: 1, effects: [], ...rows };
+    await expect(write(plan)).rejects.toThrow('no safe integer');
     const stored = await withClient(database.url, (client) =>
       client.query(`SELECT version FROM events UNION ALL SELECT version FROM records
                   UNION ALL SELECT head FROM tenants WHERE head > 0`),
     );
     expect(stored.rows).toEqual([]);
-    const sound = { ...plan, events: [], records: [] };
-    expect(await store.ingest([{ needs }], decided(sound))).toEqual(['stored']);
+    await write({ ...plan, events: [], records: [] });
   },
 );

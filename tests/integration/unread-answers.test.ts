@@ -1,17 +1,18 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { listen, openConnection } from '../testkit/raw-connection.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { listenOnFreePort } from '../testkit/app/listening-app.ts';
+import { openConnection } from '../testkit/network/raw-connection.ts';
 
 let service: TestApp;
 let port: number;
-/** Pages that were read from the database. */
+/** The number of pages that were read from the database. */
 let pages = 0;
 beforeAll(async () => {
   service = await startApp({
-    through: (real) => ({
+    wrapDatabase: (real) => ({
       ...real,
       feed: {
         ...real.feed,
@@ -22,11 +23,11 @@ beforeAll(async () => {
       },
     }),
   });
-  port = await listen(service.app);
-  // Four megabytes, and so the largest answer that there is.
+  port = await listenOnFreePort(service.app);
+  // Four megabytes, which is the maximum of an answer.
   for (let from = 0; from < 80; from += 40) {
     const ids = Array.from({ length: 40 }, (_, index) => `n${from + index}`);
-    const events = ids.map((id) => put(id, { body: '漢'.repeat(20_000) }));
+    const events = ids.map((id) => putNote(id, { body: '漢'.repeat(20_000) }));
     await service.push(events, {}, { tenant: 'large' });
   }
 });
@@ -40,7 +41,7 @@ afterEach(() => {
 const pullOf = (tenant: string) =>
   `GET /api/sync/changes HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer ${service.token({ tenant })}\r\n\r\n`;
 
-/** Asks for so many pages on a connection of its own, and reads none of them. */
+/** Requests `count` pages on a new connection and reads none of them. */
 async function pullUnread(tenant: string, count: number): Promise<void> {
   const socket = connect({ port, host: '127.0.0.1' });
   sockets.push(socket);
@@ -56,12 +57,12 @@ const codeOf = async (tenant: string, scope?: string) => {
   return status === 200 ? 'ok' : body.code;
 };
 
-test('a tenant that does not read what it has asked for is refused more, and nobody else is', async () => {
+test('a tenant that does not read its answers is refused, and other tenants are not', async () => {
   for (const _connection of [1, 2, 3]) await pullUnread('large', 8);
   await expect.poll(() => codeOf('large'), { timeout: 20_000 }).toBe('TENANT_BUSY');
   const before = pages;
   const refused = await service.request({
-    ...{ method: 'POST', url: '/api/sync/events', body: { events: [put('n1')] } },
+    ...{ method: 'POST', url: '/api/sync/events', body: { events: [putNote('n1')] } },
     sender: { tenant: 'large' },
   });
   expect(refused).toMatchObject({ status: 503, body: { code: 'TENANT_BUSY', retryable: true } });
@@ -70,14 +71,14 @@ test('a tenant that does not read what it has asked for is refused more, and nob
   expect(await codeOf('small')).toBe('ok');
 });
 
-test('what nobody reads any more holds nothing', async () => {
+test('an answer of a closed connection holds no part of the budget', async () => {
   for (const _connection of [1, 2, 3]) await pullUnread('large', 8);
   await expect.poll(() => codeOf('large'), { timeout: 20_000 }).toBe('TENANT_BUSY');
   for (const socket of sockets.splice(0)) socket.resetAndDestroy();
   await expect.poll(() => codeOf('large'), { timeout: 20_000 }).toBe('ok');
 });
 
-test('who leaves before the answer is there holds nothing', async () => {
+test('a client that leaves before its answer holds no part of the budget', async () => {
   for (let time = 0; time < 12; time += 1) {
     await pullUnread('large', 8);
     for (const socket of sockets.splice(0)) socket.resetAndDestroy();
@@ -87,7 +88,7 @@ test('who leaves before the answer is there holds nothing', async () => {
   expect(pages).toBeGreaterThan(before);
 });
 
-test('requests that one connection sends ahead are bounded, and the rest is told to come back', async () => {
+test('pipelined requests of one connection are bounded, and a further one is refused with OVERLOADED', async () => {
   const connection = await openConnection(port);
   connection.write(pullOf('small').repeat(30));
   const statuses: number[] = [];
@@ -103,11 +104,11 @@ test('requests that one connection sends ahead are bounded, and the rest is told
   await expect(connection.answer()).rejects.toThrow('no answer');
 });
 
-test('a connection that waits for its answers may ask as often as it likes', async () => {
+test('a connection that waits for each answer can send any number of requests', async () => {
   const connection = await openConnection(port);
-  for (let asked = 0; asked < 30; asked += 1) {
+  for (let sent = 0; sent < 30; sent += 1) {
     connection.write(pullOf('small'));
     expect((await connection.answer()).status).toBe(200);
   }
-  connection.leave();
+  connection.reset();
 });

@@ -1,61 +1,44 @@
-import type { Problem } from '../../src/protocol/problem.ts';
-import type { Server } from './client.ts';
+export interface Server {
+  readonly url: string;
+  /** Called before each request, so that it can renew the token. */
+  readonly token: () => string | Promise<string>;
+  readonly fetch?: typeof fetch;
+}
 
-/** No answer, or none that tells what became of the request: send it again, later. */
+/** The server is busy, or the outcome is unknown: the same request is sent again later. */
 export class UnavailableError extends Error {
-  override readonly name = 'UnavailableError';
-  readonly retryAfterMs: number;
-
-  constructor(message: string, retryAfterMs = 0, cause?: unknown) {
-    super(message, { cause });
-    this.retryAfterMs = retryAfterMs;
-  }
+  readonly retryAfterMs: number = 0;
 }
 
-/** The whole request was refused: nothing was decided, and the queue is as it was. */
+/** The server refused the whole request. Without a `code`, the refusal is not from Landfall. */
 export class RefusedError extends Error {
-  override readonly name: string = 'RefusedError';
-  readonly status: number;
+  readonly status: number = 0;
   readonly code: string | undefined;
-
-  /** @param problem what Landfall answers; undefined where the refusal is another's */
-  constructor(status: number, problem?: Problem) {
-    super(`${status} ${problem?.code}: ${problem?.detail}`);
-    this.status = status;
-    this.code = problem?.code;
-  }
 }
 
-/** The user has to sign in again; the queue waits. */
-export class SignInError extends RefusedError {
-  override readonly name = 'SignInError';
-}
-
-/** Timeout, too early, too many: the same request may be taken later. */
-const transient = new Set([408, 425, 429]);
-
-/**
- * GET, or POST where there is a body. @returns the answer's JSON
- * @throws UnavailableError, SignInError, RefusedError, and whatever `token` throws
- */
+/** Sends a POST where there is a body, else a GET. @throws UnavailableError, RefusedError */
 export async function request(server: Server, path: string, body?: object) {
   const { url, token, fetch = globalThis.fetch } = server;
   const headers = { authorization: `Bearer ${await token()}`, 'content-type': 'application/json' };
-  const send = { headers, signal: AbortSignal.timeout(30_000) };
-  const post = { ...send, method: 'POST', body: JSON.stringify(body) };
-  const response = await fetch(url + path, body ? post : send).catch((cause: unknown) => {
-    throw new UnavailableError('no answer', 0, cause);
+  const post = body && { method: 'POST', body: JSON.stringify(body) };
+  const init = { headers, signal: AbortSignal.timeout(30_000), ...post };
+  const response = await fetch(url + path, init).catch((cause: unknown) => {
+    throw new UnavailableError('no answer', { cause });
   });
   const { status } = response;
-  const answer = await response
-    .text()
-    .then(JSON.parse)
-    .catch(() => undefined);
+  const parse = async () => JSON.parse(await response.text());
+  const answer = await parse().catch(() => undefined);
   if (status === 200 && answer) return answer;
-  // Success without JSON broke off, or is from a hotel's sign-in page or the like.
-  if (status < 400 || status >= 500 || transient.has(status)) {
-    const retryAfter = Number(response.headers.get('retry-after')) || 0;
-    throw new UnavailableError(`answered ${status}`, retryAfter * 1_000);
+  if (status >= 400 && status < 500 && ![408, 425, 429].includes(status)) {
+    const { code, detail } = answer ?? {};
+    throw Object.assign(new RefusedError(`${status} ${code}: ${detail}`), { status, code });
   }
-  throw new (status === 401 ? SignInError : RefusedError)(status, answer);
+  const retryAfterMs = (Number(response.headers.get('retry-after')) || 0) * 1_000;
+  throw Object.assign(new UnavailableError(`answered ${status}`), { retryAfterMs });
+}
+
+/** 1 s, 2 s, 4 s … 5 min, or what the server asks for if that is longer. Jitter comes on top. */
+export function backoffMs(attempts: number, retryAfterMs = 0, random: () => number): number {
+  const wait = Math.max(retryAfterMs, Math.min(1_000 * 2 ** (attempts - 1), 300_000));
+  return Math.round(wait * (1 + random() / 2));
 }

@@ -1,15 +1,15 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 import { forge, hmac, inAnHour } from './forgeries.ts';
 
-/** What anybody may call. A route that is not here needs a token with a scope. */
+/** The routes without authentication. Every other route needs a token with a scope. */
 const publicRoutes = /^\/(livez|readyz|docs(\/.*)?)$/;
 
-const scopeOf: { readonly [route: string]: string } = {
+const requiredScopes: { readonly [route: string]: string } = {
   'POST /api/sync/events': 'sync:push',
   'POST /api/events': 'sync:push',
   'GET /api/sync/changes': 'sync:pull',
@@ -33,10 +33,10 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-const named = () =>
+const routeNames = () =>
   routes.flatMap(({ method, url }) => [method].flat().map((name) => `${name} ${url}`));
 
-test('every route is public by name, or has a scope', () => {
+test('every route is in the list of public routes or has a scope', () => {
   const unscoped = routes.filter(({ config }) => config?.scope === undefined);
   expect(unscoped.map(({ url }) => url).filter((url) => !publicRoutes.test(url))).toEqual([]);
   expect(routes.filter(({ url }) => publicRoutes.test(url)).every((r) => !r.config?.scope)).toBe(
@@ -44,20 +44,20 @@ test('every route is public by name, or has a scope', () => {
   );
 });
 
-test('the table of scopes below is that of the app', () => {
-  const gets = Object.keys(scopeOf).filter((route) => route.startsWith('GET'));
+test('the table of required scopes has every route of the app', () => {
+  const gets = Object.keys(requiredScopes).filter((route) => route.startsWith('GET'));
   const heads = gets.map((route) => route.replace('GET', 'HEAD'));
-  const scoped = named().filter((route) => !publicRoutes.test(route.split(' ')[1] ?? ''));
-  expect(new Set(scoped)).toEqual(new Set([...Object.keys(scopeOf), ...heads]));
+  const scoped = routeNames().filter((route) => !publicRoutes.test(route.split(' ')[1] ?? ''));
+  expect(new Set(scoped)).toEqual(new Set([...Object.keys(requiredScopes), ...heads]));
 });
 
-describe.each(Object.entries(scopeOf))('%s', (route, needed) => {
+describe.each(Object.entries(requiredScopes))('%s', (route, needed) => {
   const [method, pattern] = route.split(' ') as ['GET' | 'POST', string];
   const url = pattern.replaceAll(/:\w+/g, 'none');
 
-  test('needs a token', async () => {
+  test('refuses a request without a token', async () => {
     const answer = await service.request({ method, url, headers: { authorization: 'none' } });
-    expect(refusalOf(answer)).toMatchObject({ status: 401, code: 'AUTH_REQUIRED' });
+    expect(expectProblem(answer)).toMatchObject({ status: 401, code: 'AUTH_REQUIRED' });
   });
 
   const other = needed === 'sync:push' ? 'sync:pull' : 'sync:push';
@@ -71,20 +71,20 @@ describe.each(Object.entries(scopeOf))('%s', (route, needed) => {
     needed.toUpperCase(),
     `${other},${needed}`,
     'colony:admin',
-  ])('is not for the scope %j', async (scope) => {
+  ])('refuses a token with the scope %j', async (scope) => {
     const sender = { tenant: 'scoped', scope };
-    const body = { events: [put('n1')] };
+    const body = { events: [putNote('n1')] };
     const answer = await service.request({
       method,
       url,
       sender,
       ...(method === 'POST' && { body }),
     });
-    expect(refusalOf(answer)).toMatchObject({ status: 403, code: 'FORBIDDEN' });
+    expect(expectProblem(answer)).toMatchObject({ status: 403, code: 'FORBIDDEN' });
     expect(await service.sql("SELECT 1 FROM events WHERE tenant_id = 'scoped'")).toEqual([]);
   });
 
-  test(`is for ${needed}, whatever it is called with`, async () => {
+  test(`accepts a token with the scope ${needed}`, async () => {
     for (const scope of [needed, `openid ${needed} ${other}`]) {
       const answer = await service.request({ method, url, sender: { tenant: 'scoped', scope } });
       expect([401, 403]).not.toContain(answer.status);
@@ -92,7 +92,7 @@ describe.each(Object.entries(scopeOf))('%s', (route, needed) => {
   });
 });
 
-test('a HEAD needs what its GET needs', async () => {
+test('HEAD needs the same scope as GET', async () => {
   const authorization = `Bearer ${service.token({ scope: 'sync:push' })}`;
   const answer = await service.app.inject({
     ...{ method: 'HEAD', url: '/api/sync/changes', headers: { authorization } },
@@ -100,11 +100,11 @@ test('a HEAD needs what its GET needs', async () => {
   expect(answer.statusCode).toBe(403);
 });
 
-test('a tenant is its exact text', async () => {
+test('tenants are compared by their exact text', async () => {
   const titles = [];
   const tenants = ['shop', 'Shop', 'shop ', "shop' --", '%', 'sh\u00f6p', 'sho\u0308p'];
   for (const tenant of tenants) {
-    const { processed } = await service.push([put('n1', { title: tenant })], {}, { tenant });
+    const { processed } = await service.push([putNote('n1', { title: tenant })], {}, { tenant });
     expect(processed).toHaveLength(1);
   }
   for (const tenant of tenants) {
@@ -114,8 +114,8 @@ test('a tenant is its exact text', async () => {
   expect(titles).toEqual(tenants.map((tenant) => [tenant]));
 });
 
-test('of a claim that stands twice the last one counts', async () => {
-  await service.push([put('n1')], {}, { tenant: 'last' });
+test('the last one of two equal claims counts', async () => {
+  await service.push([putNote('n1')], {}, { tenant: 'last' });
   const { auth } = service.config;
   const signer = hmac(auth.mode === 'secret' ? auth.secret : '');
   const claims = `{"tenant":"first","scope":"sync:pull","exp":${inAnHour},"tenant":"last"}`;

@@ -1,24 +1,24 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { exchange } from '../testkit/raw-http.ts';
-import { startWire, type Wire } from '../testkit/wire.ts';
-import { good, pushOf, refusedEverywhere } from './refused.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { exchangeBytes } from '../testkit/network/raw-connection.ts';
+import { startListeningApp, type ListeningApp } from '../testkit/app/listening-app.ts';
+import { pushOf, refusedEverywhere, sendValidPush } from './refused.ts';
 
 const maxBytes = 4096;
 
-let wire: Wire;
+let wire: ListeningApp;
 beforeAll(async () => {
   const env = { MAX_BODY_BYTES: `${maxBytes}` };
-  wire = await startWire({ env });
+  wire = await startListeningApp({ env });
 });
 afterAll(() => wire.close());
 
-const batch = JSON.stringify({ events: [put('n1')] });
+const batch = JSON.stringify({ events: [putNote('n1')] });
 
-/** The head of an answer as it left: clients undo its encoding. */
-async function raw(method: string, acceptEncoding: string, body: string): Promise<string> {
-  const { text } = await exchange(wire.port, [
+/** The raw head of an answer, because HTTP clients decode the body and hide its encoding. */
+async function answerHead(method: string, acceptEncoding: string, body: string): Promise<string> {
+  const { text } = await exchangeBytes(wire.port, [
     [
       `${method} /api/sync/events HTTP/1.1`,
       'Host: h',
@@ -61,8 +61,10 @@ describe('bad input: Content-Type missing or not JSON (`text/plain`, `applicatio
     'Application/JSON',
     'APPLICATION/JSON; Charset="UTF-8"',
     'application/json;charset=Utf-8',
-  ])('but %j is JSON', async (type) => {
-    expect(await good(wire, batch, { 'content-type': type })).toMatchObject({ status: 200 });
+  ])('%j is accepted as JSON', async (type) => {
+    expect(await sendValidPush(wire, batch, { 'content-type': type })).toMatchObject({
+      status: 200,
+    });
   });
 });
 
@@ -86,9 +88,14 @@ describe('bad input: unknown Content-Encoding', () => {
     );
   });
 
-  test.each(['identity', 'Identity', 'identity, identity', ''])('but %j is none', async (said) => {
-    expect(await good(wire, batch, { 'content-encoding': said })).toMatchObject({ status: 200 });
-  });
+  test.each(['identity', 'Identity', 'identity, identity', ''])(
+    '%j is accepted as no encoding',
+    async (encoding) => {
+      expect(await sendValidPush(wire, batch, { 'content-encoding': encoding })).toMatchObject({
+        status: 200,
+      });
+    },
+  );
 
   test.each([
     ['GZIP', gzipSync],
@@ -101,16 +108,16 @@ describe('bad input: unknown Content-Encoding', () => {
     ['Deflate', deflateSync],
     ['BR', brotliCompressSync],
     ['ZSTD', zstdCompressSync],
-  ] as const)('but %j is read', async (said, compress) => {
-    const answer = await good(wire, compress(batch), { 'content-encoding': said });
+  ] as const)('%j is decoded', async (encoding, compress) => {
+    const answer = await sendValidPush(wire, compress(batch), { 'content-encoding': encoding });
     expect(answer).toMatchObject({ status: 200 });
   });
 
   test.each(['GZIP', 'x-gzip', 'Gzip;q=0.5, identity;q=0', 'X-GZIP'])(
-    'and what a client takes back may be in any case too: %j',
-    async (said) => {
+    'Accept-Encoding: %j selects gzip for the answer',
+    async (encoding) => {
       const events = Array.from({ length: 30 }, (_, at) => ({ identityKey: `k${at}` }));
-      const answer = await raw('POST', said, JSON.stringify({ events }));
+      const answer = await answerHead('POST', encoding, JSON.stringify({ events }));
       expect(answer).toMatch(/^content-encoding: gzip$/im);
     },
   );
@@ -119,18 +126,18 @@ describe('bad input: unknown Content-Encoding', () => {
 describe('bad input: corrupt gzip', () => {
   const zipped = gzipSync(batch);
   test.each<[what: string, encoding: string, body: Buffer]>([
-    ['none at all', 'gzip', Buffer.from(batch)],
-    ['nothing', 'gzip', Buffer.alloc(0)],
-    ['cut off', 'gzip', zipped.subarray(0, -9)],
+    ['no gzip at all', 'gzip', Buffer.from(batch)],
+    ['an empty body', 'gzip', Buffer.alloc(0)],
+    ['truncated gzip', 'gzip', zipped.subarray(0, -9)],
     ['only its header', 'gzip', zipped.subarray(0, 10)],
     ['a wrong checksum', 'gzip', Buffer.concat([zipped.subarray(0, -8), Buffer.alloc(8, 7)])],
-    ['garbage behind it', 'gzip', Buffer.concat([zipped, Buffer.from('garbage')])],
+    ['garbage after the end', 'gzip', Buffer.concat([zipped, Buffer.from('garbage')])],
     ['another encoding', 'gzip', brotliCompressSync(batch)],
-    ['no br', 'br', Buffer.from(batch)],
-    ['br that is cut off', 'br', brotliCompressSync(batch).subarray(0, -3)],
+    ['no brotli', 'br', Buffer.from(batch)],
+    ['truncated brotli', 'br', brotliCompressSync(batch).subarray(0, -3)],
     ['no deflate', 'deflate', Buffer.from(batch)],
     ['no zstd', 'zstd', Buffer.from(batch)],
-    ['zstd that is cut off', 'zstd', zstdCompressSync(batch).subarray(0, -3)],
+    ['truncated zstd', 'zstd', zstdCompressSync(batch).subarray(0, -3)],
   ])('%s', async (_what, encoding, body) => {
     const refusal = { status: 400, code: 'INVALID_BODY' };
     expect(await refusedEverywhere(wire, pushOf(body, { 'content-encoding': encoding }))).toEqual(
@@ -148,22 +155,25 @@ const compressions = [
 ] as const;
 
 describe('bad input: a decompression bomb, a body over the limit, also chunked', () => {
-  test('a body of one byte too many', async () => {
+  test('a body with one byte too many', async () => {
     const refusal = { status: 413, code: 'BODY_TOO_LARGE', maxBytes };
     expect(await refusedEverywhere(wire, pushOf(padded(maxBytes + 1)))).toEqual(refusal);
   });
 
-  test.each(compressions)('%s of a body of one byte too many', async (encoding, compress) => {
-    const request = pushOf(compress(padded(maxBytes + 1)), { 'content-encoding': encoding });
-    const refusal = { status: 413, code: 'BODY_TOO_LARGE', maxBytes };
-    expect(await refusedEverywhere(wire, request)).toEqual(refusal);
-  });
+  test.each(compressions)(
+    'a body with one byte too many, compressed with %s',
+    async (encoding, compress) => {
+      const request = pushOf(compress(padded(maxBytes + 1)), { 'content-encoding': encoding });
+      const refusal = { status: 413, code: 'BODY_TOO_LARGE', maxBytes };
+      expect(await refusedEverywhere(wire, request)).toEqual(refusal);
+    },
+  );
 
-  test('but a body of exactly the limit is read, however it is compressed', async () => {
-    expect(await good(wire, padded(maxBytes))).toMatchObject({ status: 200 });
+  test('a body of exactly the maximum size is accepted with every encoding', async () => {
+    expect(await sendValidPush(wire, padded(maxBytes))).toMatchObject({ status: 200 });
     for (const [encoding, compress] of compressions) {
       expect(
-        await good(wire, compress(padded(maxBytes)), { 'content-encoding': encoding }),
+        await sendValidPush(wire, compress(padded(maxBytes)), { 'content-encoding': encoding }),
       ).toMatchObject({ status: 200 });
     }
   });

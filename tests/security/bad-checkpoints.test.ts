@@ -1,17 +1,17 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startWire, type Wire } from '../testkit/wire.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startListeningApp, type ListeningApp } from '../testkit/app/listening-app.ts';
 
-let wire: Wire;
-let other: Wire;
+let wire: ListeningApp;
+let other: ListeningApp;
 let mine: Tenant;
 beforeAll(async () => {
-  [wire, other] = await Promise.all([startWire(), startWire()]);
+  [wire, other] = await Promise.all([startListeningApp(), startListeningApp()]);
   mine = await createTenant(wire.service);
-  await mine.push([put('n1', { title: 'mine' })]);
+  await mine.push([putNote('n1', { title: 'mine' })]);
 });
 afterAll(() => Promise.all([wire.close(), other.close()]));
 
@@ -20,7 +20,7 @@ function pullSince(tenant: Tenant, since: string, rest = '') {
   return wire.send({ url, sender: tenant.sender() });
 }
 
-/** As the service makes them, but for the key: nobody has that. */
+/** A checkpoint in the service's format, with the MAC of an empty key. */
 function forge(version: bigint, bootstrapHead = 0n): string {
   const body = Buffer.alloc(41);
   body.writeUInt8(2, 0);
@@ -40,7 +40,7 @@ describe("bad input: checkpoint garbage, forged, another tenant's", () => {
   const filtered = async () => (await mine.pull({ entityTypes: 'note' })).checkpoint;
   const theirs = async () => {
     const tenant = await createTenant(wire.service);
-    return (await tenant.push([put('n1')])).checkpoint;
+    return (await tenant.push([putNote('n1')])).checkpoint;
   };
   const ofEpoch = '&epoch=5d3b4d0a-5d3b-4d0a-8d3b-4d0a5d3b4d0a';
   const flipped = (at: number) => async () => {
@@ -50,18 +50,18 @@ describe("bad input: checkpoint garbage, forged, another tenant's", () => {
   };
 
   const bad: [what: string, since: Making, rest?: string][] = [
-    ['nothing', () => ''],
+    ['an empty text', () => ''],
     ['a word', () => 'garbage'],
     ['a position', () => '0'],
     ['U+0000', () => 'ü\u0000'],
     ['SQL', () => "' OR 1=1 --"],
-    ['as long as one', () => 'A'.repeat(76)],
-    ['of random bytes', () => randomBytes(57).toString('base64url')],
-    ['far too long', () => 'A'.repeat(5000)],
+    ['a text of the right length', () => 'A'.repeat(76)],
+    ['random bytes', () => randomBytes(57).toString('base64url')],
+    ['a text that is far too long', () => 'A'.repeat(5000)],
     ['with the MAC of an empty key', () => forge(1n)],
-    ['of the greatest version there is', () => forge(2n ** 64n - 1n, 2n ** 64n - 1n)],
-    ['cut off', async () => (await own()).slice(0, -1)],
-    ['with a character more', async () => `${await own()}A`],
+    ['of the largest possible version', () => forge(2n ** 64n - 1n, 2n ** 64n - 1n)],
+    ['truncated', async () => (await own()).slice(0, -1)],
+    ['with an additional character', async () => `${await own()}A`],
     ['padded', async () => `${await own()}=`],
     ['with a line break', async () => `${await own()}\n`],
     ['quoted, as the ETag is', async () => `"${await own()}"`],
@@ -93,11 +93,11 @@ describe("bad input: checkpoint garbage, forged, another tenant's", () => {
   ];
 
   test.each(bad)('%s', async (_what, since, rest) => {
-    const problem = refusalOf(await pullSince(mine, await since(), rest));
+    const problem = expectProblem(await pullSince(mine, await since(), rest));
     expect(problem).toMatchObject({ status: 400, code: 'INVALID_CHECKPOINT', retryable: false });
   });
 
-  test('one and the same body for all, while the right one is read', async () => {
+  test('every invalid checkpoint gets the same answer, and a valid one is accepted', async () => {
     const bodies = new Set<string>();
     for (const [, since, rest] of bad) {
       bodies.add(JSON.stringify((await pullSince(mine, await since(), rest)).body));
@@ -123,19 +123,19 @@ describe('bad input: checkpoint expired, ahead of the head, of a lost history', 
     ['ahead of the head, which a restore set back', loseTail, 0],
     ['of versions that others took after a restore', loseTail, 3],
     [
-      'of a tenant that was made anew',
+      'of a tenant that was removed and created again',
       ['UPDATE tenants SET epoch = gen_random_uuid() WHERE id = $1'],
       0,
     ],
   ])('%s', async (_what, statements, after) => {
     const tenant = await createTenant(wire.service);
-    await tenant.push([put('n1'), put('n2')]);
+    await tenant.push([putNote('n1'), putNote('n2')]);
     const { checkpoint } = await tenant.pull();
     expect((await pullSince(tenant, checkpoint)).status).toBe(200);
     await inTables(statements, tenant);
-    if (after > 0) await tenant.push(Array.from({ length: after }, (_, at) => put(`m${at}`)));
+    if (after > 0) await tenant.push(Array.from({ length: after }, (_, at) => putNote(`m${at}`)));
     const answer = await pullSince(tenant, checkpoint);
-    expect(refusalOf(answer)).toMatchObject({ status: 410, code: 'CHECKPOINT_EXPIRED' });
+    expect(expectProblem(answer)).toMatchObject({ status: 410, code: 'CHECKPOINT_EXPIRED' });
     expect(answer.headers['cache-control']).toBe('no-store');
     expect((await wire.send({ url: '/api/sync/changes', sender: tenant.sender() })).status).toBe(
       200,
@@ -144,7 +144,7 @@ describe('bad input: checkpoint expired, ahead of the head, of a lost history', 
 });
 
 test.each(['"', 'W/', '*', '""', ',,,', 'W/"x", "y"', '"'.repeat(5000), 'ü'])(
-  'an If-None-Match that is none is no fault: %s',
+  'an invalid If-None-Match is ignored: %s',
   async (tag) => {
     const headers = { 'if-none-match': tag };
     const answer = await wire.send({ url: '/api/sync/changes', headers, sender: mine.sender() });

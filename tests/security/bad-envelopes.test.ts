@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startWire, type Wire } from '../testkit/wire.ts';
-import { bodyPaths, good, pushOf, refused, refusedEverywhere } from './refused.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startListeningApp, type ListeningApp } from '../testkit/app/listening-app.ts';
+import { bodyPaths, sendValidPush, pushOf, refused, refusedEverywhere } from './refused.ts';
 
 const maxEvents = 5;
 
-let wire: Wire;
+let wire: ListeningApp;
 beforeAll(async () => {
-  wire = await startWire({ env: { MAX_BATCH_EVENTS: `${maxEvents}` } });
+  wire = await startListeningApp({ env: { MAX_BATCH_EVENTS: `${maxEvents}` } });
 });
 afterAll(() => wire.close());
 
@@ -17,8 +17,8 @@ async function newTenant() {
   return { tenant, sender: tenant.sender() };
 }
 
-const batch = JSON.stringify({ events: [put('n1')] });
-const envelope = (fields: object) => JSON.stringify({ events: [put('n1')], ...fields });
+const batch = JSON.stringify({ events: [putNote('n1')] });
+const envelope = (fields: object) => JSON.stringify({ events: [putNote('n1')], ...fields });
 const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
 
 describe('bad input: empty, truncated, NaN, trailing comma; outside the events `__proto__`, `constructor.prototype`, a member twice', () => {
@@ -103,7 +103,7 @@ describe('bad input: depth over 32 outside the events', () => {
     expect(await refusedEverywhere(wire, pushOf(body))).toEqual({ status: 400, code: 'TOO_DEEP' });
   });
 
-  test('but 32 levels are read', async () => {
+  test('32 levels are accepted', async () => {
     const body = `{"events":[{}],"a":${nested(31)}}`;
     const refusal = { status: 400, code: 'INVALID_ENVELOPE', path: 'a' };
     expect(await refused(wire, pushOf(body))).toEqual(refusal);
@@ -133,12 +133,12 @@ describe('bad input: top-level null or string; unknown envelope field', () => {
     ['no events', '{}', 'events'],
     ['null for events', '{"events":null}', 'events'],
     ['atomic, which it does not know', '{"events":[{}],"atomic":true}', 'atomic'],
-  ])('of an event store: %s', async (_what, body, path) => {
+  ])('in the sales dialect: %s', async (_what, body, path) => {
     const refusal = { status: 400, code: 'INVALID_ENVELOPE', ...(path && { path }) };
     expect(await refused(wire, { ...pushOf(body), url: '/api/events' })).toEqual(refusal);
   });
 
-  test('a name of any length is named by its beginning', async () => {
+  test('a long unknown field name is shortened in the answer', async () => {
     const path = `${'x'.repeat(500)}…`;
     const refusal = { status: 400, code: 'INVALID_ENVELOPE', path };
     expect(await refused(wire, pushOf(envelope({ ['x'.repeat(3_000)]: 1 })))).toEqual(refusal);
@@ -160,23 +160,26 @@ describe('bad input: a `sentAt` that cannot be read', () => {
     '2200-01-01T00:00:00Z',
     '\ud800',
   ];
-  // As far back as a clock that was never set.
-  const event = { ...put('n1'), occurredAt: '1970-01-01T00:00:00Z' };
+  // The date of a clock that was never set.
+  const event = { ...putNote('n1'), occurredAt: '1970-01-01T00:00:00Z' };
 
-  test.each(['/api/sync/events', '/api/events'])('on %s costs its correction', async (url) => {
-    for (const sentAt of sentAts) {
-      const body = { events: url === '/api/events' ? [{}] : [event], sentAt };
-      const { tenant, sender } = await newTenant();
-      const answer = await wire.send({ ...pushOf(body), url, sender });
-      expect(answer).toMatchObject({ status: 200, body: { sentAtIgnored: true } });
-      if (url === '/api/events') continue;
-      const [stored] = await tenant.log();
-      expect(stored).toMatchObject({ identityKey: event.identityKey, outcome: 'applied' });
-      expect(stored?.effectiveAt).toBe(0);
-    }
-  });
+  test.each(['/api/sync/events', '/api/events'])(
+    'on %s only the clock correction is missing',
+    async (url) => {
+      for (const sentAt of sentAts) {
+        const body = { events: url === '/api/events' ? [{}] : [event], sentAt };
+        const { tenant, sender } = await newTenant();
+        const answer = await wire.send({ ...pushOf(body), url, sender });
+        expect(answer).toMatchObject({ status: 200, body: { sentAtIgnored: true } });
+        if (url === '/api/events') continue;
+        const [stored] = await tenant.log();
+        expect(stored).toMatchObject({ identityKey: event.identityKey, outcome: 'applied' });
+        expect(stored?.effectiveAt).toBe(0);
+      }
+    },
+  );
 
-  test('but null, none and a time in lower case are in order', async () => {
+  test('a push without sentAt, with null, or with a time in lower case is accepted', async () => {
     for (const sentAt of [null, undefined, '1970-01-01t00:00:01z', '1970-01-01 00:00:01Z']) {
       const { sender } = await newTenant();
       const { status, body } = await wire.send({ ...pushOf({ events: [event], sentAt }), sender });
@@ -185,8 +188,8 @@ describe('bad input: a `sentAt` that cannot be read', () => {
     }
   });
 
-  test('and null stands for none in every other field of the request', async () => {
-    const answer = await good(wire, envelope({ sentAt: null, atomic: null }));
+  test('null in every other field of the request means that the field is missing', async () => {
+    const answer = await sendValidPush(wire, envelope({ sentAt: null, atomic: null }));
     expect(answer).toMatchObject({ status: 200, body: { failed: [] } });
   });
 });
@@ -200,14 +203,14 @@ describe('bad input: a tenant named in the body', () => {
 });
 
 describe('bad input: 0 events / over the maximum', () => {
-  const events = Array.from({ length: maxEvents + 1 }, (_, at) => put(`n${at}`));
+  const events = Array.from({ length: maxEvents + 1 }, (_, at) => putNote(`n${at}`));
 
   test.each([
     ['/api/sync/events', '{"events":[]}'],
     ['/api/sync/events', '[]'],
     ['/api/events', '{"events":[]}'],
     ['/api/events', '[]'],
-  ])('none on %s: %s', async (url, body) => {
+  ])('no events on %s: %s', async (url, body) => {
     expect(await refused(wire, { ...pushOf(body), url })).toEqual({
       status: 400,
       code: 'EMPTY_BATCH',
@@ -228,13 +231,13 @@ describe('bad input: 0 events / over the maximum', () => {
     ],
     ['/api/events', { events }],
     ['/api/events', events],
-  ])('one too many on %s', async (url, body) => {
+  ])('one event too many on %s', async (url, body) => {
     const refusal = { status: 413, code: 'BATCH_TOO_LARGE', maxEvents };
     expect(await refused(wire, { ...pushOf(body), url })).toEqual(refusal);
   });
 
-  test('but the maximum is taken', async () => {
-    expect(await good(wire, JSON.stringify({ events: events.slice(1) }))).toMatchObject({
+  test('the maximum of events is accepted', async () => {
+    expect(await sendValidPush(wire, JSON.stringify({ events: events.slice(1) }))).toMatchObject({
       status: 200,
     });
   });

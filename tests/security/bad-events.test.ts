@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { documentKinds } from '../testkit/oracle/documents.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startWire, type Wire } from '../testkit/wire.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startListeningApp, type ListeningApp } from '../testkit/app/listening-app.ts';
 import {
   at,
   doc,
   failureOf,
-  final,
+  finalFailure,
   key,
   note,
   ofKind,
@@ -18,9 +18,9 @@ import {
 
 const kinds = [...bundledKinds, ...documentKinds('doc')];
 
-let wire: Wire;
+let wire: ListeningApp;
 beforeAll(async () => {
-  wire = await startWire({ kinds });
+  wire = await startListeningApp({ kinds });
 });
 afterAll(() => wire.close());
 
@@ -49,10 +49,12 @@ describe('bad input: identityKey empty, over 200, with control or invisible char
     ['null', 'null'],
     ['an object', '{}'],
   ])('%s', async (_what, identityKey) => {
-    expect(await failureOf(wire, key(identityKey))).toEqual(final('INVALID_EVENT', 'identityKey'));
+    expect(await failureOf(wire, key(identityKey))).toEqual(
+      finalFailure('INVALID_EVENT', 'identityKey'),
+    );
   });
 
-  test('but 200 characters are a key, of whatever bytes', async () => {
+  test('a key of 200 characters is accepted, also of several bytes each', async () => {
     expect(await statusOf(wire, key(`"${'\u{1F600}'.repeat(200)}"`))).toBe('applied');
   });
 });
@@ -75,7 +77,7 @@ describe('bad input: the same key with another payload', () => {
   });
 });
 
-test('the same event again is known by it, however its time is written, and null for none', async () => {
+test('a resend is a duplicate, also if its time is written differently or null replaces a missing field', async () => {
   const tenant = await createTenant(wire.service);
   const rest = ',"baseKey":null,"sequence":null,"version":null,"subject":null,"tenant":null';
   const first = note('"a"', ',"occurredAt":"2026-01-01T00:00:00Z"');
@@ -99,10 +101,10 @@ describe('bad input: `\\u0000` in a value or a key; a lone surrogate', () => {
     ['U+0000 in the key', key('"k\\u0000"'), 'identityKey'],
     ['under an unknown name', note('""', ',"x":"\\u0000"'), 'x'],
   ])('%s', async (_what, event, path) => {
-    expect(await failureOf(wire, event)).toEqual(final('INVALID_TEXT', path));
+    expect(await failureOf(wire, event)).toEqual(finalFailure('INVALID_TEXT', path));
   });
 
-  test('but a pair of surrogates is a character', async () => {
+  test('a surrogate pair is accepted', async () => {
     expect(await statusOf(wire, note('"\\ud83d\\ude00"'))).toBe('applied');
   });
 });
@@ -117,12 +119,12 @@ describe('bad input: 1e400; an integer over 2^53−1', () => {
     ['1e21'],
     ['1.7976931348623157e308'],
   ])('%s', async (number) => {
-    const refusal = final('INVALID_NUMBER', 'payload.fields.a');
+    const refusal = finalFailure('INVALID_NUMBER', 'payload.fields.a');
     expect(await failureOf(wire, doc(`{"a":${number}}`))).toEqual(refusal);
   });
 
   test.each(['9007199254740991', '-9007199254740991', '0.1', '1.5e-300', '-0', '5e-324', '1e-400'])(
-    'but %s is a number',
+    'the number %s is accepted',
     async (number) => {
       expect(await statusOf(wire, doc(`{"a":${number}}`))).toBe('applied');
     },
@@ -153,7 +155,9 @@ describe('bad input: 30 February, no zone, year 0 or 275760', () => {
     ['the year 2200', '"2200-01-01T00:00:00Z"'],
     ['the year 2200 by its zone', '"2199-12-31T23:59:59-00:01"'],
   ])('%s', async (_what, time) => {
-    expect(await failureOf(wire, at(time))).toEqual(final('INVALID_TIMESTAMP', 'occurredAt'));
+    expect(await failureOf(wire, at(time))).toEqual(
+      finalFailure('INVALID_TIMESTAMP', 'occurredAt'),
+    );
   });
 
   test.each([
@@ -166,14 +170,14 @@ describe('bad input: 30 February, no zone, year 0 or 275760', () => {
     '"2016-12-31T23:59:60Z"',
     '"2016-12-31t23:59:60.5z"',
     'null',
-  ])('but %s is a time, or none', async (time) => {
+  ])('the time %s is accepted', async (time) => {
     expect(await statusOf(wire, at(time))).toBe('applied');
   });
 });
 
 describe('bad input: occurredAt in the future', () => {
   test.each(['"2199-12-31T23:59:59.999999Z"', '"2100-01-01T00:00:00+14:00"'])(
-    '%s is processed, counts as received now, and does not win over what comes after it',
+    '%s is processed with the time of receipt, and a later event wins over it',
     async (time) => {
       expect(await statusOf(wire, at(time))).toBe('adjusted');
       const tenant = await createTenant(wire.service);
@@ -185,28 +189,28 @@ describe('bad input: occurredAt in the future', () => {
 });
 
 describe('bad input: older than `MAX_EVENT_AGE`', () => {
-  const ancient = put('n1', { title: 'A' }, { occurredAt: '1900-01-01T00:00:00Z' });
+  const ancient = putNote('n1', { title: 'A' }, { occurredAt: '1900-01-01T00:00:00Z' });
 
   test('fails alone, by the client’s own clock, unless it was stored before', async () => {
     const { service } = wire;
     const tenant = await createTenant(service);
-    expect(await tenant.said([ancient])).toEqual(['applied']);
+    expect(await tenant.pushStatuses([ancient])).toEqual(['applied']);
     const { database } = service;
-    const strict = await startWire({ kinds, env: { MAX_EVENT_AGE: '1d' }, database });
+    const strict = await startListeningApp({ kinds, env: { MAX_EVENT_AGE: '1d' }, database });
     const there = await createTenant(strict.service);
     const sender = there.sender();
     const url = '/api/sync/events?include=results';
     const said = (body: object) => strict.send({ method: 'POST', url, body, sender });
     const old = { ...ancient, identityKey: 'old' };
-    expect((await said({ events: [old, put('n3')] })).body.failed).toMatchObject([
+    expect((await said({ events: [old, putNote('n3')] })).body.failed).toMatchObject([
       { identityKey: 'old', code: 'EVENT_TOO_OLD', retryable: false },
     ]);
     expect(await there.log()).toHaveLength(1);
-    // By the client's own clock it happened a minute before it was sent.
-    const slow = put('n2', {}, { occurredAt: '1999-12-31T23:59:00Z' });
+    // On the client's own clock, the event happened a minute before the push.
+    const slow = putNote('n2', {}, { occurredAt: '1999-12-31T23:59:00Z' });
     const { body } = await said({ events: [slow], sentAt: '2000-01-01T00:00:00Z' });
     expect(body.results).toMatchObject([{ status: 'applied' }]);
-    // What was stored stays stored, however late the client asks.
+    // A stored event is a duplicate, however late the client sends it again.
     const replay = await strict.send({
       method: 'POST',
       url,

@@ -1,18 +1,26 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { documentKinds } from '../testkit/oracle/documents.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startWire, type Wire } from '../testkit/wire.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startListeningApp, type ListeningApp } from '../testkit/app/listening-app.ts';
 import { pushOf } from './refused.ts';
-import { failureOf, final, note, ofKind, pushTexts, statusOf, untilMended } from './sent-events.ts';
+import {
+  failureOf,
+  finalFailure,
+  note,
+  ofKind,
+  pushTexts,
+  statusOf,
+  retryableFailure,
+} from './sent-events.ts';
 
 const maxEventBytes = 2000;
 const kinds = [...bundledKinds, ...documentKinds('doc')];
 
-let wire: Wire;
+let wire: ListeningApp;
 beforeAll(async () => {
-  wire = await startWire({ kinds, env: { MAX_EVENT_BYTES: `${maxEventBytes}` } });
+  wire = await startListeningApp({ kinds, env: { MAX_EVENT_BYTES: `${maxEventBytes}` } });
 });
 afterAll(() => wire.close());
 
@@ -22,10 +30,10 @@ describe('bad input: one event over `MAX_EVENT_BYTES`; unknown kind; unknown ver
     ['bytes of few characters', note(`"${'é'.repeat(maxEventBytes / 2)}"`)],
     ['of an unknown kind', ofKind('"none"', `"${'x'.repeat(maxEventBytes)}"`)],
   ])('over the maximum: %s', async (_what, event) => {
-    expect(await failureOf(wire, event)).toEqual(final('EVENT_TOO_LARGE'));
+    expect(await failureOf(wire, event)).toEqual(finalFailure('EVENT_TOO_LARGE'));
   });
 
-  test('but white space and the key are no part of an event’s size', async () => {
+  test('white space and the identityKey do not count for the size of an event', async () => {
     const spaced = note('"a"').replace(':', `:${' '.repeat(maxEventBytes)}`);
     expect(await statusOf(wire, spaced)).toBe('applied');
   });
@@ -41,18 +49,20 @@ describe('bad input: one event over `MAX_EVENT_BYTES`; unknown kind; unknown ver
     "note.put'; DROP TABLE events; --",
     '../note.put',
     'x'.repeat(1000),
-  ])('a kind that is unknown: %j', async (kind) => {
+  ])('an unknown kind: %j', async (kind) => {
     const event = ofKind(JSON.stringify(kind), '{}');
-    expect(await failureOf(wire, event)).toEqual(untilMended('UNKNOWN_KIND', 'kind'));
+    expect(await failureOf(wire, event)).toEqual(retryableFailure('UNKNOWN_KIND', 'kind'));
   });
 
-  test.each(['2', '9007199254740991'])('a version to come: %s', async (version) => {
+  test.each(['2', '9007199254740991'])('a version that is too new: %s', async (version) => {
     const event = note('""', `,"version":${version}`);
-    expect(await failureOf(wire, event)).toEqual(untilMended('UNSUPPORTED_VERSION', 'version'));
+    expect(await failureOf(wire, event)).toEqual(
+      retryableFailure('UNSUPPORTED_VERSION', 'version'),
+    );
   });
 });
 
-describe('an event that its envelope or its kind does not take', () => {
+describe('an event that is invalid for its envelope or its kind', () => {
   test.each([
     ['no kind', '{"identityKey":"k","payload":{}}', 'kind'],
     ['a kind that is a number', ofKind('1', '{}'), 'kind'],
@@ -75,11 +85,11 @@ describe('an event that its envelope or its kind does not take', () => {
     ['a sequence of 0', note('""', ',"sequence":0'), 'sequence'],
     ['no sequence where its kind needs one', ofKind('"ticket.opened"', '{}'), 'sequence'],
   ])('INVALID_EVENT: %s', async (_what, event, path) => {
-    expect(await failureOf(wire, event)).toEqual(final('INVALID_EVENT', path));
+    expect(await failureOf(wire, event)).toEqual(finalFailure('INVALID_EVENT', path));
   });
 
   test.each(['null', '5', '"event"', '[]', 'true', '{}'])(
-    'INVALID_EVENT without a key, by its place: %s',
+    'INVALID_EVENT without a key, named by its index: %s',
     async (event) => {
       const answer = await pushTexts(wire, await createTenant(wire.service), note('""'), event);
       expect(answer.processed).toEqual(['k']);
@@ -103,7 +113,7 @@ describe('an event that its envelope or its kind does not take', () => {
     ['a text too long', note(`"${'x'.repeat(501)}"`), 'payload.title'],
     ['a text that is an object', note('{"toString":"x"}'), 'payload.title'],
   ])('INVALID_PAYLOAD: %s', async (_what, event, path) => {
-    expect(await failureOf(wire, event)).toEqual(final('INVALID_PAYLOAD', path));
+    expect(await failureOf(wire, event)).toEqual(finalFailure('INVALID_PAYLOAD', path));
   });
 });
 
@@ -119,9 +129,9 @@ describe('bad input: SQL or log-injection text', () => {
     '\u{10ffff}\ufffe',
   ];
 
-  test('is stored to the letter, in the log and in the record', async () => {
+  test('is stored unchanged, in the log and in the record', async () => {
     const tenant = await createTenant(wire.service);
-    const events = hostile.map((title, index) => put(`n${index}`, { title, body: title }));
+    const events = hostile.map((title, index) => putNote(`n${index}`, { title, body: title }));
     const { body } = await wire.send({ ...pushOf({ events }), sender: tenant.sender() });
     expect(body.failed).toEqual([]);
     const records = await tenant.records();
@@ -133,10 +143,10 @@ describe('bad input: SQL or log-injection text', () => {
     expect(history.body.events).toMatchObject([{ payload: events[0]?.payload }]);
   });
 
-  test('names an entity, an event and a device like any other text', async () => {
+  test('is accepted as the name of an entity, an event and a device', async () => {
     const tenant = await createTenant(wire.service);
     const ids = ["' OR ''='", '%', '_', '*', '...', 'constructor', '__proto__', 'a,b', '{"a":1}'];
-    const events = ids.map((id) => ({ ...put(id, { title: id }), identityKey: `key ${id}` }));
+    const events = ids.map((id) => ({ ...putNote(id, { title: id }), identityKey: `key ${id}` }));
     const sender = tenant.sender("d'; --");
     const { body } = await wire.send({ ...pushOf({ events }), sender });
     expect(body.failed).toEqual([]);
@@ -153,10 +163,10 @@ describe('bad input: SQL or log-injection text', () => {
     }
   });
 
-  test('no line of the log holds a payload, a tenant, a key or a checkpoint', async () => {
+  test('no log line contains a payload, a tenant, a key or a checkpoint', async () => {
     const tenant = await createTenant(wire.service);
     const secret = 'a text that only its owner may read';
-    const event = put('n1', { title: secret }, { identityKey: `key ${secret}` });
+    const event = putNote('n1', { title: secret }, { identityKey: `key ${secret}` });
     const events = [event, { ...event, kind: secret }, { [secret]: secret }];
     const { body } = await wire.send({ ...pushOf({ events }), sender: tenant.sender() });
     const sender = tenant.sender();

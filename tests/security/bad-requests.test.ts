@@ -1,13 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startWire, type Wire, type WireRequest } from '../testkit/wire.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import {
+  startListeningApp,
+  type ListeningApp,
+  type ListeningAppRequest,
+} from '../testkit/app/listening-app.ts';
 import { pushOf, refused } from './refused.ts';
 
-let wire: Wire;
+let wire: ListeningApp;
 beforeAll(async () => {
-  wire = await startWire();
+  wire = await startListeningApp();
 });
 afterAll(() => wire.close());
 
@@ -72,7 +76,7 @@ describe('bad input: limit 0, −1, 1e9, repeated', () => {
     [`${receipts}?identityKeys=a&limit=1`, 'limit'],
     [`${receipts}?__proto__=a&identityKeys=a`, '__proto__'],
     [`${receipts}?constructor=a&identityKeys=a`, 'constructor'],
-  ])('and of any other query: %s', async (url, path) => {
+  ])('an invalid query: %s', async (url, path) => {
     expect(await refused(wire, { url })).toEqual(invalid(path));
   });
 
@@ -83,8 +87,8 @@ describe('bad input: limit 0, −1, 1e9, repeated', () => {
     [`${push}?tenant=t2`, 'tenant'],
     ['/api/events?include=nothing', 'include'],
     ['/api/events?tenant=t2', 'tenant'],
-  ])('and of a push, which stores nothing: %s', async (url, path) => {
-    const request = { ...pushOf({ events: [put('n1')] }), url };
+  ])('an invalid query of a push, which stores nothing: %s', async (url, path) => {
+    const request = { ...pushOf({ events: [putNote('n1')] }), url };
     expect(await refused(wire, request)).toEqual(invalid(path));
   });
 });
@@ -104,7 +108,7 @@ describe('bad input: wrong method / path', () => {
     expect(answer.status).toBe(405);
     expect(String(answer.headers.allow).split(', ').sort()).toEqual(allowed);
     if (method === 'HEAD') return;
-    expect(refusalOf(answer)).toMatchObject({ code: 'METHOD_NOT_ALLOWED' });
+    expect(expectProblem(answer)).toMatchObject({ code: 'METHOD_NOT_ALLOWED' });
   });
 
   test.each([
@@ -160,8 +164,8 @@ describe('bad input: wrong method / path', () => {
     },
   );
 
-  test('is answered alike to whoever asks, and only the request id differs', async () => {
-    const requests: WireRequest[] = [
+  test('equal requests get equal answers, except for the request id', async () => {
+    const requests: ListeningAppRequest[] = [
       pushOf('{'),
       pushOf('{}', { 'content-type': 'text/plain' }),
       { url: `${pull}?limit=0` },
@@ -170,40 +174,40 @@ describe('bad input: wrong method / path', () => {
     ];
     for (const request of requests) {
       const [first, second] = [await wire.send(request), await wire.send(request)];
-      expect(refusalOf(first)).toEqual(refusalOf(second));
+      expect(expectProblem(first)).toEqual(expectProblem(second));
       expect(first.headers['x-request-id']).not.toBe(second.headers['x-request-id']);
     }
   });
 });
 
 describe("bad input: another tenant's entity", () => {
-  let empty: Wire;
+  let empty: ListeningApp;
   beforeAll(async () => {
-    empty = await startWire();
+    empty = await startListeningApp();
   });
   afterAll(() => empty.close());
 
-  async function askAsStranger(service: Wire, request: WireRequest) {
+  async function requestAsStranger(service: ListeningApp, request: ListeningAppRequest) {
     const stranger = await createTenant(service.service);
     const { status, body } = await service.send({ ...request, sender: stranger.sender() });
-    // A history of its own, in each of the two databases.
+    // The two databases have different histories.
     const { checkpoint: _checkpoint, serverTime: _time, epoch: _epoch, ...rest } = body;
     return { status, rest };
   }
 
-  /** A note that two edits met, one of them in conflict. */
-  async function createDispute() {
+  /** Creates a note with two edits. The second one is a conflict. */
+  async function createConflict() {
     const tenant = await createTenant(wire.service);
     const secret = { title: 'only theirs' };
-    const lost = put('n1', { ...secret, body: 'B' }, { baseVersion: 0 });
+    const lost = putNote('n1', { ...secret, body: 'B' }, { baseVersion: 0 });
     await tenant.push([
-      { ...put('n1', secret), identityKey: 'won' },
+      { ...putNote('n1', secret), identityKey: 'won' },
       { ...lost, identityKey: 'lost' },
     ]);
     return tenant;
   }
 
-  test.each<[what: string, request: WireRequest]>([
+  test.each<[what: string, request: ListeningAppRequest]>([
     ['its conflict', { url: `${conflicts}/lost` }],
     [
       'its resolution',
@@ -213,21 +217,21 @@ describe("bad input: another tenant's entity", () => {
     ['its history', { url: history }],
     ['its receipts', { url: `${receipts}?identityKeys=won,lost` }],
     ['its records', { url: pull }],
-  ])('%s is as if it did not exist', async (_what, request) => {
-    const theirs = await createDispute();
-    const asked = await askAsStranger(wire, request);
-    expect(asked).toEqual(await askAsStranger(empty, request));
-    expect(JSON.stringify(asked)).not.toContain('only theirs');
+  ])('%s is answered as if it did not exist', async (_what, request) => {
+    const theirs = await createConflict();
+    const answer = await requestAsStranger(wire, request);
+    expect(answer).toEqual(await requestAsStranger(empty, request));
+    expect(JSON.stringify(answer)).not.toContain('only theirs');
     expect(await theirs.log()).toHaveLength(2);
   });
 
-  test('nor can it be edited: under the same names another one is made', async () => {
-    const [theirs, mine] = [await createDispute(), await createTenant(wire.service)];
+  test('an edit of it creates another entity in the sender’s own tenant', async () => {
+    const [theirs, mine] = [await createConflict(), await createTenant(wire.service)];
     const sender = mine.sender();
     const patch = { identityKey: 'won', kind: 'note.patch', payload: { noteId: 'n1', body: 'x' } };
     const first = await wire.send({ ...pushOf({ events: [patch] }), sender });
     expect(first.body.failed).toMatchObject([{ code: 'NOT_FOUND' }]);
-    const own = { ...put('n1', { title: 'mine' }), identityKey: 'won' };
+    const own = { ...putNote('n1', { title: 'mine' }), identityKey: 'won' };
     const second = await wire.send({ ...pushOf({ events: [own] }), sender });
     expect(second.body).toMatchObject({ processed: ['won'], failed: [] });
     expect(await theirs.record('n1')).toMatchObject({ version: 1, data: { title: 'only theirs' } });

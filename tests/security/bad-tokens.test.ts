@@ -1,9 +1,9 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { expectDocumented } from '../testkit/documented.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { expectDocumented } from '../testkit/app/openapi-conformance.ts';
 import {
   anHourAgo,
   badContents,
@@ -22,15 +22,15 @@ const env = { JWT_SECRET: secret, JWT_AUDIENCE: 'landfall', JWT_ISSUER: 'https:/
 const bySecret = hmac(secret);
 const byKey = createKey('RS256', 'k1');
 let issuer: Issuer;
-/** Where forged tokens point: nobody may ever ask here. */
-let silent: Issuer;
+/** The server that forged tokens refer to. The service must never send it a request. */
+let foreignIssuer: Issuer;
 let service: TestApp;
 let trusting: TestApp;
 beforeAll(async () => {
-  [issuer, silent] = await Promise.all([startIssuer(byKey.jwk), startIssuer()]);
+  [issuer, foreignIssuer] = await Promise.all([startIssuer(byKey.jwk), startIssuer()]);
   [service, trusting] = await Promise.all([startApp({ env }), startTrusting(issuer)]);
 });
-afterAll(() => Promise.all([service, trusting, issuer, silent].map((each) => each.close())));
+afterAll(() => Promise.all([service, trusting, issuer, foreignIssuer].map((each) => each.close())));
 
 const token = (claims: object = goodClaims, header: object = {}) => forge(bySecret, claims, header);
 
@@ -44,23 +44,29 @@ async function pull(authorization?: string, { app } = service) {
   return answer;
 }
 
-/** A request's own id, the time, and what is left of a quota. */
+/** The headers that differ between equal requests. */
 const varying = /^(x-request-id|date|ratelimit.*)$/;
 const steady = (headers: OutgoingHttpHeaders) =>
   Object.entries(headers).filter(([name]) => !varying.test(name));
 
-/** Those that are accepted, or answered in other words than any other that is refused. */
-async function toldApart(good: Signer, forged: readonly Forgery[], by: TestApp): Promise<string[]> {
+/** The forgeries that are accepted, or whose refusal differs from the usual one. */
+async function findDistinguishable(
+  good: Signer,
+  forged: readonly Forgery[],
+  by: TestApp,
+): Promise<string[]> {
   const refusal = await pull('Bearer token', by);
-  expect(refusalOf(refusal)).toMatchObject({ status: 401, code: 'TOKEN_INVALID' });
-  const wordsOf = ({ headers, body }: typeof refusal) => JSON.stringify([steady(headers), body]);
-  const found: string[] = [];
+  expect(expectProblem(refusal)).toMatchObject({ status: 401, code: 'TOKEN_INVALID' });
+  const textOf = ({ headers, body }: typeof refusal) => JSON.stringify([steady(headers), body]);
+  const distinguishable: string[] = [];
   for (const [what, forgery] of forged) {
     const answer = await pull(`Bearer ${forgery}`, by);
-    if (wordsOf(answer) !== wordsOf(refusal)) found.push(`${what}: ${answer.status}`);
+    if (textOf(answer) !== textOf(refusal)) distinguishable.push(`${what}: ${answer.status}`);
   }
   const accepted = await pull(`Bearer ${forge(good, goodClaims)}`, by);
-  return accepted.status === 200 ? found : [...found, `a good one: ${accepted.status}`];
+  return accepted.status === 200
+    ? distinguishable
+    : [...distinguishable, `a valid token: ${accepted.status}`];
 }
 
 describe('bad input: no, or no Bearer, Authorization', () => {
@@ -76,16 +82,16 @@ describe('bad input: no, or no Bearer, Authorization', () => {
     `Bearer  ${token()}`,
     `Bearer ${token()} ${token()}`,
     `Basic dXNlcjpwYXNz, Bearer ${token()}`,
-  ])('the Authorization %j is none', async (authorization) => {
-    const problem = refusalOf(await pull(authorization));
+  ])('Authorization: %j is refused as missing', async (authorization) => {
+    const problem = expectProblem(await pull(authorization));
     expect(problem).toMatchObject({ status: 401, code: 'AUTH_REQUIRED' });
   });
 
-  test.each(['Bearer', 'bearer', 'BEARER'])('but %s is the scheme, in any case', async (scheme) => {
+  test.each(['Bearer', 'bearer', 'BEARER'])('the scheme %s is accepted', async (scheme) => {
     expect(await pull(`${scheme} ${token()}`)).toMatchObject({ status: 200 });
   });
 
-  test('a token in the query or a cookie is none', async () => {
+  test('a token in the query or in a cookie is ignored', async () => {
     const url = `/api/sync/changes?token=${token()}&access_token=${token()}`;
     const headers = { cookie: `token=${token()}; access_token=${token()}` };
     const { statusCode } = await service.app.inject({ method: 'GET', url, headers });
@@ -94,12 +100,12 @@ describe('bad input: no, or no Bearer, Authorization', () => {
 });
 
 describe('bad input: alg none in any case; HS256 signed with the public key; empty key or signature; unknown or `../` kid; jku, x5u, jwk; unknown crit; wrong aud/iss/typ; no exp; expired; nbf to come', () => {
-  test('with a shared secret, whatever else a token is signed with is refused in one way', async () => {
+  test('with a shared secret, every invalid signature gets the same refusal', async () => {
     const pem = byKey.publicKey.export({ type: 'spki', format: 'pem' });
-    const apart = await toldApart(
+    const distinguishable = await findDistinguishable(
       bySecret,
       [
-        ...badSignatures(bySecret, `http://127.0.0.1:${silent.port}/`),
+        ...badSignatures(bySecret, `http://127.0.0.1:${foreignIssuer.port}/`),
         ['an algorithm that was not agreed on', forge(hmac(secret, 'sha512'), goodClaims)],
         ['another secret', forge(hmac(`${secret} `), goodClaims)],
         ['a public key as its secret', forge(hmac(pem), goodClaims)],
@@ -107,10 +113,10 @@ describe('bad input: alg none in any case; HS256 signed with the public key; emp
       ],
       service,
     );
-    expect(apart).toEqual([]);
+    expect(distinguishable).toEqual([]);
   });
 
-  test('with published keys, whatever else a token is signed with is refused in one way', async () => {
+  test('with published keys, every invalid signature gets the same refusal', async () => {
     const published = [
       byKey.publicKey.export({ type: 'spki', format: 'pem' }),
       byKey.publicKey.export({ type: 'spki', format: 'pem' }).toString().trim(),
@@ -120,10 +126,10 @@ describe('bad input: alg none in any case; HS256 signed with the public key; emp
       Buffer.from(String(byKey.jwk.n), 'base64url'),
     ];
     const kids = ['k2', '../k1', 'k1/../k1', 'K1', 'k1 ', '', 5, null, undefined, ['k1'], {}];
-    const apart = await toldApart(
+    const distinguishable = await findDistinguishable(
       byKey,
       [
-        ...badSignatures(byKey, `http://127.0.0.1:${silent.port}/`),
+        ...badSignatures(byKey, `http://127.0.0.1:${foreignIssuer.port}/`),
         ...published.map(
           (key): Forgery => [
             `HS256 with the public key ${String(key)}`,
@@ -138,34 +144,36 @@ describe('bad input: alg none in any case; HS256 signed with the public key; emp
       ],
       trusting,
     );
-    expect(apart).toEqual([]);
+    expect(distinguishable).toEqual([]);
   });
 
-  test('what a token must say is demanded of good signatures too', async () => {
-    expect(await toldApart(bySecret, badContents(bySecret), service)).toEqual([]);
-    expect(await toldApart(byKey, badContents(byKey), trusting)).toEqual([]);
+  test('every invalid claim or header gets the same refusal, also with a valid signature', async () => {
+    expect(await findDistinguishable(bySecret, badContents(bySecret), service)).toEqual([]);
+    expect(await findDistinguishable(byKey, badContents(byKey), trusting)).toEqual([]);
   });
 
-  test('nobody is asked for keys but the issuer, and it only for its one address', async () => {
-    expect(silent.requests).toEqual([]);
+  test('keys are fetched only from the issuer, and only from its configured URL', async () => {
+    expect(foreignIssuer.requests).toEqual([]);
     expect(new Set(issuer.requests.map(({ url }) => url))).toEqual(new Set(['/oauth/keys.json']));
-    await fetch(`http://127.0.0.1:${silent.port}/`, {
+    await fetch(`http://127.0.0.1:${foreignIssuer.port}/`, {
       method: 'HEAD',
       signal: AbortSignal.timeout(5_000),
     });
-    expect(silent.requests).toHaveLength(1);
+    expect(foreignIssuer.requests).toHaveLength(1);
   });
 
-  test('a refused token is answered before anything is read or decided, and not logged', async () => {
+  test('a token is refused before the request is parsed, and the token is not logged', async () => {
     const headers = { authorization: `Bearer ${token({ ...goodClaims, exp: anHourAgo })}` };
     const requests = [
       { method: 'POST', url: '/api/sync/events', headers, body: '{' },
       { method: 'POST', url: '/api/sync/events', headers, body: { events: [] } },
-      { method: 'POST', url: '/api/sync/events?x=1', headers, body: { events: [put('n1')] } },
+      { method: 'POST', url: '/api/sync/events?x=1', headers, body: { events: [putNote('n1')] } },
       { method: 'GET', url: '/api/sync/changes?limit=0&since=garbage', headers },
     ] as const;
     for (const request of requests) {
-      expect(refusalOf(await service.request(request))).toMatchObject({ code: 'TOKEN_INVALID' });
+      expect(expectProblem(await service.request(request))).toMatchObject({
+        code: 'TOKEN_INVALID',
+      });
     }
     expect(JSON.stringify(service.logLines)).not.toContain(headers.authorization.slice(-40));
   });
@@ -174,18 +182,18 @@ describe('bad input: alg none in any case; HS256 signed with the public key; emp
 const seconds = (offset: number) => Math.floor(Date.now() / 1000) + offset;
 
 test.each<[what: string, claims: () => object, header?: object]>([
-  ['as they should be', () => ({})],
-  ['with one right audience of several', () => ({ aud: ['another', 'landfall'] })],
+  ['with valid claims', () => ({})],
+  ['with the right audience among several', () => ({ aud: ['another', 'landfall'] })],
   ['without a device', () => ({ device: undefined })],
   ['without a subject', () => ({ sub: undefined })],
-  ['with an nbf that has passed', () => ({ nbf: anHourAgo })],
+  ['with an nbf in the past', () => ({ nbf: anHourAgo })],
   ['of an issuer whose clock is 20 seconds ahead', () => ({ nbf: seconds(20), iat: seconds(20) })],
-  ['that ended 20 seconds ago by this clock', () => ({ exp: seconds(-20) })],
+  ['that expired 20 seconds ago', () => ({ exp: seconds(-20) })],
   ['with the typ of an access token', () => ({}), { typ: 'at+jwt' }],
-  ['with a typ in full', () => ({}), { typ: 'application/at+JWT' }],
+  ['with the full media type as typ', () => ({}), { typ: 'application/at+JWT' }],
   ['without a typ', () => ({}), { typ: undefined }],
-  ['with a jku, which is not read', () => ({}), { jku: 'http://127.0.0.1:9/' }],
-])('a token with claims %s is accepted', async (_what, claims, header) => {
+  ['with a jku, which is ignored', () => ({}), { jku: 'http://127.0.0.1:9/' }],
+])('a token %s is accepted', async (_what, claims, header) => {
   const authorization = `Bearer ${token({ ...goodClaims, ...claims() }, header)}`;
   expect((await pull(authorization)).status).toBe(200);
 });
@@ -204,7 +212,7 @@ describe('bad input: no tenant claim, or not a string', () => {
     ['with a line break', 't\n1'],
     ['with half of a surrogate pair', 't\ud800'],
   ])('a tenant %s is refused', async (_what, tenant) => {
-    const problem = refusalOf(await pull(`Bearer ${token({ ...goodClaims, tenant })}`));
+    const problem = expectProblem(await pull(`Bearer ${token({ ...goodClaims, tenant })}`));
     expect(problem).toMatchObject({ status: 403, code: 'TENANT_REQUIRED' });
   });
 });

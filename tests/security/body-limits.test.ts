@@ -5,12 +5,12 @@ import { brotliCompressSync, constants, deflateSync, gzipSync, zstdCompressSync 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { watchMemory } from '../../bench/systems/memory.ts';
 import { pullAnswerSchema } from '../../src/protocol/pull.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { exchange } from '../testkit/raw-http.ts';
-import { type Service, startService } from '../testkit/service.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { exchangeBytes } from '../testkit/network/raw-connection.ts';
+import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
 
-/** What the service may grow by while it refuses gigabytes: eight bodies, their buffers, garbage. */
+/** The maximum growth of the process while it refuses gigabytes: eight bodies, their buffers, and garbage. */
 const maxGrowthMb = 250;
 const megabyte = 2 ** 20;
 const maxBytes = 4_194_304;
@@ -18,7 +18,7 @@ const atOnce = 8;
 
 let dataDir: string;
 let database: TestDatabase;
-let service: Service;
+let service: ServiceProcess;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'landfall-limits-'));
   database = await createDatabase();
@@ -49,15 +49,15 @@ function compressed(encoding: string, body: Buffer): readonly (string | Buffer)[
   return [post(`Content-Encoding: ${encoding}`, `Content-Length: ${body.length}`), body];
 }
 
-/** The answer to the last of many of the same at once, and by how many megabytes the service grew. */
+/** Sends the same request several times at once. Returns the answers and the growth of the process in megabytes. */
 async function flood(parts: () => readonly (string | Buffer)[]) {
   const [before = 0] = await watchMemory(service.pid, 20, async () => {});
   const answers: string[] = [];
   const samples = await watchMemory(service.pid, 20, async () => {
-    const all = Array.from({ length: atOnce }, () => exchange(service.port, parts()));
+    const all = Array.from({ length: atOnce }, () => exchangeBytes(service.port, parts()));
     for (const { text } of await Promise.all(all)) answers.push(text);
   });
-  // Where memory cannot be read, the answers still can.
+  // Some systems do not show the memory of a process. The growth then counts as 0.
   const grown = samples.length > 0 ? Math.max(...samples) - before : 0;
   return { answers, grown };
 }
@@ -86,7 +86,7 @@ describe('bad input: a decompression bomb, a body over the limit, also chunked',
     ['br of spaces', () => compressed('br', brotliCompressSync(spaces, quick))],
     ['zstd of spaces', () => compressed('zstd', zstdCompressSync(spaces))],
     [
-      'an object, cut off where it is too long',
+      'a truncated object beyond the size limit',
       () => compressed('gzip', gzipSync(`{"events":[${'1,'.repeat(4 * megabyte)}`)),
     ],
     [
@@ -96,9 +96,9 @@ describe('bad input: a decompression bomb, a body over the limit, also chunked',
         return [post('Transfer-Encoding: chunked'), ...Array.from({ length: 64 }, () => chunk)];
       },
     ],
-    ['a terabyte that is never sent', () => [post(`Content-Length: ${2 ** 40}`)]],
+    ['an announced terabyte that is never sent', () => [post(`Content-Length: ${2 ** 40}`)]],
   ])(
-    '%s, eight at once: 413 as far as there is room to read them, and memory stays flat',
+    '%s, sent eight times at once, is answered 413 or TENANT_BUSY, and the memory does not grow much',
     async (_what, parts) => {
       const prepared = parts();
       const { answers, grown } = await flood(() => prepared);
@@ -106,17 +106,17 @@ describe('bad input: a decompression bomb, a body over the limit, also chunked',
       expect(codes.filter((code) => code !== 'TENANT_BUSY')).toEqual(
         codes.filter((code) => code === tooLarge.code),
       );
-      // One that comes alone always has room.
-      const { text } = await exchange(service.port, prepared);
+      // A single body always fits into the budget.
+      const { text } = await exchangeBytes(service.port, prepared);
       expect(problemOf(text)).toMatchObject(tooLarge);
       expect(grown).toBeLessThan(maxGrowthMb);
     },
   );
 
-  test('64 MB, eight at once, sent to the end whatever is answered: memory stays flat', async () => {
+  test('64 MB, sent eight times at once in spite of the refusal, do not make the memory grow much', async () => {
     const body = Buffer.alloc(64 * megabyte, ' ');
     const { answers, grown } = await flood(() => [post(`Content-Length: ${body.length}`), body]);
-    // Who does not read before it has sent everything may find the connection reset.
+    // A client that reads only after it has sent everything may find the connection reset.
     for (const text of answers) expect(text).toMatch(/^(HTTP\/1\.1 (413|503) |$)/);
     expect(grown).toBeLessThan(maxGrowthMb);
   });
@@ -124,15 +124,18 @@ describe('bad input: a decompression bomb, a body over the limit, also chunked',
   test.each<[what: string, encoding: string, status: number, code: string]>([
     ['named twice', 'gzip, gzip', 415, 'UNSUPPORTED_ENCODING'],
     ['named twice, in two headers', 'gzip\r\nContent-Encoding: gzip', 415, 'UNSUPPORTED_ENCODING'],
-    ['of which only the outer one is named', 'gzip', 400, 'INVALID_UTF8'],
-  ])('a bomb in a bomb, %s, is not unpacked twice', async (_what, encoding, status, code) => {
-    const bomb = gzipSync(gzipSync(spaces));
-    const { text, statuses } = await exchange(service.port, compressed(encoding, bomb));
-    expect(statuses).toEqual([status]);
-    expect(problemOf(text)).toMatchObject({ status, code });
-  });
+    ['with only the outer one named', 'gzip', 400, 'INVALID_UTF8'],
+  ])(
+    'a decompression bomb in another one, %s, is not decompressed twice',
+    async (_what, encoding, status, code) => {
+      const bomb = gzipSync(gzipSync(spaces));
+      const { text, statuses } = await exchangeBytes(service.port, compressed(encoding, bomb));
+      expect(statuses).toEqual([status]);
+      expect(problemOf(text)).toMatchObject({ status, code });
+    },
+  );
 
-  test('what is deep, wide or long as far as the limit lets it, is refused in bounded time', async () => {
+  test('a body of the maximum size that is very deep, wide or long is refused quickly', async () => {
     const wide = `{"events":[${'[],'.repeat(1_300_000)}[]]}`;
     const fields = Array.from({ length: 300_000 }, (_, at) => `"f${at}":1`).join(',');
     const bodies: [body: string, code: string][] = [
@@ -146,7 +149,7 @@ describe('bad input: a decompression bomb, a body over the limit, also chunked',
     ];
     for (const [body, code] of bodies) {
       const head = post(`Content-Length: ${body.length}`);
-      const { text } = await exchange(service.port, [head, body]);
+      const { text } = await exchangeBytes(service.port, [head, body]);
       expect(problemOf(text)).toMatchObject({ code });
       expect(text.length).toBeLessThan(2_000);
     }
@@ -154,7 +157,7 @@ describe('bad input: a decompression bomb, a body over the limit, also chunked',
 });
 
 describe('bad input: SQL or log-injection text', () => {
-  test('in a payload, a path, a query or a header leaves one line of JSON a request in the log', async () => {
+  test('in a payload, a path, a query or a header does not break or fake a line of the log', async () => {
     const forged =
       '\r\n{"level":"fatal","event":"forged"}\n\u001b[31m\u2028"; DROP TABLE events; --';
     const url = `${service.url}/api/sync`;
@@ -166,7 +169,7 @@ describe('bad input: SQL or log-injection text', () => {
       'x-request-id': '{"event":"forged"}"',
       'x-forwarded-for': '{"event":"forged"}"',
     };
-    const event = put('n1', { title: forged, body: forged });
+    const event = putNote('n1', { title: forged, body: forged });
     const encoded = encodeURIComponent(forged);
     const bodies = [{ events: [event, { ...event, kind: forged }] }, { [forged]: forged }];
     for (const body of bodies) {
@@ -178,7 +181,7 @@ describe('bad input: SQL or log-injection text', () => {
     const pulled = await fetch(`${url}/changes`, { headers });
     const { changes } = pullAnswerSchema.parse(await pulled.json());
     expect(changes).toMatchObject([{ data: { title: forged, body: forged } }]);
-    const lines = service.written().trimEnd().split('\n');
+    const lines = service.output().trimEnd().split('\n');
     expect(lines.length).toBeGreaterThan(6);
     for (const line of lines) expect(JSON.parse(line).event).toMatch(/^[a-z.-]+$/);
     expect(lines.join('\n')).not.toMatch(/forged|DROP TABLE/);

@@ -1,21 +1,23 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { append, put as putPolicy } from '../../src/domain/kinds/policies.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../src/domain/kinds/policies/append.ts';
+import { put as putPolicy } from '../../src/domain/kinds/policies/put.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { startApp, type TestApp, type TestRequest } from '../testkit/app.ts';
-import { listen, openConnection } from '../testkit/raw-connection.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { startApp, type TestApp, type TestRequest } from '../testkit/app/test-app.ts';
+import { listenOnFreePort } from '../testkit/app/listening-app.ts';
+import { openConnection } from '../testkit/network/raw-connection.ts';
 
-/** What no line may hold, in whatever place a client writes it. */
+/** A client text that no log line may contain. */
 const marked = 'MARKED';
-/** The longest line that the log may have. */
-const maxLine = 8_192;
+/** The maximum length of a log line. */
+const maxLineLength = 8_192;
 
 const anything = payload(z.looseObject({ id: z.string() }));
 
-/** Kinds that put what they are given into what they throw. */
+/** Kinds whose errors quote their input. */
 const quoting = [
   defineKind({
     ...{ name: 'quoting.id', entityType: 'quoting-id', payload: anything },
@@ -46,7 +48,7 @@ const quoting = [
     ...{ name: 'quoting.text', entityType: 'quoting-text', payload: anything },
     entityId: ({ id }) => id,
     policy: append((_before, { id }) => {
-      // oxlint-disable-next-line typescript/only-throw-error -- as a kind in plain JavaScript may
+      // oxlint-disable-next-line typescript/only-throw-error -- a kind in plain JavaScript can do this
       throw id;
     }),
   }),
@@ -69,29 +71,29 @@ beforeEach(() => {
 });
 const sender = { tenant: marked, device: marked, subject: marked };
 const lines = () => service.logLines.slice(before);
-const ask = (asked: TestRequest) => service.request({ ...asked, sender });
+const send = (request: TestRequest) => service.request({ ...request, sender });
 const push = (...events: readonly unknown[]) =>
-  ask({ method: 'POST', url: '/api/sync/events', body: { events } });
+  send({ method: 'POST', url: '/api/sync/events', body: { events } });
 
-/** The lines of as many requests that hold what the client wrote, or are too long. */
-async function badLines(requests: number): Promise<readonly string[]> {
-  const told = () => lines().filter(({ event }) => event === 'request').length;
-  await expect.poll(told).toBe(requests);
+/** Waits for the lines of so many requests. Returns the lines that contain the client text or are too long. */
+async function badLines(requestCount: number): Promise<readonly string[]> {
+  const requestLines = () => lines().filter(({ event }) => event === 'request').length;
+  await expect.poll(requestLines).toBe(requestCount);
   const texts = lines().map((line) => JSON.stringify(line));
-  return texts.filter((text) => text.includes(marked) || text.length > maxLine);
+  return texts.filter((text) => text.includes(marked) || text.length > maxLineLength);
 }
 
 const long = marked.repeat(1_000);
-/** Of the largest size that an event may have. */
+/** A text that makes an event nearly as large as allowed. */
 const longest = marked.repeat(10_000);
 
-test('no line holds a text of an event, wherever it stands', async () => {
-  const event = { identityKey: marked, kind: 'note.put', payload: put(marked).payload };
-  const conflict = put(marked, { title: marked }, { baseVersion: 0 });
+test('no log line contains a text of an event', async () => {
+  const event = { identityKey: marked, kind: 'note.put', payload: putNote(marked).payload };
+  const conflict = putNote(marked, { title: marked }, { baseVersion: 0 });
   await push(
-    put(marked, { title: marked, body: long }),
+    putNote(marked, { title: marked, body: long }),
     conflict,
-    put(marked, { body: longest }, { occurredAt: '1990-01-01T00:00:00Z' }),
+    putNote(marked, { body: longest }, { occurredAt: '1990-01-01T00:00:00Z' }),
     { ...event, identityKey: long },
     { ...event, identityKey: { [marked]: marked } },
     { ...event, kind: marked },
@@ -105,9 +107,13 @@ test('no line holds a text of an event, wherever it stands', async () => {
     marked,
     { [marked]: marked },
   );
-  await ask({ method: 'POST', url: '/api/sync/events', body: [{ kind: marked, payload: marked }] });
-  await ask({ method: 'POST', url: '/api/events', body: [{ id: marked, type: marked }] });
-  await ask({
+  await send({
+    method: 'POST',
+    url: '/api/sync/events',
+    body: [{ kind: marked, payload: marked }],
+  });
+  await send({ method: 'POST', url: '/api/events', body: [{ id: marked, type: marked }] });
+  await send({
     ...{ method: 'POST', url: `/api/sync/conflicts/${conflict.identityKey}/resolution` },
     body: { resolution: 'merge', payload: { [marked]: marked } },
   });
@@ -115,7 +121,7 @@ test('no line holds a text of an event, wherever it stands', async () => {
 });
 
 test.each(quoting.map(({ name }) => name))(
-  'what %s throws is one line for a whole batch, without what it was given',
+  'the errors of %s in one batch are one log line without client text',
   async (kind) => {
     const many = Array.from({ length: 200 }, (_, index) => ({
       ...{ identityKey: `${marked}-${kind}-${index}`, kind },
@@ -129,7 +135,7 @@ test.each(quoting.map(({ name }) => name))(
   },
 );
 
-test('an id that outgrows its record, and odd field names, are not in the log', async () => {
+test('a record that grows too large, and unusual field names, are not in the log', async () => {
   const id = marked.repeat(33);
   const customer = (data: object, resourceVersion: number) => ({
     ...{ identityKey: `${marked}${crypto.randomUUID()}`, kind: 'resource.put' },
@@ -154,7 +160,7 @@ test('an id that outgrows its record, and odd field names, are not in the log', 
   expect(lines().some(({ event }) => event === 'kind.failed')).toBe(true);
 });
 
-test('no line holds a text of a URL, of a query or of a header', async () => {
+test('no log line contains a text of a URL, of a query or of a header', async () => {
   const headers = {
     ...{ 'user-agent': marked, 'x-request-id': marked, traceparent: marked, cookie: marked },
     ...{ 'x-forwarded-for': marked, 'if-none-match': marked, [marked]: marked, origin: marked },
@@ -172,22 +178,22 @@ test('no line holds a text of a URL, of a query or of a header', async () => {
     `/%${marked}`,
     `/${marked.repeat(500)}`,
   ];
-  for (const url of urls) await ask({ url, headers });
-  await ask({ url: urls[0] ?? '', headers: { authorization: `Bearer ${marked}.${marked}.x` } });
-  await ask({
+  for (const url of urls) await send({ url, headers });
+  await send({ url: urls[0] ?? '', headers: { authorization: `Bearer ${marked}.${marked}.x` } });
+  await send({
     ...{ method: 'POST', url: '/api/sync/events', body: `{"${marked}": ${marked}` },
     headers: { 'content-type': `application/json; charset=${marked}` },
   });
-  await ask({
+  await send({
     ...{ method: 'POST', url: '/api/sync/events', body: marked },
     headers: { 'content-type': `text/${marked}`, 'content-encoding': marked },
   });
-  // What cannot be decoded is refused before there is a route, and has no line.
+  // The URL that cannot be decoded is refused before Fastify finds a route, and has no line.
   expect(await badLines(urls.length + 2)).toEqual([]);
 });
 
-test('no line holds a text of what is no request', async () => {
-  const port = await listen(service.app);
+test('no log line contains a text of invalid HTTP', async () => {
+  const port = await listenOnFreePort(service.app);
   for (const text of [
     `${marked}\r\n\r\n`,
     `GET / ${marked}\r\n\r\n`,
@@ -196,7 +202,7 @@ test('no line holds a text of what is no request', async () => {
     const connection = await openConnection(port);
     connection.write(text);
     await connection.answer();
-    connection.leave();
+    connection.reset();
   }
   expect(lines().filter(({ event }) => event === 'connection.refused')).toHaveLength(3);
   expect(JSON.stringify(lines())).not.toContain(marked);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 const listed = 'https://app.example';
 const push = '/api/sync/events';
@@ -34,7 +34,7 @@ const preflight = (url: string, origin = listed, app = service) =>
   });
 
 describe('a preflight of a listed origin', () => {
-  test('is answered without a token, for the methods of its path', async () => {
+  test('is answered without a token, with the methods of its path', async () => {
     const answer = await preflight(push);
     expect(answer.statusCode).toBe(204);
     expect(answer.body).toBe('');
@@ -53,7 +53,7 @@ describe('a preflight of a listed origin', () => {
     expect(String(methods).split(', ').toSorted()).toEqual(['GET', 'HEAD']);
   });
 
-  test('is logged at debug, and not as what it asks for', async () => {
+  test('is logged at debug as an OPTIONS request', async () => {
     const before = service.logLines.length;
     await preflight(push);
     const lines = service.logLines.slice(before).filter(({ event }) => event === 'request');
@@ -61,14 +61,14 @@ describe('a preflight of a listed origin', () => {
     expect(lines[0]).not.toHaveProperty('tenant');
   });
 
-  test('of a path that is not there is 404, and allows nothing', async () => {
+  test('of an unknown path is answered 404 without CORS headers', async () => {
     const answer = await preflight('/api/sync/nothing');
     expect(answer.statusCode).toBe(404);
     expect(answer.headers).not.toHaveProperty('access-control-allow-origin');
   });
 });
 
-test('an OPTIONS that is no preflight is not allowed, and the answer says what is', async () => {
+test('an OPTIONS request that is no preflight is answered 405 with the allowed methods', async () => {
   const headers = { origin: listed };
   const answer = await service.app.inject({ method: 'OPTIONS', url: push, headers });
   expect(answer.statusCode).toBe(405);
@@ -76,24 +76,27 @@ test('an OPTIONS that is no preflight is not allowed, and the answer says what i
   expect(answer.headers.allow).toBe('POST');
 });
 
-test.each([listed, 'capacitor://localhost'])('a page of %s reads the answers', async (origin) => {
-  const answer = await service.request({
-    url: pull,
-    headers: { origin },
-    sender: { subject: origin },
-  });
-  expect(answer.status).toBe(200);
-  expect(answer.headers).toMatchObject({
-    'access-control-allow-origin': origin,
-    vary: expect.stringMatching(/\bOrigin\b/),
-  });
-  const exposed = String(answer.headers['access-control-expose-headers']).split(', ');
-  expect(exposed).toEqual(
-    expect.arrayContaining(['ETag', 'Retry-After', 'X-Request-Id', 'RateLimit-Remaining']),
-  );
-});
+test.each([listed, 'capacitor://localhost'])(
+  'a page of %s can read the answers',
+  async (origin) => {
+    const answer = await service.request({
+      url: pull,
+      headers: { origin },
+      sender: { subject: origin },
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers).toMatchObject({
+      'access-control-allow-origin': origin,
+      vary: expect.stringMatching(/\bOrigin\b/),
+    });
+    const exposed = String(answer.headers['access-control-expose-headers']).split(', ');
+    expect(exposed).toEqual(
+      expect.arrayContaining(['ETag', 'Retry-After', 'X-Request-Id', 'RateLimit-Remaining']),
+    );
+  },
+);
 
-test('a page of a listed origin reads refusals too', async () => {
+test('a page of a listed origin can read refusals too', async () => {
   const headers = { origin: listed };
   const sender = { subject: 'ann' };
   const ask = { url: pull, headers, sender };
@@ -105,7 +108,7 @@ test('a page of a listed origin reads refusals too', async () => {
     await service.request({ ...ask, url: `${pull}?limit=0` }),
     await service.request(ask),
   ];
-  const found = refusals.map((answer) => refusalOf(answer).status);
+  const found = refusals.map((answer) => expectProblem(answer).status);
   expect(found).toEqual([401, 404, 400, 413, 400, 429]);
   for (const refusal of refusals) {
     expect(refusal.headers).toMatchObject({ 'access-control-allow-origin': listed });
@@ -122,7 +125,7 @@ test.each([
   'null',
   '*',
   '',
-])('the origin %j is told nothing', async (origin) => {
+])('the origin %j gets no CORS headers', async (origin) => {
   const refused = await preflight(push, origin);
   expect(refused.statusCode).toBe(405);
   const sender = { subject: `of ${origin}` };
@@ -134,7 +137,7 @@ test.each([
   }
 });
 
-test('without a list there is no CORS at all', async () => {
+test('without a list of origins, no answer has CORS headers', async () => {
   const answer = await preflight(push, listed, closed);
   expect(answer.statusCode).toBe(405);
   const pulled = await closed.request({ url: pull, headers: { origin: listed } });

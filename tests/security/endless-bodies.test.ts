@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { startApp, type TestApp } from '../testkit/app.ts';
-import { listen, openConnection, type RawConnection } from '../testkit/raw-connection.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { listenOnFreePort } from '../testkit/app/listening-app.ts';
+import { openConnection, type RawConnection } from '../testkit/network/raw-connection.ts';
 
 const maxBytes = 4096;
 
@@ -10,13 +11,13 @@ let service: TestApp;
 let port: number;
 beforeAll(async () => {
   service = await startApp({ env: { MAX_BODY_BYTES: `${maxBytes}` } });
-  port = await listen(service.app);
+  port = await listenOnFreePort(service.app);
 });
 afterAll(() => service.close());
 
 const connections: RawConnection[] = [];
 afterEach(() => {
-  for (const connection of connections.splice(0)) connection.leave();
+  for (const connection of connections.splice(0)) connection.reset();
 });
 
 async function begin(...headers: readonly string[]): Promise<RawConnection> {
@@ -44,18 +45,18 @@ const chunk = (data: Buffer, extension = '') =>
 const tooLarge = { status: 413, body: { code: 'BODY_TOO_LARGE', maxBytes } };
 
 describe('bad input: a body that goes on without end and holds next to nothing', () => {
-  /** What a stream begins with, and what can be repeated in it for ever and decodes to nothing. */
-  test.each<[what: string, coding: string, start: Buffer, again: Buffer]>([
+  /** The start of a stream, and a part that can be repeated endlessly and decodes to nothing. */
+  test.each<[what: string, coding: string, start: Buffer, repeated: Buffer]>([
     ['blocks of gzip', 'gzip', gzipSync('').subarray(0, 10), Buffer.from('000000ffff', 'hex')],
     ['blocks of x-gzip', 'X-GZIP', gzipSync('').subarray(0, 10), Buffer.from('000000ffff', 'hex')],
     ['members of gzip', 'gzip', Buffer.alloc(0), gzipSync('')],
     ['blocks of deflate', 'deflate', Buffer.from('789c', 'hex'), Buffer.from('000000ffff', 'hex')],
     ['metablocks of br', 'br', Buffer.from('0c', 'hex'), Buffer.from('06', 'hex')],
     ['blocks of zstd', 'zstd', Buffer.from('28b52ffd0000', 'hex'), Buffer.from('000000', 'hex')],
-  ])('%s', async (_what, coding, start, again) => {
+  ])('%s', async (_what, coding, start, repeated) => {
     const connection = await begin(`Content-Encoding: ${coding}`);
-    // One byte more than it may be, and no end: whoever waits for more waits for ever.
-    const body = Buffer.concat([start, Buffer.alloc(maxBytes + 1, again)]).subarray(
+    // The body has one byte too many and no end. A service that waits for its end would wait forever.
+    const body = Buffer.concat([start, Buffer.alloc(maxBytes + 1, repeated)]).subarray(
       0,
       maxBytes + 1,
     );
@@ -67,18 +68,18 @@ describe('bad input: a body that goes on without end and holds next to nothing',
 
   test('chunks of one byte, each with an extension', async () => {
     const connection = await begin();
-    const wrapped = chunk(Buffer.from(' '), `;x="${'y'.repeat(10_000)}"`);
+    const chunkWithExtension = chunk(Buffer.from(' '), `;x="${'y'.repeat(10_000)}"`);
     const answer = connection.answer();
     const isAnswered = answer.then(() => true);
-    // A twentieth of what it would take until the bytes within are too many.
+    // The answer must come after a twentieth of the chunks that the size limit of the body alone would allow.
     for (let sent = 0; sent < maxBytes / 20; sent += 1) {
-      connection.write(wrapped);
+      connection.write(chunkWithExtension);
       if (await Promise.race([isAnswered, sleep(1, false)])) break;
     }
     expect(await answer).toMatchObject(tooLarge);
   });
 
-  test('fields behind the last chunk', async () => {
+  test('trailer fields after the last chunk', async () => {
     const connection = await begin();
     connection.write(chunk(Buffer.from('{"events":[]}')));
     connection.write('0\r\n');
@@ -86,7 +87,7 @@ describe('bad input: a body that goes on without end and holds next to nothing',
     expect(await connection.answer()).toMatchObject({ status: 431 });
   });
 
-  test('but chunks of one byte are a body, up to its largest size', async () => {
+  test('chunks of one byte each are accepted up to the maximum size of the body', async () => {
     const connection = await begin();
     const body = '{"events":[{}]}'.padEnd(maxBytes);
     connection.write(Buffer.concat(Array.from(body, (byte) => chunk(Buffer.from(byte)))));
@@ -97,7 +98,7 @@ describe('bad input: a body that goes on without end and holds next to nothing',
   test.each([
     ['blocks', [gzipSync('').subarray(0, 10), Buffer.alloc(1000, '000000ffff', 'hex')]],
     ['members', Array.from({ length: 100 }, () => gzipSync(''))],
-  ])('nor is a body refused for %s of gzip that hold nothing', async (what, empty) => {
+  ])('a complete body with some empty %s of gzip is accepted', async (what, empty) => {
     const connection = await begin('Content-Encoding: gzip');
     for (const part of empty) connection.write(chunk(part));
     const rest = gzipSync('{"events":[{}]}');

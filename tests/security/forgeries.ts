@@ -1,12 +1,12 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 
-/** Who makes tokens: the header that names the key, and the signature over a text. */
+/** Signs tokens: the header that names the key, and the signature of a text. */
 export interface Signer {
   readonly header: { readonly alg: string; readonly kid?: string };
   readonly sign: (text: string) => string;
 }
 
-/** What is wrong with a token, and the token. */
+/** The fault of a token, and the token. */
 export type Forgery = readonly [what: string, token: string];
 
 const now = Math.floor(Date.now() / 1000);
@@ -25,13 +25,14 @@ export const goodClaims = {
 
 const without = (name: keyof typeof goodClaims) => ({ ...goodClaims, [name]: undefined });
 
-/** A text is taken to the letter, for what is no JSON or has a name twice. */
+/** A text is encoded unchanged, for claims that are no JSON or have a name twice. */
 const encode = (part: unknown) =>
   Buffer.from(typeof part === 'string' ? part : JSON.stringify(part)).toString('base64url');
 
 export function forge(signer: Signer, claims: unknown, header: object | string = {}): string {
-  const named = typeof header === 'string' ? header : { typ: 'JWT', ...signer.header, ...header };
-  const text = `${encode(named)}.${encode(claims)}`;
+  const fullHeader =
+    typeof header === 'string' ? header : { typ: 'JWT', ...signer.header, ...header };
+  const text = `${encode(fullHeader)}.${encode(claims)}`;
   return `${text}.${signer.sign(text)}`;
 }
 
@@ -49,36 +50,39 @@ const ownRsa = {
   sign: (text: string) => sign('sha256', Buffer.from(text), own.privateKey).toString('base64url'),
 };
 
-/** The same text with other names in the header than the one that was signed for. */
-const as = (signer: Signer, header: object): Signer => ({
+/** The same signer with other members in its header. */
+const withHeader = (signer: Signer, header: object): Signer => ({
   header: { ...signer.header, ...header },
   sign: signer.sign,
 });
 
-/** What no key makes good: signatures that are missing, or made with a key that the token brings along. */
-export function badSignatures(good: Signer, silentUrl: string): Forgery[] {
+/** Tokens with invalid signatures: missing ones, or ones by a key that the token itself contains. */
+export function badSignatures(good: Signer, foreignUrl: string): Forgery[] {
   const [header64, claims64, signature64 = ''] = forge(good, goodClaims).split('.');
   const { kid } = good.header;
-  const ownKey = as(ownRsa, kid === undefined ? {} : { kid });
+  const ownKey = withHeader(ownRsa, kid === undefined ? {} : { kid });
   return [
     ...['none', 'None', 'NONE', 'nOnE', '', undefined, null, 5].flatMap((alg): Forgery[] => [
       [`alg ${String(alg)} and no signature`, forge(unsigned(alg), goodClaims, { kid })],
-      [`alg ${String(alg)} and a signature`, forge(as(good, { alg }), goodClaims)],
+      [`alg ${String(alg)} and a signature`, forge(withHeader(good, { alg }), goodClaims)],
     ]),
     ['alg HS256, then none', forge(good, goodClaims, '{"alg":"HS256","alg":"none"}')],
-    ['alg in small letters', forge(as(good, { alg: good.header.alg.toLowerCase() }), goodClaims)],
+    [
+      'alg in small letters',
+      forge(withHeader(good, { alg: good.header.alg.toLowerCase() }), goodClaims),
+    ],
     ['an empty signature', `${header64}.${claims64}.`],
     ['no signature', `${header64}.${claims64}`],
     ['half of its signature', `${header64}.${claims64}.${signature64.slice(0, 20)}`],
     ['a padded signature', `${header64}.${claims64}.${signature64}=`],
     ['four parts', `${forge(good, goodClaims)}.${signature64}`],
     ['an empty key', forge(hmac(''), goodClaims, { kid })],
-    ['RS256 with a key of its own', forge(ownKey, goodClaims)],
-    ['a key of its own in jwk', forge(ownKey, goodClaims, { jwk })],
-    ['a key of its own at jku', forge(ownKey, goodClaims, { jku: silentUrl })],
-    ['a key of its own at x5u', forge(ownKey, goodClaims, { x5u: silentUrl })],
-    ['a key of its own in x5c', forge(ownKey, goodClaims, { x5c: [jwk.n] })],
-    ...['../../dev/null', '/dev/null', silentUrl, "' UNION SELECT '", '', 5, null, [kid]].map(
+    ['RS256 with its own key', forge(ownKey, goodClaims)],
+    ['its own key in jwk', forge(ownKey, goodClaims, { jwk })],
+    ['its own key at jku', forge(ownKey, goodClaims, { jku: foreignUrl })],
+    ['its own key at x5u', forge(ownKey, goodClaims, { x5u: foreignUrl })],
+    ['its own key in x5c', forge(ownKey, goodClaims, { x5c: [jwk.n] })],
+    ...['../../dev/null', '/dev/null', foreignUrl, "' UNION SELECT '", '', 5, null, [kid]].map(
       (path): Forgery => [
         `the kid ${JSON.stringify(path)} and an empty key`,
         forge(hmac(''), goodClaims, { kid: path }),
@@ -96,10 +100,10 @@ export function badSignatures(good: Signer, silentUrl: string): Forgery[] {
   ];
 }
 
-/** Signed as it should be, but not a token for this service and this hour. */
+/** Tokens with a valid signature that are not valid for this service or at this time. */
 export function badContents(good: Signer): Forgery[] {
   const header = JSON.stringify(good.header);
-  const ofHeaders = [
+  const badHeaders = [
     { crit: ['unheard-of'], 'unheard-of': 1 },
     { crit: ['exp'], exp: inAnHour },
     { crit: ['b64'], b64: true },
@@ -108,7 +112,7 @@ export function badContents(good: Signer): Forgery[] {
     ...[[], '', null, 0, false, {}].map((crit) => ({ crit })),
     ...['logout+jwt', 'dpop+jwt', 'JOSE', 'JWT ', '', 5, null, ['JWT']].map((typ) => ({ typ })),
   ];
-  const ofClaims = [
+  const badClaims = [
     { aud: 'another' },
     { aud: undefined },
     { aud: [] },
@@ -128,10 +132,15 @@ export function badContents(good: Signer): Forgery[] {
   ];
   const claims = JSON.stringify(without('exp')).slice(0, -1);
   return [
-    ...ofHeaders.map((part): Forgery => [say(part), forge(good, goodClaims, part)]),
-    ...ofClaims.map((part): Forgery => [say(part), forge(good, { ...goodClaims, ...part })]),
-    ['an exp without an end', forge(good, `${claims},"exp":1e999}`)],
-    ['an exp that passed, after one to come', forge(good, `${claims},"exp":${inAnHour},"exp":1}`)],
+    ...badHeaders.map((part): Forgery => [describeClaims(part), forge(good, goodClaims, part)]),
+    ...badClaims.map(
+      (part): Forgery => [describeClaims(part), forge(good, { ...goodClaims, ...part })],
+    ),
+    ['an infinite exp', forge(good, `${claims},"exp":1e999}`)],
+    [
+      'an exp in the past after an exp in the future',
+      forge(good, `${claims},"exp":${inAnHour},"exp":1}`),
+    ],
     ['claims that are null', forge(good, null)],
     ['claims that are an array', forge(good, [goodClaims])],
     ['claims that are a text', forge(good, '"good"')],
@@ -144,7 +153,7 @@ export function badContents(good: Signer): Forgery[] {
   ];
 }
 
-/** RFC 7797: the claims as they are, which the signature covers as they are. */
+/** RFC 7797: unencoded claims. The signature covers them unencoded. */
 function unencoded(good: Signer): string {
   const text = `${encode({ ...good.header, b64: false, crit: ['b64'] })}.{"tenant":"t1"}`;
   return `${text}.${good.sign(text)}`;
@@ -156,6 +165,6 @@ function forgeBytes(good: Signer, header: string): string {
   return `${text}.${good.sign(text)}`;
 }
 
-function say(part: object): string {
+function describeClaims(part: object): string {
   return JSON.stringify(part, (_name, value: unknown) => (value === undefined ? 'none' : value));
 }

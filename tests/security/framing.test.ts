@@ -1,23 +1,23 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../testkit/oracle/events.ts';
-import { exchange } from '../testkit/raw-http.ts';
-import { startWire, type Wire } from '../testkit/wire.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { exchangeBytes } from '../testkit/network/raw-connection.ts';
+import { startListeningApp, type ListeningApp } from '../testkit/app/listening-app.ts';
 
 /*
- * Bytes on a socket that are no HTTP, or two readings of it. Each test sends, behind or within what
- * is wrong, a push that would be stored if it were ever taken for a request.
+ * Invalid or ambiguous HTTP on a socket. Each test sends a valid push after or inside the invalid part. The
+ * push would be stored if the service took it for a request.
  */
 
 const maxBytes = 4096;
 
-let wire: Wire;
+let wire: ListeningApp;
 let pushed = '';
 let authorization = '';
 beforeAll(async () => {
-  wire = await startWire({ env: { MAX_BODY_BYTES: `${maxBytes}` } });
+  wire = await startListeningApp({ env: { MAX_BODY_BYTES: `${maxBytes}` } });
   authorization = `Authorization: Bearer ${wire.service.token()}`;
-  const body = JSON.stringify({ events: [put('n1')] });
+  const body = JSON.stringify({ events: [putNote('n1')] });
   pushed = post([authorization, `Content-Length: ${body.length}`, 'Connection: close'], body);
 });
 afterAll(() => wire.close());
@@ -31,32 +31,32 @@ const chunked = (body: string) =>
   `${Buffer.byteLength(body, 'latin1').toString(16)}${crlf}${body}${crlf}0${crlf}${crlf}`;
 const probe = head('GET /livez HTTP/1.1', 'Connection: close');
 
-/** The statuses of all answers, until the socket is closed; nothing was stored, and nothing broke. */
+/** The statuses of all answers until the socket closes. Checks that nothing was stored and nothing failed. */
 async function statuses(...parts: readonly (string | Buffer)[]): Promise<readonly number[]> {
   return (await send(parts)).statuses;
 }
 
 async function send(parts: readonly (string | Buffer)[], hangUp = false) {
-  const answer = await exchange(wire.port, parts, { hangUp });
-  expect(await clear()).toBe(0);
+  const answer = await exchangeBytes(wire.port, parts, { hangUp });
+  expect(await deleteEvents()).toBe(0);
   expect(wire.service.logLines.filter(({ level }) => level === 'error')).toEqual([]);
   expect((await wire.send({ url: '/livez' })).status).toBe(200);
   return answer;
 }
 
-/** How many events there were. */
-async function clear(): Promise<number> {
+/** Deletes all events. @returns their number */
+async function deleteEvents(): Promise<number> {
   await wire.service.sql('DELETE FROM records');
   return (await wire.service.sql('DELETE FROM events RETURNING version')).length;
 }
 
-test('what is pushed behind each fault is in order itself: alone it is stored', async () => {
-  const answer = await exchange(wire.port, [head('GET /livez HTTP/1.1') + pushed]);
+test('the push that the tests send is valid: it is stored after a valid request', async () => {
+  const answer = await exchangeBytes(wire.port, [head('GET /livez HTTP/1.1') + pushed]);
   expect(answer.statuses).toEqual([200, 200]);
-  expect(await clear()).toBe(1);
+  expect(await deleteEvents()).toBe(1);
 });
 
-describe('a request whose length can be read in two ways is refused, and the connection closed', () => {
+describe('a request with an ambiguous length is refused, and the connection is closed', () => {
   const te = 'Transfer-Encoding: chunked';
   test.each<[what: string, headers: readonly string[]]>([
     ['Content-Length and Transfer-Encoding', ['Content-Length: 5', te]],
@@ -94,7 +94,7 @@ describe('a request whose length can be read in two ways is refused, and the con
     ['less than there is', `1${crlf}{}${crlf}0${crlf}${crlf}`],
     ['bare LF', '2\n{}\n0\n\n'],
     ['no size', `${crlf}{}${crlf}0${crlf}${crlf}`],
-  ])('a chunk whose size is wrong: %s', async (_what, body) => {
+  ])('a chunk with an invalid size: %s', async (_what, body) => {
     const answers = await statuses(post([authorization, te], body) + pushed);
     expect(answers).toEqual([400]);
   });
@@ -105,13 +105,13 @@ describe('a request whose length can be read in two ways is refused, and the con
   });
 });
 
-describe('a body is never taken for a request', () => {
+describe('a body is never read as a request', () => {
   const length = () => `Content-Length: ${pushed.length}`;
   test.each<[what: string, request: () => string, answers: readonly number[]]>([
     ['without a token', () => post([length()], pushed), [401, 200]],
-    ['of no JSON', () => post([authorization, length()], pushed), [400]],
-    ['to no path', () => head('POST /none HTTP/1.1', length()) + pushed, [404, 200]],
-    ['for another method', () => head('PUT /livez HTTP/1.1', length()) + pushed, [405, 200]],
+    ['that is no JSON', () => post([authorization, length()], pushed), [400]],
+    ['to an unknown path', () => head('POST /none HTTP/1.1', length()) + pushed, [404, 200]],
+    ['with a wrong method', () => head('PUT /livez HTTP/1.1', length()) + pushed, [405, 200]],
     ['of a GET', () => head('GET /livez HTTP/1.1', length()) + pushed, [200, 200]],
     ['of a HEAD', () => head('HEAD /livez HTTP/1.1', length()) + pushed, [200, 200]],
     ['of a DELETE', () => head('DELETE /livez HTTP/1.1', length()) + pushed, [405, 200]],
@@ -121,7 +121,7 @@ describe('a body is never taken for a request', () => {
       [200, 200],
     ],
     [
-      'under a name with an underscore',
+      'with a header name with an underscore',
       () => post([authorization, 'Transfer_Encoding: chunked', length()], pushed),
       [400],
     ],
@@ -132,15 +132,12 @@ describe('a body is never taken for a request', () => {
   test.each<[what: string, request: (body: string) => string]>([
     ['by its length', (body) => post([authorization, `Content-Length: ${maxBytes + 1}`], body)],
     ['in chunks', (body) => post([authorization, 'Transfer-Encoding: chunked'], chunked(body))],
-    [
-      'of which more is to come',
-      (body) => post([authorization, `Content-Length: ${2 ** 40}`], body),
-    ],
-  ])('over the limit: %s', async (_what, request) => {
+    ['that is incomplete', (body) => post([authorization, `Content-Length: ${2 ** 40}`], body)],
+  ])('beyond the size limit: %s', async (_what, request) => {
     expect(await statuses(request(pushed.padEnd(maxBytes + 1)))).toEqual([413]);
   });
 
-  test('who asks whether to send a body over the limit is told not to', async () => {
+  test('a client with Expect: 100-continue is told not to send a body beyond the limit', async () => {
     const headers = [authorization, `Content-Length: ${2 ** 40}`, 'Expect: 100-continue'];
     expect((await statuses(post(headers))).at(-1)).toBe(413);
   });
@@ -154,14 +151,14 @@ describe('a body is never taken for a request', () => {
       ['Content-Length: 100', 'Content-Encoding: gzip'],
       gzipSync('{}').subarray(0, 12),
     ],
-  ])('one that is cut off is not decided: %s', async (_what, headers, body) => {
+  ])('a truncated body is not decided: %s', async (_what, headers, body) => {
     const parts = [post([authorization, ...headers]), body];
     const answer = await send(parts, true);
     expect([[], [400]]).toContainEqual(answer.statuses);
   });
 });
 
-describe('what is no HTTP/1.1 is refused, and the connection closed', () => {
+describe('input that is no valid HTTP/1.1 is refused, and the connection is closed', () => {
   test.each<[what: string, bytes: string | Buffer, status: number]>([
     ['the preface of HTTP/2', `PRI * HTTP/2.0${crlf}${crlf}SM${crlf}${crlf}`, 400],
     ['the hello of TLS', Buffer.from('16030100f8010000f40303', 'hex'), 400],
@@ -175,7 +172,7 @@ describe('what is no HTTP/1.1 is refused, and the connection closed', () => {
     ['NUL in the path', head('GET /livez\u0000 HTTP/1.1'), 400],
     ['a space in the path', head("GET /api/sync/' OR 1=1 -- HTTP/1.1"), 400],
     ['bytes over 127 in the path', head('GET /\u00ff\u00fe HTTP/1.1'), 400],
-    ['a version nobody knows', head('GET /livez HTTP/3.7'), 400],
+    ['an unknown version', head('GET /livez HTTP/3.7'), 400],
     ['NUL in a header', head('GET /livez HTTP/1.1', 'X: a\u0000b'), 400],
     ['a header without a colon', head('GET /livez HTTP/1.1', 'nothing'), 400],
     ['a header without a name', head('GET /livez HTTP/1.1', ': x'), 400],
@@ -192,7 +189,7 @@ describe('what is no HTTP/1.1 is refused, and the connection closed', () => {
     expect(answer.text).not.toMatch(/HPE_|node|fastify|stack/i);
   });
 
-  test('no Host, though it is clear where it ends', async () => {
+  test('a complete request without Host', async () => {
     const bytes = `GET /livez HTTP/1.1${crlf}Connection: close${crlf}${crlf}`;
     expect(await statuses(bytes)).toEqual([400]);
   });
@@ -203,16 +200,16 @@ describe('what is no HTTP/1.1 is refused, and the connection closed', () => {
     ['half a header', `GET /livez HTTP/1.1${crlf}Host: la`],
     ['nothing', ''],
     ['a tunnel', `CONNECT landfall:443 HTTP/1.1${crlf}Host: landfall:443${crlf}${crlf}`],
-  ])('%s gets no more than a refusal', async (_what, bytes) => {
+  ])('%s gets a refusal or no answer', async (_what, bytes) => {
     const answer = await send([bytes], true);
     expect([[], [400], [405]]).toContainEqual(answer.statuses);
   });
 
-  test('an expectation nobody knows is refused or ignored', async () => {
-    const [answered] = await statuses(
+  test('an unknown expectation is refused or ignored', async () => {
+    const [status] = await statuses(
       head('GET /livez HTTP/1.1', 'Expect: nothing', 'Connection: close'),
     );
-    expect([200, 417]).toContain(answered);
+    expect([200, 417]).toContain(status);
   });
 
   test.each<[what: string, line: string, headers: readonly string[], status: number]>([
@@ -231,7 +228,7 @@ describe('what is no HTTP/1.1 is refused, and the connection closed', () => {
       ['Upgrade: websocket', 'Connection: Upgrade, close'],
       200,
     ],
-  ])('but what is unusual is answered as usual: %s', async (_what, line, headers, status) => {
+  ])('an unusual but valid request is answered: %s', async (_what, line, headers, status) => {
     expect(await statuses(head(line, ...headers, 'Connection: close'))).toEqual([status]);
   });
 });

@@ -2,18 +2,18 @@ import { randomInt } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pushAnswerSchema } from '../../src/protocol/push.ts';
-import { salesPushAnswerSchema } from '../../src/systems/sales/wire.ts';
+import { salesPushAnswerSchema } from '../../src/systems/sales/dialect.ts';
 import { expectNothingLost } from '../testkit/checker/check.ts';
 import { createDevice } from '../testkit/checker/device.ts';
 import { createHistory } from '../testkit/checker/history.ts';
-import { put } from '../testkit/oracle/events.ts';
-import { leaks } from '../testkit/oracle/refusal.ts';
-import { createTenant, type Tenant } from '../testkit/oracle/tenant.ts';
-import { startWire, type Wire } from '../testkit/wire.ts';
+import { putNote } from '../testkit/events/sent-events.ts';
+import { leakPattern } from '../testkit/app/expect-problem.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
+import { startListeningApp, type ListeningApp } from '../testkit/app/listening-app.ts';
 import { type FuzzedRequest, requests, validPushes } from './fuzzed-requests.ts';
 
 /*
- * SEED repeats a run, RUNS makes it longer: RUNS=20000 npm exec vitest run tests/security/fuzz.test.ts
+ * SEED repeats a run, and RUNS sets its length: RUNS=20000 npm exec vitest run tests/security/fuzz.test.ts
  */
 const seed = Number(process.env.SEED ?? randomInt(2 ** 31));
 const numRuns = Number(process.env.RUNS ?? 600);
@@ -25,34 +25,37 @@ const parameters = {
 };
 const hangMs = 3_600_000;
 
-let wire: Wire;
+let wire: ListeningApp;
 let fuzzed: Tenant;
 let neighbour: Tenant;
 beforeAll(async () => {
   process.stderr.write(`fuzz: SEED=${seed} RUNS=${numRuns}\n`);
-  // One sender sends all of it, as fast as it is answered.
+  // One sender sends all requests without pauses, so the rate limits are off.
   const unlimited = {
     RATE_LIMIT_ADDRESS: 'off',
     RATE_LIMIT_TENANT: 'off',
     RATE_LIMIT_SUBJECT: 'off',
   };
   const env = { MAX_BODY_BYTES: '65536', MAX_EVENT_BYTES: '16384', ...unlimited };
-  wire = await startWire({ env });
+  wire = await startListeningApp({ env });
   [fuzzed, neighbour] = [await createTenant(wire.service), await createTenant(wire.service)];
-  const secret = { title: neighboursSecret };
+  const secret = { title: secretOfNeighbour };
   for (const tenant of [fuzzed, neighbour]) {
-    const lost = put('n1', { title: 'B' }, { identityKey: 'lost', baseVersion: 0 });
-    await tenant.push([put('n1', tenant === neighbour ? secret : {}, { identityKey: 'k' }), lost]);
+    const lost = putNote('n1', { title: 'B' }, { identityKey: 'lost', baseVersion: 0 });
+    await tenant.push([
+      putNote('n1', tenant === neighbour ? secret : {}, { identityKey: 'k' }),
+      lost,
+    ]);
   }
 });
 afterAll(() => wire.close());
 
-const neighboursSecret = 'what only the neighbour may read';
+const secretOfNeighbour = 'what only the neighbour may read';
 
-/** What nobody may see: unless the request held it, and is told of itself. */
-function leakIn(answer: string, request: FuzzedRequest): string | undefined {
-  if (answer.includes(neighboursSecret)) return neighboursSecret;
-  const [found] = leaks.exec(answer) ?? [];
+/** A secret or an internal text in the answer, unless the request contained it. */
+function findLeak(answer: string, request: FuzzedRequest): string | undefined {
+  if (answer.includes(secretOfNeighbour)) return secretOfNeighbour;
+  const [found] = leakPattern.exec(answer) ?? [];
   if (found === undefined) return undefined;
   const sent =
     decodeURIComponent(request.url.replaceAll(/%(?![0-9a-f]{2})|%[89a-f]./gi, '')) +
@@ -61,7 +64,7 @@ function leakIn(answer: string, request: FuzzedRequest): string | undefined {
 }
 
 test(
-  'whatever the schemas allow is decided, event by event',
+  'every push that matches its schema is answered 200, with a result for each event',
   async () => {
     for (const { url, bodies } of validPushes) {
       const schema = url === '/api/events' ? salesPushAnswerSchema : pushAnswerSchema;
@@ -88,29 +91,29 @@ test(
 );
 
 test(
-  'whatever else is sent is answered as openapi.yaml says, without a fault, and without a leak',
+  'every other request is answered as openapi.yaml says, without a server error and without a leak',
   async () => {
-    const seen = new Map<string, number>();
+    const countByStatus = new Map<string, number>();
     await fc.assert(
       fc.asyncProperty(requests, async (request) => {
         const { body, ...rest } = request;
         const answer = await wire.send({ ...rest, ...(body && { body }), sender: fuzzed.sender() });
         const text = JSON.stringify(answer);
-        expect({ status: answer.status, leak: leakIn(text, request) }).toEqual({
+        expect({ status: answer.status, leak: findLeak(text, request) }).toEqual({
           status: expect.toSatisfy((status: number) => status < 500),
           leak: undefined,
         });
-        seen.set(`${answer.status}`, (seen.get(`${answer.status}`) ?? 0) + 1);
+        countByStatus.set(`${answer.status}`, (countByStatus.get(`${answer.status}`) ?? 0) + 1);
       }),
       parameters,
     );
-    // That it is no wall of one refusal which is tested.
-    expect(seen.size).toBeGreaterThan(3);
+    // The requests must get different answers. Otherwise the test would check only one refusal.
+    expect(countByStatus.size).toBeGreaterThan(3);
   },
   hangMs,
 );
 
-test('afterwards its log is sound, its neighbour is as it was, and nothing else is there', async () => {
+test('after that, the tenant’s log is consistent, the other tenant is unchanged, and there is no third one', async () => {
   const device = createDevice({
     history: createHistory(),
     url: () => `http://127.0.0.1:${wire.port}`,
@@ -125,7 +128,7 @@ test('afterwards its log is sound, its neighbour is as it was, and nothing else 
     { identityKey: 'lost', outcome: 'conflict' },
   ]);
   expect([...(await neighbour.records()).values()]).toMatchObject([
-    { entityId: 'n1', version: 1, data: { title: neighboursSecret } },
+    { entityId: 'n1', version: 1, data: { title: secretOfNeighbour } },
   ]);
   const tenants = await wire.service.sql<{ id: string }>('SELECT id FROM tenants');
   expect(new Set(tenants.map(({ id }) => id))).toEqual(new Set([fuzzed.id, neighbour.id]));

@@ -1,6 +1,10 @@
 import { brotliCompressSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
-import { openapi, type Operation, type Schema } from '../testkit/documented.ts';
+import {
+  openapi,
+  type OpenApiOperation,
+  type OpenApiSchema,
+} from '../testkit/app/openapi-conformance.ts';
 import { corrupted, hostileTexts, mutated } from './mutations.ts';
 import { arbitraryOf, names } from './schema-arbitraries.ts';
 
@@ -14,7 +18,7 @@ export interface FuzzedRequest {
 interface Endpoint {
   readonly method: string;
   readonly template: string;
-  readonly operation: Operation;
+  readonly operation: OpenApiOperation;
 }
 
 const endpoints: readonly Endpoint[] = Object.entries(openapi.paths).flatMap(
@@ -26,7 +30,7 @@ const endpoints: readonly Endpoint[] = Object.entries(openapi.paths).flatMap(
     })),
 );
 
-/** Of each operation that takes a body: its name, and a body as its schema describes it. */
+/** The push operations, each with bodies that match its schema. */
 export const validPushes = endpoints
   .filter(({ operation }) => operation.operationId.startsWith('push'))
   .map(({ template, operation }) => ({
@@ -34,14 +38,14 @@ export const validPushes = endpoints
     bodies: arbitraryOf(bodySchema(operation)),
   }));
 
-function bodySchema({ requestBody }: Operation): Schema {
+function bodySchema({ requestBody }: OpenApiOperation): OpenApiSchema {
   return requestBody?.content['application/json']?.schema ?? {};
 }
 
 const utf8 = (texts: fc.Arbitrary<string>) => texts.map((text) => Buffer.from(text));
 const asJson = (values: fc.Arbitrary<unknown>) => values.map((value) => JSON.stringify(value));
 
-function bodiesOf(operation: Operation): fc.Arbitrary<Buffer> {
+function bodiesOf(operation: OpenApiOperation): fc.Arbitrary<Buffer> {
   const valid = arbitraryOf(bodySchema(operation));
   return fc.oneof(
     { weight: 2, arbitrary: utf8(asJson(valid)) },
@@ -61,9 +65,9 @@ const compressions = {
 } as const;
 const encodings = Object.keys(compressions) as (keyof typeof compressions)[];
 
-/** A body as it is sent: plain, compressed as it says, or otherwise. */
+/** Bodies with their headers: plain ones, compressed ones, and ones with a wrong or broken encoding. */
 function encodedBodies(
-  operation: Operation,
+  operation: OpenApiOperation,
 ): fc.Arbitrary<Pick<FuzzedRequest, 'headers' | 'body'>> {
   const bodies = bodiesOf(operation);
   const plain = bodies.map((body) => ({ body, headers: {} }));
@@ -73,20 +77,20 @@ function encodedBodies(
       fc.constantFrom(...encodings),
       fc.constantFrom(...encodings, 'x', 'gzip, gzip', 'GZIP', 'x-gzip, identity'),
     )
-    .map(([body, real, said]) => ({
-      body: compressions[real](body),
-      headers: { 'content-encoding': said },
+    .map(([body, encoding, header]) => ({
+      body: compressions[encoding](body),
+      headers: { 'content-encoding': header },
     }));
-  const broken = fc.constantFrom(...encodings).chain((said) =>
-    corrupted(bodies.map((body) => compressions[said](body))).map((body) => ({
+  const broken = fc.constantFrom(...encodings).chain((encoding) =>
+    corrupted(bodies.map((body) => compressions[encoding](body))).map((body) => ({
       body,
-      headers: { 'content-encoding': said },
+      headers: { 'content-encoding': encoding },
     })),
   );
   return fc.oneof({ weight: 8, arbitrary: plain }, { weight: 1, arbitrary: packed }, broken);
 }
 
-/** As a header may hold it: HTTP clients and Node refuse the rest. */
+/** Valid texts of a header. HTTP clients and Node refuse others. */
 const headerTexts = fc
   .string({ unit: 'binary', maxLength: 40 })
   .map((text) => text.replaceAll(/[^\t\u0020-\u007e\u0080-\u00ff]/g, '?').trim());
@@ -149,7 +153,7 @@ function pathsOf({ template }: Endpoint): fc.Arbitrary<string> {
   return filled.map((values) => parts.map((part, at) => part + (values[at] ?? '')).join(''));
 }
 
-function queriesOf({ parameters = [] }: Operation): fc.Arbitrary<string> {
+function queriesOf({ parameters = [] }: OpenApiOperation): fc.Arbitrary<string> {
   const known = parameters.filter((parameter) => parameter.in === 'query');
   const pairs = known.map(({ name, schema }) =>
     fc.oneof(
@@ -184,8 +188,8 @@ function requestsTo(endpoint: Endpoint): fc.Arbitrary<FuzzedRequest> {
 
 const otherMethods = ['HEAD', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND', 'MKCOL'];
 
-/** Any method on any path, as far as a client gets it out. */
-const strangers: fc.Arbitrary<FuzzedRequest> = fc
+/** Requests with any method for any path. */
+const unknownRequests: fc.Arbitrary<FuzzedRequest> = fc
   .tuple(
     fc.constantFrom(...otherMethods, 'GET', 'POST'),
     fc.array(oddParts, { minLength: 1, maxLength: 5 }),
@@ -197,11 +201,11 @@ const strangers: fc.Arbitrary<FuzzedRequest> = fc
     headers: {},
   }));
 
-/** Whatever a client, or who pretends to be one, may send. */
+/** All requests that a client or an attacker may send. */
 export const requests: fc.Arbitrary<FuzzedRequest> = fc.oneof(
   ...endpoints.map((endpoint) => ({
     weight: endpoint.operation.requestBody ? 5 : 3,
     arbitrary: requestsTo(endpoint),
   })),
-  { weight: 2, arbitrary: strangers },
+  { weight: 2, arbitrary: unknownRequests },
 );

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -12,7 +12,7 @@ test.each([
   ['/api/sync/changes', 401, { authorization: 'Bearer none' }],
   ['/nothing', 404, undefined],
   ['/livez', 200, undefined],
-])('%s, answered %i, can neither be run, framed nor guessed at', async (url, status, headers) => {
+])('%s, answered %i, forbids execution, framing and sniffing', async (url, status, headers) => {
   const answer = await service.request({ url, ...(headers && { headers }) });
   expect(answer.status).toBe(status);
   expect(answer.headers).toMatchObject({
@@ -22,13 +22,13 @@ test.each([
     'referrer-policy': 'no-referrer',
     'cross-origin-resource-policy': 'same-origin',
   });
-  // Who ends TLS says this one, and nobody has to know what answers.
+  // The proxy that terminates TLS sets the first one. The others would show the server's software.
   for (const name of ['strict-transport-security', 'server', 'x-powered-by']) {
     expect(answer.headers).not.toHaveProperty(name);
   }
 });
 
-test('the API page keeps a policy of its own, which lets its scripts and styles run', async () => {
+test('the API page has its own content security policy, which allows its scripts and styles', async () => {
   const page = await service.request({ url: '/docs/' });
   expect(page.status).toBe(200);
   const policy = String(page.headers['content-security-policy']);

@@ -2,10 +2,10 @@ import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 import { forge, goodClaims, type Signer } from './forgeries.ts';
 
-/** A key as an issuer signs with it and publishes it. */
+/** A key with which an issuer signs, and which it publishes. */
 export interface IssuerKey extends Signer {
   readonly jwk: { readonly [name: string]: unknown };
   readonly privateKey: KeyObject;
@@ -41,7 +41,7 @@ export function createKey(
 
 export interface Issuer {
   readonly port: number;
-  /** Paths that were asked for, and what came with them. */
+  /** The requests that the issuer has received. */
   readonly requests: readonly { readonly url: string; readonly authorization?: string }[];
   publish(...keys: readonly object[]): void;
   answer(listener: RequestListener): void;
@@ -81,7 +81,7 @@ export async function startIssuer(...keys: readonly object[]): Promise<Issuer> {
   return issuer;
 }
 
-/** A service that trusts the issuer. */
+/** Starts a service that trusts the issuer. */
 export function startTrusting(issuer: Issuer, credentials = ''): Promise<TestApp> {
   const env = {
     JWT_SECRET: '',
@@ -92,7 +92,7 @@ export function startTrusting(issuer: Issuer, credentials = ''): Promise<TestApp
   return startApp({ env });
 }
 
-/** What a pull with a token of that key is answered: the status, and the code of a refusal. */
+/** Pulls with a token of the signer. @returns the status, and the code of a refusal */
 export async function pullWith(service: TestApp, signer: Signer, claims: object = goodClaims) {
   const headers = { authorization: `Bearer ${forge(signer, claims)}` };
   const { status, body } = await service.request({ url: '/api/sync/changes', headers });

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { TestApp } from '../testkit/app.ts';
+import type { TestApp } from '../testkit/app/test-app.ts';
 import {
   createKey,
   type Issuer,
@@ -13,7 +13,7 @@ import {
 const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 const keys = algorithms.map((alg) => createKey(alg, alg));
 
-/** Keys that nobody should trust, each published under the kid of its name. */
+/** Keys that the service must not trust. Each is published under the kid of its name. */
 const short = createKey('RS256', 'short', generateKeyPairSync('rsa', { modulusLength: 1024 }));
 const leaked = createKey('RS256', 'leaked');
 const shared = { kty: 'oct', k: Buffer.from('s'.repeat(32)).toString('base64url'), kid: 'shared' };
@@ -56,19 +56,22 @@ test.each(algorithms)('a token signed with %s by another key is refused', async 
 
 test.each(
   algorithms.flatMap((alg) => algorithms.map((kid): [IssuerAlgorithm, string] => [alg, kid])),
-)('%s in the name of the key %s is accepted only where that is its own', async (alg, kid) => {
-  const signer = keys.find(({ header }) => header.alg === alg);
-  if (!signer) throw new Error(`no key for ${alg}`);
-  const said = await pullWith(service, { header: { alg, kid }, sign: signer.sign });
-  expect(said).toBe(alg === kid ? '200' : '401 TOKEN_INVALID');
-});
+)(
+  'a token signed with %s under the kid %s is accepted only if the key is the same',
+  async (alg, kid) => {
+    const signer = keys.find(({ header }) => header.alg === alg);
+    if (!signer) throw new Error(`no key for ${alg}`);
+    const status = await pullWith(service, { header: { alg, kid }, sign: signer.sign });
+    expect(status).toBe(alg === kid ? '200' : '401 TOKEN_INVALID');
+  },
+);
 
 test.each([
   ['for encryption', forEncryption],
   ['of another curve', otherCurve],
   ['that two keys share', twice],
   ['of a shared secret', createKey('RS256', 'shared')],
-])('a kid %s is as good as none', async (_what, key) => {
+])('a kid %s is refused like an unknown kid', async (_what, key) => {
   expect(await pullWith(service, key)).toBe('401 TOKEN_INVALID');
 });
 
@@ -76,7 +79,7 @@ test.each([
   ['is too short', short, /1024 bits/],
   ['was published with its private part', leaked, /public keys/],
   ['cannot be read', broken, /./],
-])('a key that %s is not used, and the log says why', async (_what, key, reason) => {
+])('a key that %s is not used, and the log has the reason', async (_what, key, reason) => {
   const before = service.logLines.length;
   expect(await pullWith(service, key)).toBe('503 UNAVAILABLE');
   const line = service.logLines.slice(before).find(({ event }) => event === 'request.failed');
@@ -85,13 +88,13 @@ test.each([
   for (const secret of [d, p]) expect(JSON.stringify(line)).not.toContain(secret);
 });
 
-test('the user and password of JWKS_URL go to the issuer, and nowhere else', async () => {
-  const asking = await startIssuer();
-  const withPassword = await startTrusting(asking, 'land%40fall:p%3Ass@');
-  asking.answer((_request, response) => response.writeHead(401).end());
+test('the user and password of JWKS_URL are sent to the issuer only', async () => {
+  const ownIssuer = await startIssuer();
+  const withPassword = await startTrusting(ownIssuer, 'land%40fall:p%3Ass@');
+  ownIssuer.answer((_request, response) => response.writeHead(401).end());
   expect(await pullWith(withPassword, leaked)).toBe('503 UNAVAILABLE');
   const credentials = Buffer.from('land@fall:p:ss').toString('base64');
-  expect(asking.requests).toEqual([
+  expect(ownIssuer.requests).toEqual([
     { url: '/oauth/keys.json', authorization: `Basic ${credentials}` },
   ]);
   const log = JSON.stringify(withPassword.logLines);
@@ -100,5 +103,5 @@ test('the user and password of JWKS_URL go to the issuer, and nowhere else', asy
     expect(log).not.toContain(secret);
   }
   await withPassword.close();
-  await asking.close();
+  await ownIssuer.close();
 });

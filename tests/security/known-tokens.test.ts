@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 import { forge, goodClaims, hmac } from './forgeries.ts';
 import { pullWith } from './issuer.ts';
 
@@ -20,39 +20,36 @@ afterEach(async () => {
   await service.close();
 });
 
-/** Only the clock moves. */
-function pass(milliseconds: number): void {
+/** Moves only the clock. */
+function advanceClock(milliseconds: number): void {
   now += milliseconds;
   vi.setSystemTime(now);
 }
 
 const pull = (claims: object) => pullWith(service, signer, { ...goodClaims, ...claims });
 
-describe('a token that was taken before is asked again', () => {
-  test('whether it has expired, half a minute of tolerance included', async () => {
+describe('a cached token is checked again', () => {
+  test('for its expiry, with half a minute of tolerance', async () => {
     const claims = { exp: inSeconds(60) };
     expect(await pull(claims)).toBe('200');
-    pass(85 * second);
+    advanceClock(85 * second);
     expect(await pull(claims)).toBe('200');
-    pass(10 * second);
+    advanceClock(10 * second);
     expect(await pull(claims)).toBe('401 TOKEN_INVALID');
   });
 
-  test.each(['nbf', 'iat'])(
-    'whether its %s has come, where the clock is set back',
-    async (name) => {
-      const claims = { [name]: inSeconds(0) };
-      expect(await pull(claims)).toBe('200');
-      pass(-25 * second);
-      expect(await pull(claims)).toBe('200');
-      pass(-10 * second);
-      expect(await pull(claims)).toBe('401 TOKEN_INVALID');
-      pass(35 * second);
-      expect(await pull(claims)).toBe('200');
-    },
-  );
+  test.each(['nbf', 'iat'])('for its %s, after the clock was set back', async (name) => {
+    const claims = { [name]: inSeconds(0) };
+    expect(await pull(claims)).toBe('200');
+    advanceClock(-25 * second);
+    expect(await pull(claims)).toBe('200');
+    advanceClock(-10 * second);
+    expect(await pull(claims)).toBe('401 TOKEN_INVALID');
+    advanceClock(35 * second);
+    expect(await pull(claims)).toBe('200');
+  });
 
-  test('whether its scope is that of the call', async () => {
+  test('for the scope of each call', async () => {
     const headers = {
       authorization: `Bearer ${forge(signer, { ...goodClaims, scope: 'sync:pull' })}`,
     };
@@ -68,7 +65,7 @@ describe('a token that was taken before is asked again', () => {
   });
 });
 
-test('whatever differs from a token that was taken in a single character is none', async () => {
+test('a token that differs from a cached one in a single character is refused', async () => {
   const token = forge(signer, goodClaims);
   const status = async (text: string) =>
     (
@@ -79,7 +76,7 @@ test('whatever differs from a token that was taken in a single character is none
     ).status;
   expect(await status(token)).toBe(200);
   for (let at = 0; at < token.length; at += 1) {
-    // In a bit that counts: of the signature's last character the lower two belong to no byte.
+    // 'A' and 'Q' differ in a significant bit. The two lowest bits of the last character belong to no byte.
     const other = token[at] === 'A' ? 'Q' : 'A';
     expect(await status(token.slice(0, at) + other + token.slice(at + 1)), `at ${at}`).toBe(401);
   }

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 
-/** Written as it stands, without its quotes: JSON.stringify knows no such number. */
+/** Marks a number that JSON.stringify cannot write. `toText` writes it without the quotes. */
 const raw = (token: string) => `<raw ${token}>`;
 
-/** What databases, logs, shells and clocks have stumbled over. */
+/** Texts that cause faults in databases, logs, shells and date parsers. */
 export const hostileTexts = [
   '',
   '\u0000',
@@ -74,12 +74,12 @@ function nest(levels: number): unknown {
 }
 
 interface Mutation {
-  /** Which of the value's nodes, counted from its root, round and round. */
+  /** The index of the node, counted from the root, modulo the number of nodes. */
   readonly at: number;
   readonly how: 'replace' | 'spoil' | 'remove' | 'rename' | 'add' | 'repeat' | 'wrap';
   readonly value: unknown;
   readonly key: string;
-  /** Of the type of what it takes the place of. */
+  /** The replacements by `spoil`. They keep the type of the value. */
   readonly text: string;
   readonly number: unknown;
 }
@@ -93,18 +93,18 @@ const mutation: fc.Arbitrary<Mutation> = fc.record({
   number: fc.constantFrom<unknown>(...numbers, ...tokens.map(raw)),
 });
 
-/** JSON text of a value in which up to three places are not what they were. */
+/** The JSON text of a value with one to three mutations. */
 export function mutated(values: fc.Arbitrary<unknown>): fc.Arbitrary<string> {
   return fc
     .tuple(values, fc.array(mutation, { minLength: 1, maxLength: 3 }))
     .map(([value, mutations]) => toText(mutations.reduce<unknown>(mutate, value)))
     .chain((text) =>
-      fc.oneof({ weight: 9, arbitrary: fc.constant(text) }, fc.nat().map(twice(text))),
+      fc.oneof({ weight: 9, arbitrary: fc.constant(text) }, fc.nat().map(duplicateMember(text))),
     );
 }
 
-/** One of its members stands twice, which no value can say. */
-function twice(text: string): (which: number) => string {
+/** Duplicates a member in the text. No JavaScript value has duplicate members. */
+function duplicateMember(text: string): (which: number) => string {
   const members = [...text.matchAll(/[{,]("[^"\\]*":)/g)];
   return (which) => {
     const member = members[which % members.length];
@@ -114,7 +114,7 @@ function twice(text: string): (which: number) => string {
   };
 }
 
-/** JSON text, but for the numbers that it does not have. */
+/** The JSON text of a value, with the marked numbers. */
 function toText(value: unknown): string {
   return (JSON.stringify(value) ?? '').replaceAll(/"<raw ([^">]+)>"/g, '$1');
 }
@@ -132,7 +132,7 @@ function children(value: unknown): [string, unknown][] {
   return typeof value === 'object' && value !== null ? Object.entries(value) : [];
 }
 
-/** fromEntries makes even `__proto__` a field like any other. */
+/** Rebuilds an object or a list. Object.fromEntries also creates an own property `__proto__`. */
 function rebuild(original: unknown, entries: readonly [string, unknown][]): unknown {
   return Array.isArray(original) ? entries.map(([, child]) => child) : Object.fromEntries(entries);
 }
@@ -170,7 +170,7 @@ function changeBelow(value: unknown, change: Mutation): unknown {
   );
 }
 
-/** The same bytes, of which some are gone, some more, some others. */
+/** The bytes with some removed, added or replaced. */
 export function corrupted(bodies: fc.Arbitrary<Buffer>): fc.Arbitrary<Buffer> {
   const place = fc.nat(1_000_000);
   const some = fc.uint8Array({ maxLength: 4 });

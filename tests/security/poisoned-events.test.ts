@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { documentKinds } from '../testkit/oracle/documents.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startWire, type Wire } from '../testkit/wire.ts';
+import { documentKinds } from '../testkit/kinds/document-kinds.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startListeningApp, type ListeningApp } from '../testkit/app/listening-app.ts';
 import { pushOf } from './refused.ts';
 
 /*
- * Faults that once failed the whole request. Each is sent in the middle of a batch, in each dialect:
- * its neighbours are stored to the letter, and it is named with its path.
+ * Invalid events that once failed the whole request. Each is sent in the middle of a batch, in each dialect.
+ * The valid events of the batch are stored unchanged, and the answer names the invalid one with its path.
  */
 
 const kinds = [...bundledKinds, ...documentKinds('doc')];
 
-let wire: Wire;
+let wire: ListeningApp;
 beforeAll(async () => {
-  wire = await startWire({ kinds });
+  wire = await startListeningApp({ kinds });
 });
 afterAll(() => wire.close());
 
@@ -22,10 +22,10 @@ interface Dialect {
   readonly name: string;
   readonly url: string;
   readonly bodyOf: (events: string) => string;
-  /** @param value of a field of the payload, `rest` members around it: JSON text */
+  /** @param value of a field of the payload, as JSON text @param rest members beside the payload, as JSON text */
   readonly eventOf: (key: string, value: string, rest?: string) => string;
   readonly keyName: string;
-  /** Of the field that has the value. */
+  /** The path of the field with the value. */
   readonly path: string;
 }
 
@@ -62,7 +62,7 @@ const dialects: readonly Dialect[] = [
     path: 'payload.fields.a',
   },
   {
-    name: 'of an event store',
+    name: 'sales',
     url: '/api/events',
     bodyOf: enveloped,
     eventOf: (key, value, rest = '') =>
@@ -72,10 +72,10 @@ const dialects: readonly Dialect[] = [
   },
 ];
 
-/** Stands for bytes that are not UTF-8. */
+/** A placeholder for bytes that are not UTF-8. */
 const invalid = '§';
 
-/** What also stands where those bytes would be decoded to it. */
+/** A value of the valid events. It has U+FFFD, to which decoders change invalid bytes. */
 const neighbour = '"\uFFFD é \u{10FFFF}"';
 
 async function push(dialect: Dialect, event: string) {
@@ -104,7 +104,7 @@ async function failureOf(dialect: Dialect, event: string) {
   return { code, path, retryable, named: key === null ? index : key };
 }
 
-const alone = (code: string, path: unknown, named: unknown = 'bad') => ({
+const failedAlone = (code: string, path: unknown, named: unknown = 'bad') => ({
   code,
   path,
   retryable: false,
@@ -127,16 +127,16 @@ describe.each(dialects)('$name', (dialect) => {
       ['… with escapes', '{"c\\u006fnstructor":{"\\u0070rototype":{}}}', 'constructor'],
     ])('in its payload: %s', async (_what, value, at) => {
       const failure = await failureOf(dialect, eventOf('bad', value));
-      expect(failure).toEqual(alone('INVALID_PAYLOAD', `${path}.${at}`));
+      expect(failure).toEqual(failedAlone('INVALID_PAYLOAD', `${path}.${at}`));
       expect(Object.prototype).not.toHaveProperty('a');
     });
 
     test.each([33, 100, 100_000])('in its payload: %d levels', async (levels) => {
       const failure = await failureOf(dialect, eventOf('bad', nested(levels - levelsAbove)));
-      expect(failure).toEqual(alone('INVALID_PAYLOAD', below(path)));
+      expect(failure).toEqual(failedAlone('INVALID_PAYLOAD', below(path)));
     });
 
-    test('but 32 levels are left to the kind', async () => {
+    test('in its payload: 32 levels are passed to the kind', async () => {
       const { body } = await push(dialect, eventOf('bad', nested(32 - levelsAbove)));
       for (const { code, path: at } of body.failed)
         expect([code, at]).toEqual(['INVALID_PAYLOAD', path]);
@@ -149,7 +149,7 @@ describe.each(dialects)('$name', (dialect) => {
       ['100,000 levels', `,"x":${nested(100_000)}`, below('x')],
     ])('around its payload: %s', async (_what, rest, at) => {
       const failure = await failureOf(dialect, eventOf('bad', '""', rest));
-      expect(failure).toEqual(alone('INVALID_EVENT', at));
+      expect(failure).toEqual(failedAlone('INVALID_EVENT', at));
     });
   });
 
@@ -165,10 +165,10 @@ describe.each(dialects)('$name', (dialect) => {
       ['a text around its payload', eventOf('bad', '""', `,"x":"${invalid}"`), 'x'],
       ['more than one', eventOf('bad', `["","${invalid}"]`, `,"x":"${invalid}"`), `${path}.1`],
     ])('in %s', async (_what, event, at) => {
-      expect(await failureOf(dialect, event)).toEqual(alone('INVALID_TEXT', at));
+      expect(await failureOf(dialect, event)).toEqual(failedAlone('INVALID_TEXT', at));
     });
 
-    test('in its key: named by its place', async () => {
+    test('in its key: named by its index', async () => {
       const failure = await failureOf(dialect, eventOf(`bad${invalid}`, '""'));
       expect(failure).toMatchObject({ code: 'INVALID_TEXT', named: 1 });
     });
@@ -181,24 +181,27 @@ describe.each(dialects)('$name', (dialect) => {
       ['the version, the same', ',"version":1,"version":1', 'version'],
       ['the version, once with escapes', ',"version":1,"v\\u0065rsion":2', 'version'],
     ])('%s', async (_what, rest, at) => {
-      // Its key is read from where its payload stands last.
+      // The key of this dialect is in the payload, and the last payload has none.
       const key = dialect.name === 'a bare array' && at === 'payload' ? 1 : 'bad';
       const failure = await failureOf(dialect, eventOf('bad', '""', rest));
-      expect(failure).toEqual(alone('INVALID_EVENT', at, key));
+      expect(failure).toEqual(failedAlone('INVALID_EVENT', at, key));
     });
 
-    test('what names it', async () => {
+    test('its key', async () => {
       const named = dialect.name === 'a bare array' ? 'bad' : 1;
       const failure = await failureOf(dialect, eventOf('bad', '""', `,"${keyName}":"k2"`));
-      expect(failure).toEqual(alone('INVALID_EVENT', keyName, named));
+      expect(failure).toEqual(failedAlone('INVALID_EVENT', keyName, named));
     });
   });
 
-  test.each(['.', '..', 'a\\u200bb'])('a key that cannot be told or carried: %s', async (key) => {
-    const at = dialect.name === 'a bare array' ? 'payload.identityKey' : keyName;
-    const failure = await failureOf(dialect, eventOf(key, '"r"'));
-    expect(failure).toEqual(alone('INVALID_EVENT', at, 1));
-  });
+  test.each(['.', '..', 'a\\u200bb'])(
+    'a key that is invisible or no path segment: %s',
+    async (key) => {
+      const at = dialect.name === 'a bare array' ? 'payload.identityKey' : keyName;
+      const failure = await failureOf(dialect, eventOf(key, '"r"'));
+      expect(failure).toEqual(failedAlone('INVALID_EVENT', at, 1));
+    },
+  );
 
   describe('bad input: an event of another tenant or subject', () => {
     test.each([
@@ -206,17 +209,17 @@ describe.each(dialects)('$name', (dialect) => {
       ['subject', '"bob"'],
     ])('%s', async (name, other) => {
       const failure = await failureOf(dialect, eventOf('bad', '"r"', `,"${name}":${other}`));
-      expect(failure).toEqual(alone('WRONG_ACCOUNT', name));
+      expect(failure).toEqual(failedAlone('WRONG_ACCOUNT', name));
     });
 
-    test('but one that names its own account, or none, is taken', async () => {
+    test('an event with its own account, or without one, is accepted', async () => {
       const named = ',"tenant":null,"subject":"ada"';
       expect((await push(dialect, eventOf('own', '"r"', named))).body.failed).toEqual([]);
     });
   });
 });
 
-test('what was queued for an account is taken under its token, under which it was not stored yet', async () => {
+test('an event for an account is refused with another token, and stored later with its own token', async () => {
   const [mine, theirs] = [await createTenant(wire.service), await createTenant(wire.service)];
   const queued = { ...JSON.parse(dialects[0]?.eventOf('k', '"r"') ?? ''), tenant: mine.id };
   const send = (sender: object) =>
@@ -224,7 +227,7 @@ test('what was queued for an account is taken under its token, under which it wa
   const wrong = await send(theirs.sender());
   expect(wrong.body).toMatchObject({ processed: [], failed: [{ code: 'WRONG_ACCOUNT' }] });
   expect((await send(mine.sender())).body).toMatchObject({ processed: ['k'], failed: [] });
-  // The account is no part of what was sent: without it, it is the same event.
+  // The account is no part of the fingerprint. Without it, the event is a duplicate.
   const { tenant: _tenant, ...plain } = queued;
   const again = await wire.send({ ...pushOf({ events: [plain] }), sender: mine.sender() });
   expect(again.body).toMatchObject({ processed: ['k'], failed: [] });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { startApp, type Sender, type TestApp } from '../testkit/app.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { startApp, type Sender, type TestApp } from '../testkit/app/test-app.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
 
 const pull = '/api/sync/changes';
 let database: TestDatabase;
@@ -19,12 +19,12 @@ const pullAs = (sender: Sender) => service.request({ url: pull, sender });
 const from = (remoteAddress: string, headers = {}) =>
   service.app.inject({ url: pull, remoteAddress, headers });
 const statuses = async (answers: readonly (() => Promise<{ status: number }>)[]) => {
-  const found = [];
-  for (const answer of answers) found.push((await answer()).status);
-  return found;
+  const results = [];
+  for (const answer of answers) results.push((await answer()).status);
+  return results;
 };
 
-test('a subject over its limit is told when to come back, and others of its tenant go on', async () => {
+test('a subject beyond its limit is refused with a retry-after, and other subjects of its tenant are not', async () => {
   await start({ RATE_LIMIT_SUBJECT: '2' });
   const ann = { tenant: 'shop', subject: 'ann' };
   const first = await pullAs(ann);
@@ -36,7 +36,11 @@ test('a subject over its limit is told when to come back, and others of its tena
   });
   expect((await pullAs(ann)).headers).toMatchObject({ 'ratelimit-remaining': '0' });
   const third = await pullAs(ann);
-  expect(refusalOf(third)).toMatchObject({ status: 429, code: 'RATE_LIMITED', retryable: true });
+  expect(expectProblem(third)).toMatchObject({
+    status: 429,
+    code: 'RATE_LIMITED',
+    retryable: true,
+  });
   expect(third.headers).toMatchObject({ 'ratelimit-limit': '2', 'ratelimit-remaining': '0' });
   const wait = Number(third.headers['retry-after']);
   expect(wait).toBeGreaterThanOrEqual(Number(third.headers['ratelimit-reset']));
@@ -45,7 +49,7 @@ test('a subject over its limit is told when to come back, and others of its tena
   expect((await pullAs({ tenant: 'another', subject: 'ann' })).status).toBe(200);
 });
 
-test('a tenant over its limit leaves other tenants alone, and its subjects cannot use it up', async () => {
+test('a tenant’s limit does not affect other tenants, and a subject beyond its own limit does not use it up', async () => {
   await start({ RATE_LIMIT_TENANT: '4', RATE_LIMIT_SUBJECT: '2' });
   const ann = { tenant: 'shop', subject: 'ann' };
   expect(await statuses(Array.from({ length: 5 }, () => () => pullAs(ann)))).toEqual([
@@ -72,14 +76,14 @@ test.each([
     { tenant: 'a', subject: 'ab' },
     { tenant: 'aa', subject: 'b' },
   ],
-])('%j is counted apart from %j', async (one, another) => {
+])('%j and %j are counted separately', async (one, another) => {
   await start({ RATE_LIMIT_SUBJECT: '1', RATE_LIMIT_TENANT: '1' });
   expect((await pullAs(one)).status).toBe(200);
   expect((await pullAs(one)).status).toBe(429);
   expect((await pullAs(another)).status).toBe(200);
 });
 
-test('an address over its limit is refused before its token is looked at', async () => {
+test('an address beyond its limit is refused before its token is checked', async () => {
   await start({ RATE_LIMIT_ADDRESS: '2' });
   const answers = [];
   for (let sent = 0; sent < 3; sent += 1) answers.push(await from('192.0.2.1'));
@@ -88,18 +92,18 @@ test('an address over its limit is refused before its token is looked at', async
   expect((await from('192.0.2.2')).statusCode).toBe(401);
 });
 
-test('paths that are not there count as well, and the addresses of one IPv6 network as one', async () => {
+test('requests for unknown paths count too, and the addresses of one IPv6 network count together', async () => {
   await start({ RATE_LIMIT_ADDRESS: '1' });
   const url = '/nothing-here';
-  const ask = (remoteAddress: string) => service.app.inject({ url, remoteAddress });
-  expect((await ask('2001:db8::1')).statusCode).toBe(404);
-  expect((await ask('2001:db8::2')).statusCode).toBe(429);
-  expect((await ask('2001:db8:0:1::1')).statusCode).toBe(404);
-  expect((await ask('::ffff:192.0.2.1')).statusCode).toBe(404);
-  expect((await ask('192.0.2.1')).statusCode).toBe(429);
+  const requestFrom = (remoteAddress: string) => service.app.inject({ url, remoteAddress });
+  expect((await requestFrom('2001:db8::1')).statusCode).toBe(404);
+  expect((await requestFrom('2001:db8::2')).statusCode).toBe(429);
+  expect((await requestFrom('2001:db8:0:1::1')).statusCode).toBe(404);
+  expect((await requestFrom('::ffff:192.0.2.1')).statusCode).toBe(404);
+  expect((await requestFrom('192.0.2.1')).statusCode).toBe(429);
 });
 
-test('health routes are always answered, and carry no limits', async () => {
+test('health routes have no limits and no limit headers', async () => {
   await start({ RATE_LIMIT_ADDRESS: '1' });
   for (const url of ['/livez', '/readyz', '/livez', '/readyz']) {
     const answer = await service.request({ url });
@@ -108,7 +112,7 @@ test('health routes are always answered, and carry no limits', async () => {
   }
 });
 
-test('limits that are off are neither kept nor told', async () => {
+test('limits that are off refuse nothing and set no headers', async () => {
   const off = { RATE_LIMIT_ADDRESS: 'off', RATE_LIMIT_TENANT: 'off', RATE_LIMIT_SUBJECT: 'off' };
   await start(off);
   const answer = await pullAs({ tenant: 'shop', subject: 'ann' });
@@ -116,14 +120,14 @@ test('limits that are off are neither kept nor told', async () => {
   expect(answer.headers).not.toHaveProperty('ratelimit-limit');
 });
 
-test('without a trusted proxy nobody can say that he calls from elsewhere', async () => {
+test('without a trusted proxy, X-Forwarded-For does not change the address of a client', async () => {
   await start({ RATE_LIMIT_ADDRESS: '1' });
   expect((await from('192.0.2.1', { 'x-forwarded-for': '203.0.113.1' })).statusCode).toBe(401);
   expect((await from('192.0.2.1', { 'x-forwarded-for': '203.0.113.2' })).statusCode).toBe(429);
 });
 
 test.each(['10.0.0.0/8', '10.0.0.1', '1'])(
-  'behind the proxy %s the address is the one that it saw, not one that the client made up',
+  'behind the proxy %s, the address is the one that the proxy saw, not one that the client sent',
   async (TRUST_PROXY) => {
     await start({ RATE_LIMIT_ADDRESS: '1', TRUST_PROXY });
     const via = (forwarded: string) => from('10.0.0.1', { 'x-forwarded-for': forwarded });
@@ -135,27 +139,28 @@ test.each(['10.0.0.0/8', '10.0.0.1', '1'])(
   },
 );
 
-test('a proxy that is not listed is a client like any', async () => {
+test('X-Forwarded-For of an untrusted proxy is ignored', async () => {
   await start({ RATE_LIMIT_ADDRESS: '1', TRUST_PROXY: '10.0.0.0/8' });
   expect((await from('192.0.2.1', { 'x-forwarded-for': '203.0.113.1' })).statusCode).toBe(401);
   expect((await from('192.0.2.1', { 'x-forwarded-for': '203.0.113.2' })).statusCode).toBe(429);
 });
 
-test('more addresses than are remembered take no more memory, and one that keeps calling stays refused', async () => {
+test('the limiter remembers a maximum of addresses, and an address that keeps calling stays refused', async () => {
   await start({ RATE_LIMIT_ADDRESS: '1' });
-  const ask = (remoteAddress: string) => service.app.inject({ url: '/nothing', remoteAddress });
+  const requestFrom = (remoteAddress: string) =>
+    service.app.inject({ url: '/nothing', remoteAddress });
   const forgotten = '203.0.113.1';
   const busy = '203.0.113.2';
-  for (const address of [forgotten, busy, busy]) await ask(address);
+  for (const address of [forgotten, busy, busy]) await requestFrom(address);
   for (let number = 0; number < 10_000; number += 1) {
-    await ask(`10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`);
-    if (number % 5_000 === 0) await ask(busy);
+    await requestFrom(`10.${number >> 16}.${(number >> 8) & 255}.${number & 255}`);
+    if (number % 5_000 === 0) await requestFrom(busy);
   }
-  expect((await ask(busy)).statusCode).toBe(429);
-  expect((await ask(forgotten)).statusCode).toBe(404);
+  expect((await requestFrom(busy)).statusCode).toBe(429);
+  expect((await requestFrom(forgotten)).statusCode).toBe(404);
 });
 
-test('the log says which limit was reached', async () => {
+test('the log names the limit that was exceeded', async () => {
   await start({ RATE_LIMIT_SUBJECT: '1' });
   for (const sender of [{ subject: 'ann' }, { subject: 'ann' }]) await pullAs(sender);
   const line = service.logLines.findLast(({ event }) => event === 'request');

@@ -3,25 +3,25 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { migrate } from '../../src/postgres/migrate/migrate.ts';
 import { createRetentionPass } from '../../src/retention/retention-pass.ts';
 import { openDatabase } from '../../src/postgres/database.ts';
-import { put, remove } from '../testkit/oracle/events.ts';
-import { createTenant } from '../testkit/oracle/tenant.ts';
-import { startApp } from '../testkit/app.ts';
-import { createLogin, type TestLogin } from '../testkit/logins.ts';
-import { startTemporary, type TestServer } from '../testkit/postgres.ts';
-import { letDaysPass } from '../testkit/retention.ts';
-import { withClient, withDatabase } from '../testkit/template.ts';
+import { putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { createTenant } from '../testkit/app/tenant.ts';
+import { startApp } from '../testkit/app/test-app.ts';
+import { createLogin, type TestLogin } from '../testkit/postgres/test-login.ts';
+import { startTemporaryPostgres, type TestServer } from '../testkit/postgres/test-server.ts';
+import { letDaysPass } from '../testkit/app/retention.ts';
+import { withClient, urlOfDatabase } from '../testkit/postgres/client.ts';
 
 const roles = ['landfall_service', 'landfall_operator'];
 const hooks = { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} };
 const dayMs = 86_400_000;
 
-/** A cluster of its own: roles are the cluster's, and here they are made and removed. */
+/** A cluster of its own, because roles belong to the cluster and these tests create and remove them. */
 let server: TestServer;
-/** Who owns the databases of a test. */
+/** The owner of the databases of a test. */
 let owner: TestLogin | undefined;
 let databases: string[] = [];
 beforeAll(async () => {
-  server = await startTemporary();
+  server = await startTemporaryPostgres();
 });
 afterAll(() => server.stop());
 beforeEach(() => {
@@ -35,35 +35,35 @@ afterEach(async () => {
 });
 
 const admin = (sql: string, database?: string) =>
-  withClient(database ? withDatabase(server.url, database) : server.url, (client) =>
+  withClient(database ? urlOfDatabase(server.url, database) : server.url, (client) =>
     client.query(sql),
   );
 
-/** @returns the URL of an empty database, for its owner */
+/** Creates an empty database. @returns its URL with the login of its owner */
 async function createOwned(attributes: string): Promise<string> {
   owner ??= await createLogin(server.url, attributes);
   const name = `owned_${randomUUID().slice(0, 8)}`;
   await admin(`CREATE DATABASE "${name}" OWNER "${owner.name}"`);
   databases.push(name);
-  return withDatabase(owner.url, name);
+  return urlOfDatabase(owner.url, name);
 }
 
-const rolesThere = async () => {
+const existingRoles = async () => {
   const { rows } = await admin(`SELECT rolname FROM pg_roles WHERE rolname LIKE 'landfall\\_%'`);
   return rows.map(({ rolname }) => rolname).filter((name) => roles.includes(name));
 };
 
 describe('the first migration of a cluster', () => {
-  test('makes the roles and joins them where the login may create roles', async () => {
+  test('creates the roles and joins them if the login may create roles', async () => {
     const url = await createOwned('CREATEROLE');
     await migrate(url);
-    expect(new Set(await rolesThere())).toEqual(new Set(roles));
+    expect(new Set(await existingRoles())).toEqual(new Set(roles));
     for (const role of roles) {
       await withClient(url, (client) => client.query(`SET ROLE ${role}`));
     }
   });
 
-  test('says what an administrator has to run where it may not, and works once that was run', async () => {
+  test('names the commands for an administrator if the login may not, and works after them', async () => {
     const url = await createOwned('NOCREATEROLE');
     const failure: Error = await migrate(url).catch((error) => error);
     const wanted =
@@ -71,12 +71,12 @@ describe('the first migration of a cluster', () => {
       `GRANT landfall_service, landfall_operator TO ${owner?.name} WITH INHERIT FALSE, SET TRUE`;
     expect(failure.message).toContain(`an administrator has to run ${wanted}`);
     expect(failure.message).not.toContain('\n');
-    expect(await rolesThere()).toEqual([]);
+    expect(await existingRoles()).toEqual([]);
     await admin(wanted);
     await migrate(url);
   });
 
-  test('asks for the membership alone where the roles are there', async () => {
+  test('asks only for the membership if the roles exist', async () => {
     const url = await createOwned('NOCREATEROLE');
     for (const role of roles) await admin(`CREATE ROLE ${role} NOLOGIN`);
     await expect(migrate(url)).rejects.toThrow(
@@ -84,7 +84,7 @@ describe('the first migration of a cluster', () => {
     );
   });
 
-  test.each(['SUPERUSER', 'BYPASSRLS'])('refuses a role that is there as %s', async (attribute) => {
+  test.each(['SUPERUSER', 'BYPASSRLS'])('refuses an existing role with %s', async (attribute) => {
     const url = await createOwned('CREATEROLE');
     await admin(`CREATE ROLE landfall_service NOLOGIN ${attribute}`);
     await expect(migrate(url)).rejects.toThrow(
@@ -92,7 +92,7 @@ describe('the first migration of a cluster', () => {
     );
   });
 
-  test('goes well in several databases at once, and after it in another', async () => {
+  test('works in several databases at once, and later in another one', async () => {
     const urls: string[] = [];
     for (let count = 0; count < 6; count += 1) urls.push(await createOwned('CREATEROLE'));
     const applied = await Promise.all(urls.map((url) => migrate(url)));
@@ -101,7 +101,7 @@ describe('the first migration of a cluster', () => {
   });
 });
 
-test('an owner that is no superuser is bound too: it sees no row, unless it says as whom it works', async () => {
+test('an owner that is no superuser sees no rows without a role', async () => {
   const url = await createOwned('CREATEROLE');
   await migrate(url);
   await withClient(url, async (client) => {
@@ -114,12 +114,12 @@ test('an owner that is no superuser is bound too: it sees no row, unless it says
   });
 });
 
-test('everything works for an owner that is no superuser: push, pull, audit, retention, removal', async () => {
+test('push, pull, audit, retention and removal work for an owner that is no superuser', async () => {
   const url = await createOwned('CREATEROLE');
   const service = await startApp({ database: { url, drop: async () => {} } });
   const asOperator: typeof service = {
     ...service,
-    // The tests' own look into the tables is the owner's, who has to say as whom it looks.
+    // The tests read the tables as the owner, who must take a role for that.
     sql: (text, values = []) =>
       withClient(url, async (client) => {
         await client.query('SET ROLE landfall_operator');
@@ -128,7 +128,7 @@ test('everything works for an owner that is no superuser: push, pull, audit, ret
   };
   try {
     const tenant = await createTenant(asOperator);
-    await tenant.push([put('n1'), put('n2'), remove('n1')]);
+    await tenant.push([putNote('n1'), putNote('n2'), removeNote('n1')]);
     expect((await tenant.pull()).changes).toHaveLength(1);
     expect(
       (await service.request({ url: '/api/sync/entities/note/n1/events', sender: tenant.sender() }))

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { withClient } from '../testkit/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -13,7 +13,7 @@ const query = async <Row extends object>(text: string, values: readonly unknown[
   return rows;
 };
 
-/** Read from the catalogue, so that a table of a later migration is held to the same. */
+/** Reads the tables from the catalogue, so that the tests also check tables of later migrations. */
 const tablesOfTenants = () =>
   query<{ name: string; enabled: boolean; forced: boolean }>(
     `SELECT relname AS name, relrowsecurity AS enabled, relforcerowsecurity AS forced
@@ -24,7 +24,7 @@ const tablesOfTenants = () =>
       ORDER BY relname`,
   );
 
-test('every table with a tenant_id, and that of the tenants, has row level security by force', async () => {
+test('every table with a tenant_id, and the table of tenants, forces row level security', async () => {
   const tables = await tablesOfTenants();
   expect(tables.length).toBeGreaterThanOrEqual(7);
   for (const { enabled, forced, name } of tables) {
@@ -32,7 +32,7 @@ test('every table with a tenant_id, and that of the tenants, has row level secur
   }
 });
 
-test('each of them has one policy for the tenants named, one for the operator, and no other that permits', async () => {
+test('each of them has one policy for the listed tenants, one for the operator, and no other permissive one', async () => {
   for (const { name } of await tablesOfTenants()) {
     const policies = await query(
       `SELECT tablename AS name, array_to_string(roles, ',') AS roles, qual AS using FROM pg_policies
@@ -60,7 +60,7 @@ test('each of them has one policy for the tenants named, one for the operator, a
 });
 
 describe.each(['landfall_service', 'landfall_operator'])('the role %s', (role) => {
-  test('is nobody to log in as, and not above row level security', async () => {
+  test('cannot log in and cannot bypass row level security', async () => {
     const [attributes] = await query(
       `SELECT rolcanlogin, rolsuper, rolbypassrls, rolcreaterole, rolcreatedb
          FROM pg_roles WHERE rolname = $1`,
@@ -69,7 +69,7 @@ describe.each(['landfall_service', 'landfall_operator'])('the role %s', (role) =
     expect(new Set(Object.values(attributes ?? {}))).toEqual(new Set([false]));
   });
 
-  test('owns nothing, and is a member of nothing', async () => {
+  test('owns nothing and is a member of nothing', async () => {
     const owned = await query(
       `SELECT FROM pg_shdepend WHERE refobjid = $1::regrole AND deptype = 'o'`,
       [role],
@@ -102,7 +102,7 @@ describe.each(['landfall_service', 'landfall_operator'])('the role %s', (role) =
   });
 });
 
-test('the service may write what its work writes, column by column, and delete nothing', async () => {
+test('the service may write only the columns that it needs, and delete nothing', async () => {
   const grants = await query<{ grants: string }>(
     `SELECT format('%s %s', relname, string_agg(privilege, ', ' ORDER BY privilege)) AS grants
        FROM pg_class, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES',

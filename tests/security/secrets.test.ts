@@ -3,13 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
-import { type Service, startService } from '../testkit/service.ts';
-import { startTcpProxy, type TcpProxy } from '../testkit/tcp-proxy.ts';
-import { withClient } from '../testkit/template.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
+import { startTcpProxy, type TcpProxy } from '../testkit/network/tcp-proxy.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 import { forge, hmac, inAnHour } from './forgeries.ts';
 
-/** A text that stands nowhere by chance. */
+/** A text that cannot occur by chance. */
 const secretOf = (what: string) => `secret-${what}-${randomUUID()}`;
 
 const jwtSecret = secretOf('signing');
@@ -26,7 +26,7 @@ const expired = forge(hmac(jwtSecret), { ...claims, scope: 'sync:pull', exp: 1 }
 let database: TestDatabase;
 let proxy: TcpProxy;
 let dataDir: string;
-let service: Service;
+let service: ServiceProcess;
 let password: string;
 const answers: string[] = [];
 beforeAll(async () => {
@@ -46,7 +46,7 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true });
 });
 
-/** The database of a developer may demand its own; the embedded one takes any. */
+/** Adds a password if the URL has none. The embedded database accepts any password. */
 function withPassword(text: string): URL {
   const url = new URL(text);
   url.password ||= secretOf('database');
@@ -68,7 +68,7 @@ interface Call {
   readonly headers?: { readonly [name: string]: string };
 }
 
-/** Whatever comes of it, all of the answer is kept. */
+/** Sends a request and keeps the whole answer for the later checks. */
 async function call({ path = '/api/sync/changes', body, headers = {} }: Call = {}) {
   const answer = await fetch(service.url + path, {
     ...(body !== undefined && {
@@ -94,9 +94,9 @@ const event = (fields: object = {}) => ({
 });
 const push = (...events: object[]) => call({ path: '/api/sync/events', body: { events } });
 
-/** What only the sender and the database may know. */
+/** The texts that only the sender and the database may know. */
 const confidential = () => [payload, tenant, subject, key, header, query];
-/** What nobody may: no answer has a use for it. */
+/** The texts that no answer may contain. */
 const credentials = () =>
   [jwtSecret, password, token, expired].flatMap((text) => [
     text,
@@ -104,10 +104,10 @@ const credentials = () =>
     ...text.split('.').slice(-2),
   ]);
 
-const found = (texts: readonly string[], secrets: readonly string[]) =>
+const findSecrets = (texts: readonly string[], secrets: readonly string[]) =>
   secrets.filter((secret) => texts.some((text) => text.includes(secret)));
 
-test('good and bad requests leave no secret in the log, nor a credential in an answer', async () => {
+test('no request leaves a secret in the log, valid or not', async () => {
   expect((await push(event(), event({ kind: 'no.such' }), event({ [query]: 1 }))).status).toBe(200);
   const pulled = JSON.parse((await call()).text);
   const since = pulled.checkpoint;
@@ -134,11 +134,11 @@ test('good and bad requests leave no secret in the log, nor a credential in an a
     statuses.push((await call(bad)).status);
   }
   expect(Math.max(...statuses)).toBeLessThan(500);
-  expect(found([service.written()], [...confidential(), since])).toEqual([]);
+  expect(findSecrets([service.output()], [...confidential(), since])).toEqual([]);
 });
 
 describe('a failure of the database', () => {
-  /** What is logged at `error` of it must come: it is there, so that what is not in it counts. */
+  /** Waits for the `error` lines of the failure. Without them, the check for secrets would prove nothing. */
   async function expectFailures(atLeast: number, work: () => Promise<unknown>): Promise<void> {
     const before = service.logLines.length;
     await work();
@@ -167,7 +167,7 @@ describe('a failure of the database', () => {
       await call();
     });
     await run(end);
-    expect(found([service.written()], confidential())).toEqual([]);
+    expect(findSecrets([service.output()], confidential())).toEqual([]);
   });
 
   test('that loses the answer to COMMIT leaves no secret in the log', async () => {
@@ -176,11 +176,11 @@ describe('a failure of the database', () => {
       expect((await push(event())).text).toContain('COMMIT_UNKNOWN');
       await lost;
     });
-    expect(found([service.written()], confidential())).toEqual([]);
+    expect(findSecrets([service.output()], confidential())).toEqual([]);
   });
 
   test('that cannot be reached leaves no secret in the log', async () => {
-    proxy.refuse();
+    proxy.refuseConnections();
     await expectFailures(2, async () => {
       for (const { status } of [
         await push(event()),
@@ -190,27 +190,27 @@ describe('a failure of the database', () => {
         expect(status).toBe(503);
       }
     });
-    proxy.accept();
-    expect(found([service.written()], confidential())).toEqual([]);
+    proxy.acceptConnections();
+    expect(findSecrets([service.output()], confidential())).toEqual([]);
   });
 });
 
-test('no credential was in anything that was written or answered', () => {
-  expect(service.written()).toContain('"request.failed"');
-  expect(service.written()).toContain('"level":"debug"');
-  expect(found([service.written(), ...answers], credentials())).toEqual([]);
+test('no log line and no answer contains a credential', () => {
+  expect(service.output()).toContain('"request.failed"');
+  expect(service.output()).toContain('"level":"debug"');
+  expect(findSecrets([service.output(), ...answers], credentials())).toEqual([]);
 });
 
-test('an answer that is no success holds nothing of the inside', () => {
+test('a refusal shows no internals of the service', () => {
   const problems = answers.filter((text) => text.startsWith('{"type":'));
   expect(problems.length).toBeGreaterThan(15);
-  expect(found(problems, ['node_modules', dataDir, 'src/', 'SELECT', 'records', '23514'])).toEqual(
-    [],
-  );
+  expect(
+    findSecrets(problems, ['node_modules', dataDir, 'src/', 'SELECT', 'records', '23514']),
+  ).toEqual([]);
 });
 
 describe('bad input: a secret shorter than 32 bytes', () => {
-  test('the service refuses to start, and says why without it', async () => {
+  test('the service refuses to start, and its message does not show the secret', async () => {
     const short = 'only-31-bytes-are-far-too-short';
     const env = { ...environment(withPassword(proxy.url)), JWT_SECRET: short };
     const refusal = await refusalOf(env);
@@ -220,32 +220,38 @@ describe('bad input: a secret shorter than 32 bytes', () => {
 });
 
 test.each<[what: string, change: (url: URL) => NodeJS.ProcessEnv]>([
-  ['a database that is none', ({ href }) => ({ DATABASE_URL: href.replace(/^\w+/, 'mysql') })],
-  ['a password that was not encoded', ({ href }) => ({ DATABASE_URL: href.replace('@', '/@') })],
   [
-    'a database that nobody serves',
+    'a URL of another database system',
+    ({ href }) => ({ DATABASE_URL: href.replace(/^\w+/, 'mysql') }),
+  ],
+  [
+    'a password that is not percent-encoded',
+    ({ href }) => ({ DATABASE_URL: href.replace('@', '/@') }),
+  ],
+  [
+    'a port without a database',
     (url) => ({ DATABASE_URL: Object.assign(url, { port: '1' }).href }),
   ],
   [
-    'a database that is not there',
+    'a database that does not exist',
     (url) => ({ DATABASE_URL: Object.assign(url, { pathname: '/none' }).href }),
   ],
-  ['an issuer that is none', () => ({ JWKS_URL: `ftp://user:${header}@127.0.0.1/keys` })],
-  ['kinds that are not there', () => ({ KINDS: './none.ts' })],
-])('a service that does not start for %s tells no secret', async (_what, change) => {
+  ['an invalid issuer URL', () => ({ JWKS_URL: `ftp://user:${header}@127.0.0.1/keys` })],
+  ['a file of kinds that does not exist', () => ({ KINDS: './none.ts' })],
+])('a service that does not start because of %s shows no secret', async (_what, change) => {
   const url = withPassword(proxy.url);
   const secrets = [...credentials(), url.password, header];
   const refusal = await refusalOf({ ...environment(url), ...change(url) });
-  expect(found([refusal], secrets)).toEqual([]);
+  expect(findSecrets([refusal], secrets)).toEqual([]);
 });
 
-/** What a service writes that does not start. */
+/** The output of a service that must not start. */
 async function refusalOf(env: NodeJS.ProcessEnv): Promise<string> {
   const started = startService({ dataDir, env: env as { [name: string]: string } });
   return started.then(
     async (running) => {
       await running.kill();
-      throw new Error('it started');
+      throw new Error('the service started');
     },
     (error: Error) => error.message,
   );

@@ -1,12 +1,12 @@
 import { expect } from 'vitest';
 import { type PushAnswer, pushAnswerSchema } from '../../src/protocol/push.ts';
-import { createTenant, expectShape, type Tenant } from '../testkit/oracle/tenant.ts';
-import type { Wire } from '../testkit/wire.ts';
+import { createTenant, expectExactShape, type Tenant } from '../testkit/app/tenant.ts';
+import type { ListeningApp } from '../testkit/app/listening-app.ts';
 import { pushOf } from './refused.ts';
 
-/** Pushes events as JSON text, so that they may hold what JSON.stringify would not write. */
+/** Pushes events as JSON text, which can contain more than JSON.stringify would write. */
 export async function pushTexts(
-  wire: Wire,
+  wire: ListeningApp,
   tenant: Tenant,
   ...events: readonly string[]
 ): Promise<PushAnswer> {
@@ -14,32 +14,32 @@ export async function pushTexts(
   const url = `${request.url}?include=results`;
   const { status, body } = await wire.send({ ...request, url, sender: tenant.sender() });
   expect(status).toBe(200);
-  return expectShape(pushAnswerSchema, body);
+  return expectExactShape(pushAnswerSchema, body);
 }
 
-/** How an event failed, while the one behind it, of another type, was stored, alone. */
-export async function failureOf(wire: Wire, event: string) {
+/** Pushes an event that must fail, followed by a valid one. Checks that only the valid one is stored. */
+export async function failureOf(wire: ListeningApp, event: string) {
   const tenant = await createTenant(wire.service);
-  const another =
+  const validEvent =
     '{"identityKey":"good","kind":"resource.put","payload":{"resourceType":"A","resourceId":"a","resourceVersion":0,"data":{}}}';
-  const answer = await pushTexts(wire, tenant, event, another);
+  const answer = await pushTexts(wire, tenant, event, validEvent);
   expect(answer.processed).toEqual(['good']);
   expect(await tenant.log()).toMatchObject([{ identityKey: 'good' }]);
   const { code, path, retryable } = answer.failed[0] ?? {};
   return { code, path, retryable };
 }
 
-/** What a new tenant's first event came to. */
-export async function statusOf(wire: Wire, event: string): Promise<string | undefined> {
+/** The status of an event that a new tenant pushes. */
+export async function statusOf(wire: ListeningApp, event: string): Promise<string | undefined> {
   const { results } = await pushTexts(wire, await createTenant(wire.service), event);
   return results?.map(({ status, clockAdjusted }) => (clockAdjusted ? 'adjusted' : status))[0];
 }
 
-/** A failure that may end once the server is mended. */
-export const untilMended = (code: string, path?: string) => ({ code, path, retryable: true });
+/** A failure that a correction of the server can end. */
+export const retryableFailure = (code: string, path?: string) => ({ code, path, retryable: true });
 
-/** A failure that stays one however often the event is sent. */
-export const final = (code: string, path?: string) => ({ code, path, retryable: false });
+/** A failure that no resend can end. */
+export const finalFailure = (code: string, path?: string) => ({ code, path, retryable: false });
 
 export const note = (title: string, rest = '') =>
   `{"identityKey":"k","kind":"note.put","payload":{"noteId":"n1","title":${title},"body":""}${rest}}`;

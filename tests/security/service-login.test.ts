@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { put, remove } from '../testkit/oracle/events.ts';
-import { npmRun } from '../testkit/command.ts';
-import { createEmptyDatabase, type TestDatabase } from '../testkit/database.ts';
-import { createLogin, type TestLogin } from '../testkit/logins.ts';
-import { type Service, startService } from '../testkit/service.ts';
-import { withClient } from '../testkit/template.ts';
+import { putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { runNpmScript } from '../testkit/processes/npm-script.ts';
+import { createEmptyDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { createLogin, type TestLogin } from '../testkit/postgres/test-login.ts';
+import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
+import { withClient } from '../testkit/postgres/client.ts';
 
 let database: TestDatabase;
-/** A member of landfall_service, and nothing else. */
+/** A login that is only a member of landfall_service. */
 let login: TestLogin;
 beforeAll(async () => {
   database = await createEmptyDatabase();
@@ -23,7 +23,7 @@ const env = () => ({ DATABASE_URL: login.url, DIRECT_DATABASE_URL: database.url 
 const asOwner = async (text: string) =>
   (await withClient(database.url, (client) => client.query(text))).rows;
 
-async function call(service: Service, path: string, body?: object) {
+async function call(service: ServiceProcess, path: string, body?: object) {
   const answer = await fetch(`${service.url}/api/sync/${path}`, {
     method: body ? 'POST' : 'GET',
     headers: {
@@ -32,18 +32,24 @@ async function call(service: Service, path: string, body?: object) {
     },
     ...(body && { body: JSON.stringify(body) }),
   });
-  // oxlint-disable-next-line typescript/no-explicit-any -- whatever the answer holds
+  // oxlint-disable-next-line typescript/no-explicit-any -- the test reads any field of the answer
   return { status: answer.status, body: (await answer.json()) as any };
 }
 
-test('the service serves with a login that is only a member of landfall_service; what the owner has to do goes by DIRECT_DATABASE_URL', async () => {
+test('the service works with a login that is only a member of landfall_service, and uses DIRECT_DATABASE_URL for the owner’s work', async () => {
   const service = await startService({
     dataDir: '/none',
     env: { ...env(), TOMBSTONE_RETENTION: '1ms', RETENTION_INTERVAL: '50ms' },
   });
   try {
-    const conflict = put('n1', {}, { baseVersion: 1 });
-    const events = [put('n1'), put('n1', { title: 'later' }), conflict, put('n2'), remove('n2')];
+    const conflict = putNote('n1', {}, { baseVersion: 1 });
+    const events = [
+      putNote('n1'),
+      putNote('n1', { title: 'later' }),
+      conflict,
+      putNote('n2'),
+      removeNote('n2'),
+    ];
     expect((await call(service, 'events', { events })).status).toBe(200);
     expect((await call(service, 'events', { events })).body.processed).toHaveLength(4);
     expect((await call(service, 'changes')).body.changes).toMatchObject([{ entityId: 'n1' }]);
@@ -58,7 +64,7 @@ test('the service serves with a login that is only a member of landfall_service;
       .toHaveLength(1);
     await expect.poll(() => asOwner('SELECT FROM replays'), { timeout: 30_000 }).not.toEqual([]);
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
-    const removed = await npmRun('remove-tenant', ['shop'], env(), 'shop\n');
+    const removed = await runNpmScript('remove-tenant', ['shop'], env(), 'shop\n');
     expect([removed.code, removed.stderr]).toEqual([0, '']);
     expect((await call(service, 'changes')).body).toMatchObject({ changes: [], hasMore: false });
   } finally {
@@ -66,7 +72,7 @@ test('the service serves with a login that is only a member of landfall_service;
   }
 });
 
-test('such a login can take no other role, change nothing but by the policies, and see nothing unasked', async () => {
+test('such a login cannot take another role, change the schema, or see rows without a tenant', async () => {
   await withClient(login.url, async (client) => {
     expect((await client.query('SELECT FROM tenants')).rows).toEqual([]);
     for (const statement of [
@@ -84,10 +90,10 @@ test('such a login can take no other role, change nothing but by the policies, a
   });
 });
 
-test('a login that may not act as the service is told at the start, in one line', async () => {
+test('a login that may not act as the service is refused at the start, in one line', async () => {
   const stranger = await createLogin(database.url, '');
   try {
-    const { code, stderr } = await npmRun('retention', ['--once'], {
+    const { code, stderr } = await runNpmScript('retention', ['--once'], {
       ...env(),
       DATABASE_URL: stranger.url,
     });

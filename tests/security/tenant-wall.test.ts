@@ -8,12 +8,12 @@ import {
   type TransactionScope,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 const tables = [...tenantTables, 'tenants'] as const;
 
 let service: TestApp;
-/** One connection, so that whatever stays in a session is there for the next. */
+/** A pool of one connection, so that a leftover of a session would affect the next transaction. */
 let pool: pg.Pool;
 beforeAll(async () => {
   service = await startApp();
@@ -24,7 +24,7 @@ afterAll(async () => {
   await service.close();
 });
 
-/** A row in every table. */
+/** The values of one row for every table. */
 const rowsOf: { readonly [table in (typeof tables)[number]]: string } = {
   tenants: `(id, head) VALUES ($1, 1)`,
   events: `VALUES ($1, 1, 'k1', '', 'note.put', 1, 'note', 'n1', 'conflict', NULL, NULL, NULL, now(),
@@ -50,8 +50,8 @@ beforeEach(async () => {
 const run = (scope: TransactionScope, text: string, values: readonly unknown[] = []) =>
   runInOneRoundTrip(pool, scope, (trip) => trip.query({ text, values: [...values] }));
 
-/** Whole rows as a superuser sees them. */
-const everything = async () =>
+/** All rows of t2, as a superuser sees them. */
+const rowsOfOther = async () =>
   Promise.all(
     tables.map((table) =>
       service.sql(`SELECT t::text AS row FROM ${table} AS t WHERE ${columnOf(table)} = 't2'`),
@@ -62,15 +62,15 @@ describe.each(tables)('with the tenant set to t1, in %s', (table) => {
   const column = columnOf(table);
   const t1 = tenantScope(['t1']);
 
-  test('a SELECT that forgets its tenant sees t1, and one that asks for t2 nothing', async () => {
+  test('a SELECT without a tenant sees only t1, and a SELECT for t2 sees nothing', async () => {
     const { rows } = await run(t1, `SELECT DISTINCT ${column} AS tenant FROM ${table}`);
     expect(rows).toEqual([{ tenant: 't1' }]);
     const other = await run(t1, `SELECT FROM ${table} WHERE ${column} = $1`, ['t2']);
     expect(other.rows).toEqual([]);
   });
 
-  test('no statement writes to t2, whether it names it or forgets to name any', async () => {
-    const before = await everything();
+  test('no statement writes to t2, with t2 in its condition or without any tenant', async () => {
+    const before = await rowsOfOther();
     const updates = await Promise.allSettled([
       run(t1, `DELETE FROM ${table}`),
       run(t1, `DELETE FROM ${table} WHERE ${column} = 't2'`),
@@ -82,12 +82,12 @@ describe.each(tables)('with the tenant set to t1, in %s', (table) => {
     const written = updates.map((update) =>
       update.status === 'fulfilled' ? `${update.value.rowCount} rows` : String(update.reason),
     );
-    for (const what of written)
-      expect(what).toMatch(/^0 rows|permission denied|row-level security/);
-    expect(await everything()).toEqual(before);
+    for (const result of written)
+      expect(result).toMatch(/^0 rows|permission denied|row-level security/);
+    expect(await rowsOfOther()).toEqual(before);
   });
 
-  test('a new row for t2 is refused by the policy, whatever the grants', async () => {
+  test('the policy refuses a new row for t2, also if the grants would allow it', async () => {
     await service.sql(`GRANT INSERT ON ${table} TO landfall_service`);
     try {
       await service.sql(`DELETE FROM ${table}`);
@@ -105,20 +105,20 @@ describe.each(tables)('with the tenant set to t1, in %s', (table) => {
 
   test.each([
     ['no tenant', "set_config('landfall.tenants', '{}', true)"],
-    ['nothing', "set_config('landfall.tenants', '', true)"],
-    ['another name of nothing', "set_config('landfall.tenants', NULL, true)"],
-  ])('where %s is set nothing is seen, which is no error', async (_what, setting) => {
+    ['an empty text', "set_config('landfall.tenants', '', true)"],
+    ['NULL', "set_config('landfall.tenants', NULL, true)"],
+  ])('if %s is set, a SELECT sees nothing and does not fail', async (_what, setting) => {
     const { rows } = await runInOneRoundTrip(pool, t1, async (trip) => {
-      const [, seen] = await Promise.all([
+      const [, selected] = await Promise.all([
         trip.query({ text: `SELECT ${setting}` }),
         trip.query({ text: `SELECT FROM ${table}` }),
       ]);
-      return seen;
+      return selected;
     });
     expect(rows).toEqual([]);
   });
 
-  test('the operator sees both, and a transaction for two tenants both', async () => {
+  test('the operator sees both tenants, and so does a transaction for both', async () => {
     for (const scope of [operatorScope, tenantScope(['t1', 't2'])]) {
       const { rows } = await run(
         scope,
@@ -130,7 +130,7 @@ describe.each(tables)('with the tenant set to t1, in %s', (table) => {
 });
 
 test.each(['UPDATE events SET clock_adjusted = true', "UPDATE events SET payload = '{}'"])(
-  'the log stays as it is, also for its own tenant: %s',
+  'a tenant cannot change its own log: %s',
   async (statement) => {
     await expect(run(tenantScope(['t1']), statement)).rejects.toThrow(
       /permission denied|row-level security policy/,
@@ -139,7 +139,7 @@ test.each(['UPDATE events SET clock_adjusted = true', "UPDATE events SET payload
 );
 
 test.each(['a,b', '{t2}', '"t2"', "t2'", '\\', 'NULL', 'null', '', ' t2 ', '{', 't1,t2'])(
-  'a tenant is named to the letter: %j is not t2, and sees its own',
+  'the tenant %j is not t2, and sees its own rows',
   async (name) => {
     await service.sql('INSERT INTO tenants (id) VALUES ($1)', [name]);
     const { rows } = await run(tenantScope([name]), 'SELECT id FROM tenants');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { refusalOf } from '../testkit/oracle/refusal.ts';
-import { startApp, type TestApp } from '../testkit/app.ts';
+import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 import { forge, goodClaims, hmac, inAnHour } from './forgeries.ts';
 
 const secret = 'the only secret of this test, at least 32 bytes';
@@ -19,9 +19,9 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-const own = { app_metadata: { tenant_id: 'shop' }, exp: inAnHour };
+const validClaims = { app_metadata: { tenant_id: 'shop' }, exp: inAnHour };
 
-/** The token is what the issuer signed; a text is taken to the letter. */
+/** Calls the service with these claims. A text is signed unchanged. */
 async function call(claims: object | string, method: 'GET' | 'POST' = 'GET') {
   const headers = { authorization: `Bearer ${forge(hmac(secret), claims)}` };
   if (method === 'GET') return service.request({ url: '/api/sync/changes', headers });
@@ -33,11 +33,11 @@ async function call(claims: object | string, method: 'GET' | 'POST' = 'GET') {
   return service.request({ method, url: '/api/sync/events', headers, body: { events: [event] } });
 }
 
-test('who sends is read where the settings say, and nowhere else', async () => {
+test('the actor is read from the configured claims only', async () => {
   const claims = {
-    ...own,
+    ...validClaims,
     ...{ [url]: 'till-7', identity: { user: 'ann' }, scope: ['sync:push', 'sync:pull'] },
-    // What other services read means nothing here.
+    // These claims have a meaning for other services only.
     ...{ tenant: 'another', device: 'another', sub: 'another' },
   };
   expect((await call(claims, 'POST')).body.processed).toEqual(['k1']);
@@ -47,13 +47,18 @@ test('who sends is read where the settings say, and nowhere else', async () => {
   expect(rows).toEqual([{ tenant_id: 'shop', device_id: 'till-7', subject: 'ann' }]);
 });
 
-test('a token without scopes has those of the settings, and one that names some has these', async () => {
-  expect((await call(own)).status).toBe(200);
-  expect(refusalOf(await call(own, 'POST'))).toMatchObject({ status: 403, code: 'FORBIDDEN' });
-  expect(refusalOf(await call({ ...own, scp: 'openid' }))).toMatchObject({ code: 'FORBIDDEN' });
+test('a token without scopes gets the configured ones, and a token with scopes keeps its own', async () => {
+  expect((await call(validClaims)).status).toBe(200);
+  expect(expectProblem(await call(validClaims, 'POST'))).toMatchObject({
+    status: 403,
+    code: 'FORBIDDEN',
+  });
+  expect(expectProblem(await call({ ...validClaims, scp: 'openid' }))).toMatchObject({
+    code: 'FORBIDDEN',
+  });
 });
 
-describe('a tenant of another place is none', () => {
+describe('a tenant at another place in the token is ignored', () => {
   test.each<[what: string, claims: object | string]>([
     ['its usual name', { ...goodClaims }],
     ['metadata that users edit', { exp: inAnHour, user_metadata: { tenant_id: 'shop' } }],
@@ -62,21 +67,21 @@ describe('a tenant of another place is none', () => {
     ['a prototype', `{"exp":${inAnHour},"__proto__":{"app_metadata":{"tenant_id":"shop"}}}`],
     ['a prototype below', `{"exp":${inAnHour},"app_metadata":{"__proto__":{"tenant_id":"shop"}}}`],
   ])('%s', async (_what, claims) => {
-    const problem = refusalOf(await call(claims));
+    const problem = expectProblem(await call(claims));
     expect(problem).toMatchObject({ status: 403, code: 'TENANT_REQUIRED' });
   });
 
   test.each([
     `{"__proto__":{"exp":${inAnHour}},"app_metadata":{"tenant_id":"shop"}}`,
     `{"exp":1,"__proto__":{"exp":${inAnHour}},"app_metadata":{"tenant_id":"shop"}}`,
-  ])('nor is an end, or a scope, that a prototype says: %s', async (claims) => {
-    expect(refusalOf(await call(claims))).toMatchObject({ code: 'TOKEN_INVALID' });
-    const scoped = JSON.stringify(own).replace('{', '{"__proto__":{"scope":"sync:push"},');
-    expect(refusalOf(await call(scoped, 'POST'))).toMatchObject({ code: 'FORBIDDEN' });
+  ])('the exp and the scope of a prototype are ignored: %s', async (claims) => {
+    expect(expectProblem(await call(claims))).toMatchObject({ code: 'TOKEN_INVALID' });
+    const scoped = JSON.stringify(validClaims).replace('{', '{"__proto__":{"scope":"sync:push"},');
+    expect(expectProblem(await call(scoped, 'POST'))).toMatchObject({ code: 'FORBIDDEN' });
   });
 });
 
-test('a token of this service’s own command is read by the same settings', async () => {
+test('a token of the token command has the configured claims', async () => {
   const answer = await service.request({ url: '/api/sync/changes', sender: { tenant: 'shop' } });
   expect(answer.status).toBe(200);
 });

@@ -9,7 +9,7 @@ import {
   runInTransaction,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { createPrisma, readInTenantScope } from '../../src/postgres/audit/prisma.ts';
-import { createDatabase, type TestDatabase } from '../testkit/database.ts';
+import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
 
 const settings = [
   'role',
@@ -33,7 +33,7 @@ const toObject = (rows: readonly Setting[]) =>
 
 let database: TestDatabase;
 let pool: pg.Pool;
-/** PostgreSQL has it from 17 on. */
+/** In milliseconds. NaN before PostgreSQL 17, which introduced the setting. */
 let transactionTimeout: number;
 beforeAll(async () => {
   database = await createDatabase();
@@ -56,13 +56,13 @@ const inside = (scope = tenantScope(['t1'])) =>
 const toMs = (value: string | null | undefined) =>
   Number.parseInt(value ?? '', 10) * (value?.endsWith('ms') ? 1 : 1_000);
 
-test('the timeouts of a transaction stand in a ladder, each shorter than the next', async () => {
+test('each timeout of a transaction is shorter than the next one', async () => {
   const set = await inside();
   expect(toMs(set.lock_timeout)).toBe(2_000);
   expect(toMs(set.statement_timeout)).toBe(5_000);
   expect(toMs(set.idle_in_transaction_session_timeout)).toBe(5_000);
   expect(toMs(set.transaction_timeout)).toBe(transactionTimeout);
-  // The client's own patience comes after all of them, and ends before a request has to: 20 s.
+  // The timeouts of the driver are longer than these, and shorter than the deadline of a request, 20 s.
   const { options } = pool as unknown as {
     options: { query_timeout: number; connectionTimeoutMillis: number };
   };
@@ -70,7 +70,7 @@ test('the timeouts of a transaction stand in a ladder, each shorter than the nex
   expect(options.query_timeout + options.connectionTimeoutMillis).toBeLessThan(20_000);
 });
 
-test('a transaction works as its role, and for its tenants', async () => {
+test('a transaction has its role and its tenants', async () => {
   expect(await inside(tenantScope(['t1', 'a "b", {c}']))).toMatchObject({
     role: 'landfall_service',
     'landfall.tenants': '{t1,"a \\"b\\", {c}"}',
@@ -90,18 +90,18 @@ test('a transaction works as its role, and for its tenants', async () => {
   });
 });
 
-describe('no setting survives the transaction on a pooled connection', () => {
+describe('a pooled connection keeps no setting of a transaction', () => {
   let before: Record<string, string | null>;
   beforeAll(async () => {
     before = { ...(await outside()), role: 'none', 'landfall.tenants': '' };
   });
 
-  test('one that commits', async () => {
+  test('that commits', async () => {
     await inside();
     expect(await outside()).toEqual(before);
   });
 
-  test('one that fails', async () => {
+  test('that fails', async () => {
     const failing = runInOneRoundTrip(pool, tenantScope(['t1']), (trip) =>
       trip.query({ text: 'SELECT 1 / 0' }),
     );
@@ -109,25 +109,25 @@ describe('no setting survives the transaction on a pooled connection', () => {
     expect(await outside()).toEqual(before);
   });
 
-  test('one that is given up half-way', async () => {
+  test('that is rolled back', async () => {
     const client = await pool.connect();
     const work = runInTransaction(client, operatorScope, async () => {
       expect(toObject((await client.query<Setting>(read)).rows).role).toBe('landfall_operator');
-      throw new Error('given up');
+      throw new Error('rolled back');
     });
-    await expect(work).rejects.toThrow('given up');
+    await expect(work).rejects.toThrow('rolled back');
     client.release();
     expect(await outside()).toEqual(before);
   });
 
-  test("one of Prisma's", async () => {
+  test('of Prisma', async () => {
     const prisma = createPrisma(pool);
     expect(await readInTenantScope(prisma, 't1', ({ tenant }) => tenant.findMany())).toEqual([]);
     expect(await outside()).toEqual(before);
   });
 });
 
-test('where the role may not be taken nothing runs as the login, and the connection is clean', async () => {
+test('if the role cannot be taken, no statement runs, and the connection is clean', async () => {
   const scope = {
     ...tenantScope(['t1']),
     role: 'landfall_nobody',
@@ -140,11 +140,11 @@ test('where the role may not be taken nothing runs as the login, and the connect
   expect((await outside()).role).toBe('none');
 });
 
-test('what is read by way of Prisma is read as the tenant, also where the query forgets it', async () => {
+test('Prisma reads only rows of the tenant, also without the tenant in the query', async () => {
   await pool.query("INSERT INTO tenants (id) VALUES ('t1'), ('t2')");
   const prisma = createPrisma(pool);
-  const found = await readInTenantScope(prisma, 't1', ({ tenant }) => tenant.findMany());
-  expect(found.map(({ id }) => id)).toEqual(['t1']);
+  const tenants = await readInTenantScope(prisma, 't1', ({ tenant }) => tenant.findMany());
+  expect(tenants.map(({ id }) => id)).toEqual(['t1']);
   const other = await readInTenantScope(prisma, 't1', ({ tenant }) =>
     tenant.findUnique({ where: { id: 't2' } }),
   );

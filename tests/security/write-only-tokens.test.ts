@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { put, remove } from '../testkit/oracle/events.ts';
-import { type Sender, startApp, type TestApp, type TestRequest } from '../testkit/app.ts';
+import { putNote, removeNote } from '../testkit/events/sent-events.ts';
+import { type Sender, startApp, type TestApp, type TestRequest } from '../testkit/app/test-app.ts';
 
-/** A token with `sync:push` alone takes part in writing, and is told nothing of what is stored. */
+/** A token with only `sync:push` can write, and no answer shows it stored data. */
 
 let service: TestApp;
 beforeAll(async () => {
@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-/** Of a record, and of somebody else's edit. Neither may be in any answer to this token. */
+/** Texts of a record and of another device's edit. No answer to this token may contain them. */
 const secret = `secret-${randomUUID()}`;
 const secretField = `field-${randomUUID()}`;
 let reader: Sender;
@@ -21,7 +21,11 @@ beforeEach(async () => {
   reader = { tenant, device: 'reader' };
   writer = { tenant, device: 'writer', subject: 'writer', scope: 'sync:push' };
   const data = { name: secret, [secretField]: 1 };
-  await service.push([put('n1', { title: secret, body: secret }), resource(data, 0)], {}, reader);
+  await service.push(
+    [putNote('n1', { title: secret, body: secret }), resource(data, 0)],
+    {},
+    reader,
+  );
 });
 
 const resource = (data: object, resourceVersion: number) => ({
@@ -29,12 +33,12 @@ const resource = (data: object, resourceVersion: number) => ({
   payload: { resourceType: 'Product', resourceId: 'p1', resourceVersion, data },
 });
 
-/** Asks as the writer, and looks through the whole answer. */
-async function answerWithoutData(asked: Omit<TestRequest, 'sender'>) {
-  const answer = await service.request({ ...asked, sender: writer });
+/** Sends a request as the writer. Checks that the answer contains no stored data. */
+async function answerWithoutData(request: Omit<TestRequest, 'sender'>) {
+  const answer = await service.request({ ...request, sender: writer });
   const text = JSON.stringify([answer.body, answer.headers]);
-  for (const told of [secret, secretField, '"current"', '"differingFields"', '"incoming"']) {
-    expect(text).not.toContain(told);
+  for (const hidden of [secret, secretField, '"current"', '"differingFields"', '"incoming"']) {
+    expect(text).not.toContain(hidden);
   }
   return { status: answer.status, ...answer.body };
 }
@@ -44,31 +48,31 @@ const push = (events: readonly unknown[], envelope: object = {}, url = '/api/syn
 });
 
 test.each<[string, () => unknown, object]>([
-  ['an edit on an old base', () => put('n1', { title: 'B' }, { baseVersion: 0 }), {}],
-  ['a delete on an old base', () => remove('n1', { baseVersion: 0 }), {}],
-  ['an edit dated 1990', () => put('n1', {}, { occurredAt: '1990-01-01T00:00:00Z' }), {}],
-  ['a delete dated 1990', () => remove('n1', { occurredAt: '1990-01-01T00:00:00Z' }), {}],
+  ['an edit on an old base', () => putNote('n1', { title: 'B' }, { baseVersion: 0 }), {}],
+  ['a delete on an old base', () => removeNote('n1', { baseVersion: 0 }), {}],
+  ['an edit dated 1990', () => putNote('n1', {}, { occurredAt: '1990-01-01T00:00:00Z' }), {}],
+  ['a delete dated 1990', () => removeNote('n1', { occurredAt: '1990-01-01T00:00:00Z' }), {}],
   ['an edit of a resource with other fields', () => resource({ other: 1 }, 0), {}],
   [
     'a batch that fails as one',
-    () => put('n1', { title: 'B' }, { baseVersion: 0 }),
+    () => putNote('n1', { title: 'B' }, { baseVersion: 0 }),
     { atomic: true },
   ],
-  ['an edit that changes nothing', () => put('n1', { title: secret.slice(0, 0) }), {}],
+  ['an edit that changes nothing', () => putNote('n1', { title: secret.slice(0, 0) }), {}],
 ])('%s is answered without the record', async (_what, event, envelope) => {
   const sent = event();
   const answer = await answerWithoutData(push([sent], envelope));
   expect(answer).toMatchObject({ status: 200, success: true });
-  // The same again is answered by another path.
+  // A resend is answered by other code.
   expect(await answerWithoutData(push([sent], envelope))).toMatchObject({ status: 200 });
 });
 
-test('the words of other clients are answered without the record too', async () => {
-  const conflict = put('n1', { title: 'B' }, { baseVersion: 0 });
+test('a push in a dialect is answered without the record too', async () => {
+  const conflict = putNote('n1', { title: 'B' }, { baseVersion: 0 });
   const { identityKey: clientRequestId, ...rest } = conflict;
   const { failed } = await answerWithoutData(push([{ ...rest, clientRequestId }]));
   expect(failed).toMatchObject([{ code: 'CONFLICT', clientRequestId }]);
-  const { identityKey, ...inPayload } = put('n1', {}, { occurredAt: '1990-01-01T00:00:00Z' });
+  const { identityKey, ...inPayload } = putNote('n1', {}, { occurredAt: '1990-01-01T00:00:00Z' });
   const payload = { ...inPayload.payload, identityKey };
   await answerWithoutData({ ...push([]), body: [{ ...inPayload, payload }] });
   const fact = {
@@ -83,13 +87,13 @@ test.each([
   ['force', {}],
   ['merge', { payload: { noteId: 'n1', title: 'merged', body: '' } }],
 ])(
-  'who settles by %s is told how it was settled, and neither side of it',
+  'a writer that resolves a conflict by %s sees the resolution, and neither side of the conflict',
   async (resolution, more) => {
-    const conflict = put('n1', { title: secret }, { baseVersion: 0 });
+    const conflict = putNote('n1', { title: secret }, { baseVersion: 0 });
     await service.push([conflict], {}, reader);
     const url = `/api/sync/conflicts/${conflict.identityKey}/resolution`;
-    const asked = { method: 'POST', url, body: { resolution, ...more } } as const;
-    for (const answer of [await answerWithoutData(asked), await answerWithoutData(asked)]) {
+    const request = { method: 'POST', url, body: { resolution, ...more } } as const;
+    for (const answer of [await answerWithoutData(request), await answerWithoutData(request)]) {
       expect(answer).toEqual({
         status: 200,
         identityKey: conflict.identityKey,
@@ -98,13 +102,13 @@ test.each([
       });
     }
     const other = resolution === 'discard' ? 'force' : 'discard';
-    const refused = await answerWithoutData({ ...asked, body: { resolution: other } });
+    const refused = await answerWithoutData({ ...request, body: { resolution: other } });
     expect(refused.status).toBe(409);
   },
 );
 
-test('who may read as well is shown both sides', async () => {
-  const conflict = put('n1', { title: 'mine' }, { baseVersion: 0 });
+test('a reader that resolves a conflict sees both sides', async () => {
+  const conflict = putNote('n1', { title: 'mine' }, { baseVersion: 0 });
   const { failed } = await service.push([conflict], {}, reader);
   expect(failed).toMatchObject([{ current: { data: { title: secret } } }]);
   const url = `/api/sync/conflicts/${conflict.identityKey}/resolution`;
@@ -123,6 +127,6 @@ test.each([
   '/api/sync/conflicts/k',
   '/api/sync/entities/note/n1/events',
   '/api/sync/receipts?identityKeys=k',
-])('%s is not for a token that may only push', async (url) => {
+])('%s refuses a token with only sync:push', async (url) => {
   expect((await answerWithoutData({ url })).status).toBe(403);
 });

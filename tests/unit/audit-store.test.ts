@@ -18,7 +18,7 @@ test.each([
   ['receipts', () => store.findReceipts('t', ['k'])],
   ['replays', () => store.addResends([])],
 ])(
-  'a database that cannot be reached is unavailable, and may be asked again: %s',
+  'if the database cannot be reached, the store throws UNAVAILABLE with a retry-after: %s',
   async (_what, ask) => {
     await expect(ask()).rejects.toMatchObject({ code: 'UNAVAILABLE', members: { retryAfter: 1 } });
   },

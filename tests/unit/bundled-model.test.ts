@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { KnownRecord } from '../../soak/edits/author.ts';
-import { createAuthor } from '../../soak/edits/create-author.ts';
-import { createDeeds } from '../../soak/edits/deeds.ts';
-import { createRandom } from '../../soak/random.ts';
-import { entityKeyOf, type Logged, replay } from '../testkit/oracle/bundled/replay.ts';
+import { createEventWriter, type KnownRecord } from '../testkit/workload/event-writer.ts';
+import { createUserOperations } from '../testkit/workload/operations.ts';
+import { createRandom } from '../testkit/workload/random.ts';
+import { type LogEvent, replayLog } from '../testkit/oracle/bundled/replay-log.ts';
+import { entityKeyOf } from '../testkit/oracle/entity-key.ts';
 import { MemoryTenant, type Sent } from './kinds/support/memory-tenant.ts';
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 1e9));
@@ -18,11 +18,11 @@ function history(run: number) {
   const offsets = [0, -365 * 86_400_000, 365 * 86_400_000];
   const devices = offsets.map((offset, index) => {
     const table = new Map<string, KnownRecord>();
-    const author = createAuthor({
+    const author = createEventWriter({
       device: `d${index}`,
       random: createRandom(seed + run, `d${index}`),
       now: () => tenant.now + offset,
-      find(entityType, entityId) {
+      findRecord(entityType, entityId) {
         const entity = { entityType, entityId };
         const record = tenant.record(entity);
         // A device that has not pulled for a while knows what was.
@@ -32,7 +32,7 @@ function history(run: number) {
         return table.get(entityKeyOf(entity));
       },
     });
-    return { act: createDeeds(index === 0), author };
+    return { act: createUserOperations(index === 0), author };
   });
   for (let step = 0; step < 150; step += 1) {
     const { act, author } = random.pick(devices);
@@ -49,7 +49,7 @@ function history(run: number) {
   return { tenant, sent };
 }
 
-function loggedOf({ tenant, sent }: ReturnType<typeof history>): Logged[] {
+function loggedOf({ tenant, sent }: ReturnType<typeof history>): LogEvent[] {
   return tenant.log.map((row) => {
     const event = sent.get(row.identityKey);
     if (!event) throw new Error(`nobody sent ${row.identityKey}`);
@@ -61,7 +61,7 @@ function loggedOf({ tenant, sent }: ReturnType<typeof history>): Logged[] {
       version,
       device,
       kindVersion,
-      payload: payload as Logged['payload'],
+      payload: payload as LogEvent['payload'],
       occurredAt: at,
       sentAts: [undefined],
       outcome,
@@ -75,7 +75,7 @@ test(`the model of the bundled kinds decides as the service does (SEED=${seed})`
   const outcomes = new Set<string>();
   for (let run = 0; run < runs; run += 1) {
     const told = history(run);
-    const { records, faults } = replay(loggedOf(told));
+    const { records, faults } = replayLog(loggedOf(told));
     expect(
       faults.map(({ event, message }) => `${event.kind} ${event.version}: ${message}`),
     ).toEqual([]);

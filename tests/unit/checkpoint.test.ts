@@ -43,7 +43,7 @@ const checkpoints = fc.record({
 });
 
 describe('a checkpoint', () => {
-  test('comes back as it was given, whatever it holds', () => {
+  test('is decoded to the same checkpoint', () => {
     fc.assert(
       fc.property(checkpoints, fc.string({ unit: 'grapheme' }), (given, of) => {
         expect(codec.decode(codec.encode(given, of), of)).toEqual(given);
@@ -51,7 +51,7 @@ describe('a checkpoint', () => {
     );
   });
 
-  test('is one token that fits into a URL as it is', () => {
+  test('is a token that needs no encoding in a URL', () => {
     expect(token).toMatch(/^[A-Za-z0-9_-]{91}$/);
     expect(codec.encode(checkpoint, tenantId)).toBe(token);
     expect(codec.encode({ ...checkpoint, entityTypes: [] }, tenantId)).toHaveLength(76);
@@ -76,23 +76,23 @@ describe('a checkpoint', () => {
       { ...checkpoint, bootstrap: growing },
       tenantId,
     ],
-  ])('%s is the one that clients already hold', (held, given, of) => {
+  ])('%s is the token that clients already have', (held, given, of) => {
     expect(codec.encode(given, of)).toBe(held);
   });
 
-  test('shows its filter, and not its tenant', () => {
+  test('contains its filter in readable form, and does not contain its tenant', () => {
     const bytes = Buffer.from(token, 'base64url').toString('latin1');
     expect(bytes).toContain('note,ticket');
     expect(bytes).not.toContain(tenantId);
   });
 
-  test('is read by every process that has the same key', () => {
+  test('can be decoded by every process that has the same key', () => {
     const another = createCheckpointCodec(createSecretKey(Buffer.alloc(32, 7)));
     expect(another.decode(token, tenantId)).toEqual(checkpoint);
   });
 });
 
-describe('refused is', () => {
+describe('a codec refuses', () => {
   test('a token with any one bit flipped', () => {
     const bytes = Buffer.from(
       codec.encode({ ...checkpoint, bootstrap: growing }, tenantId),
@@ -107,18 +107,18 @@ describe('refused is', () => {
 
   test.each([
     ['another tenant', 'empire8'],
-    ['a tenant whose name goes on', 'empire77'],
-    ['a tenant named like this one in JSON', 'empire7","note'],
+    ['a tenant whose name has this name as its start', 'empire77'],
+    ['a tenant whose name contains this name in JSON', 'empire7","note'],
     ['no tenant', ''],
   ])('a token used with %s', (_what, other) => {
     expect(codec.decode(token, other)).toBeUndefined();
   });
 
   test.each([
-    ['none', ''],
-    ['a wider one', 'note,ticket,user'],
-    ['a narrower one', 'note'],
-    ['one that grows', 'note,ticket;41;note'],
+    ['no filter', ''],
+    ['a larger filter', 'note,ticket,user'],
+    ['a smaller filter', 'note'],
+    ['a filter that was extended', 'note,ticket;41;note'],
   ])('a token whose filter was changed to %s', (_what, filter) => {
     const bytes = Buffer.from(token, 'base64url').subarray(0, 57);
     const forged = Buffer.concat([bytes, Buffer.from(filter)]);
@@ -135,13 +135,13 @@ describe('refused is', () => {
     ['padding', `${token}=`],
     ['a space before it', ` ${token}`],
     ['a line end after it', `${token}\n`],
-    ['a character that base64url does not know', `${token.slice(0, 10)}!${token.slice(10)}`],
-    ['one character more', `${token}A`],
-    ['one character less', token.slice(0, -1)],
+    ['a character that is not base64url', `${token.slice(0, 10)}!${token.slice(10)}`],
+    ['an additional character', `${token}A`],
+    ['a missing character', token.slice(0, -1)],
     ['the token twice', token + token],
     ['a number', '42'],
     ['zeros of the right length', Buffer.alloc(57).toString('base64url')],
-    ['noise of the right length', randomBytes(57).toString('base64url')],
+    ['random bytes of the right length', randomBytes(57).toString('base64url')],
   ])('%s', (_what, text) => {
     expect(codec.decode(text, tenantId)).toBeUndefined();
   });
@@ -159,7 +159,7 @@ describe('refused is', () => {
     }
   });
 
-  test('whatever else somebody sends', () => {
+  test('every other text', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.base64String()), (text) => {
         expect(codec.decode(text, tenantId)).toBeUndefined();
@@ -171,18 +171,18 @@ describe('refused is', () => {
 describe('the digest of an event', () => {
   const event = { fingerprint: Buffer.alloc(32, 1), receivedAt: 1_800_000_000_000_000 };
 
-  test('is the one that checkpoints already hold', () => {
+  test('is the one in existing checkpoints', () => {
     expect(eventDigest(event).toString('hex')).toBe('893c2e70866b7d77');
     expect(eventDigest(undefined).toString('hex')).toBe('0000000000000000');
   });
 
-  test('is the same for the same event and fits into a checkpoint', () => {
+  test('is equal for the same event and has the size that a checkpoint needs', () => {
     expect(eventDigest({ ...event, fingerprint: Buffer.alloc(32, 1) })).toEqual(eventDigest(event));
     const onEvent = { ...checkpoint, digest: eventDigest(event) };
     expect(codec.decode(codec.encode(onEvent, tenantId), tenantId)).toEqual(onEvent);
   });
 
-  test('differs with the content and, for the same event sent again, with the receipt', () => {
+  test('differs for other content, and for another time of receipt', () => {
     const digests = [
       eventDigest(event),
       eventDigest({ ...event, fingerprint: Buffer.alloc(32, 2) }),
@@ -193,7 +193,7 @@ describe('the digest of an event', () => {
   });
 });
 
-test('a checkpoint stands on the bootstrap head until it has passed it', () => {
+test('the reference version of a checkpoint is the bootstrap head until the checkpoint has passed it', () => {
   const bootstrap = { head: 100, kept: [], floor: 0 };
   expect(referenceVersion({ version: 10, bootstrap })).toBe(100);
   expect(referenceVersion({ version: 7, bootstrap: null })).toBe(7);

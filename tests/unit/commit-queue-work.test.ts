@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { WorkLimitError } from '../../src/scheduling/work-budget.ts';
 import type { Batch } from '../../src/domain/decide/batch.ts';
-import { createExpectedBatchBytes } from '../../src/ingest/expected-bytes.ts';
+import { createExpectedBatchBytes } from '../../src/ingest/commit-groups.ts';
 import type { RecordState } from '../../src/domain/record.ts';
 import type { TenantSnapshot } from '../../src/domain/decide/tenant-plan.ts';
 import { answerOf, batchOf, driveCommits, endTurns } from './support/commits.ts';

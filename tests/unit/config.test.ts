@@ -1,6 +1,8 @@
 import { getHeapStatistics } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, loadConfig, loadDatabaseConfig } from '../../src/config/config.ts';
+import { listSettings } from '../../src/config/settings/setting.ts';
+import { settingGroups, settings } from '../../src/config/settings/settings.ts';
 import { refusal } from './support/config-refusal.ts';
 
 const secret = 's'.repeat(32);
@@ -10,7 +12,7 @@ const jwks = {
   JWT_AUDIENCE: 'landfall',
 };
 
-const usualTokens = {
+const defaultTokenSettings = {
   claims: {
     ...{ tenant: 'tenant', device: 'device', subject: 'sub' },
     scopes: ['scope', 'scp', 'permissions'],
@@ -20,8 +22,8 @@ const usualTokens = {
 
 const load = (environment: NodeJS.ProcessEnv) => loadConfig(environment, (dir) => `made in ${dir}`);
 
-describe('an environment with nothing set', () => {
-  test('is a development service on this machine only, with a database and a secret of its own', () => {
+describe('an environment that sets nothing', () => {
+  test('gives a development service on this machine with an embedded database and a generated secret', () => {
     expect(load({})).toMatchObject({
       production: false,
       host: '127.0.0.1',
@@ -29,15 +31,23 @@ describe('an environment with nothing set', () => {
       logLevel: 'info',
       databaseUrl: undefined,
       dataDir: '.data',
-      auth: { mode: 'secret', secret: 'made in .data', isOwnSecret: true, ...usualTokens },
+      auth: {
+        mode: 'secret',
+        secret: 'made in .data',
+        isGeneratedSecret: true,
+        ...defaultTokenSettings,
+      },
       limits: { maxBatchEvents: 500, maxEventAgeMs: null },
       maxGroupTenants: Infinity,
       retention: { tombstoneMs: 7_776_000_000, eventMs: null, intervalMs: 3_600_000 },
     });
   });
 
-  test('warns of a changed kind, and in production refuses it', () => {
+  test('makes a changed kind a warning', () => {
     expect(load({}).changedKinds).toBe('warn');
+  });
+
+  test('makes a changed kind an error in production', () => {
     const production = {
       NODE_ENV: 'production',
       JWT_SECRET: secret,
@@ -46,20 +56,20 @@ describe('an environment with nothing set', () => {
     expect(load(production).changedKinds).toBe('refuse');
   });
 
-  test('is what a variable set to nothing comes to', () => {
+  test('has the same meaning as an environment that sets variables to an empty text', () => {
     const names = ['NODE_ENV', 'PORT', 'DATABASE_URL', 'JWT_SECRET', 'JWKS_URL', 'MAX_EVENT_AGE'];
     const empty = Object.fromEntries(names.map((name) => [name, '']));
     expect(load(empty)).toEqual(load({}));
     expect(refusal({ NODE_ENV: 'production', JWT_SECRET: '' })).toContain('JWT_SECRET');
   });
 
-  test('is not changed by variables that are somebody else’s', () => {
+  test('has the same meaning as an environment that sets variables of other programs', () => {
     expect(load({ PATH: '/bin', port: '1' })).toEqual(load({}));
   });
 });
 
-describe('what is set', () => {
-  test('is read', () => {
+describe('an environment that sets variables', () => {
+  test('gives their values', () => {
     const config = load({
       NODE_ENV: 'production',
       HOST: '0.0.0.0',
@@ -118,7 +128,13 @@ describe('what is set', () => {
       databasePoolSize: 20,
       dataDir: '/data',
       auth: {
-        ...{ mode: 'secret', secret, isOwnSecret: false, issuer: undefined, audience: undefined },
+        ...{
+          mode: 'secret',
+          secret,
+          isGeneratedSecret: false,
+          issuer: undefined,
+          audience: undefined,
+        },
         claims: {
           ...{ tenant: 'org', device: 'app.device', subject: 'https://app.example/user' },
           scopes: ['roles', 'scp'],
@@ -145,7 +161,7 @@ describe('what is set', () => {
         intervalMs: 10 * 60 * 1000,
       },
       maxGroupTenants: 13,
-      groupCommit: {
+      commitQueue: {
         ...{ lanes: 3, maxGroupEvents: 4, maxTenantBatches: 5, maxQueuedEvents: 6 },
         ...{ maxGroupBytes: 7, maxQueuedBytes: 8 },
       },
@@ -158,52 +174,52 @@ describe('what is set', () => {
     ['90d', 7_776_000_000],
     ['12h', 43_200_000],
     ['30m', 1_800_000],
-  ])('as a duration %s is read in milliseconds', (text, milliseconds) => {
+  ])('gives a duration of %s in milliseconds', (text, milliseconds) => {
     expect(load({ MAX_EVENT_AGE: text }).limits.maxEventAgeMs).toBe(milliseconds);
   });
 
   test.each(['90', ' 90 ', '1e3', 'soon', '-1d', '0d', 'd'])(
-    'a duration of %j is refused',
+    'is refused with a duration of %j',
     (text) => {
       expect(refusal({ TOMBSTONE_RETENTION: text })).toContain('TOMBSTONE_RETENTION');
     },
   );
 
-  test('as an issuer’s keys is taken in production without a secret', () => {
+  test('needs no secret in production when it sets the keys of an issuer', () => {
     const DATABASE_URL = 'postgresql://db/landfall';
     expect(load({ NODE_ENV: 'production', DATABASE_URL, ...jwks }).auth).toEqual({
       mode: 'jwks',
-      ...usualTokens,
+      ...defaultTokenSettings,
       jwksUrl: jwks.JWKS_URL,
       issuer: jwks.JWT_ISSUER,
       audience: jwks.JWT_AUDIENCE,
     });
   });
 
-  test('of production is refused whole, with every variable that it needs', () => {
+  test('is refused in production with the name of every missing variable', () => {
     const message = refusal({ NODE_ENV: 'production' });
     expect(message).toContain('DATABASE_URL');
     expect(message).toContain('JWT_SECRET');
   });
 
-  test('as a secret is counted in bytes', () => {
-    const accents = 'é'.repeat(16);
-    expect(load({ JWT_SECRET: accents }).auth).toMatchObject({ secret: accents });
+  test('may set a secret of 16 characters that has 32 bytes', () => {
+    const JWT_SECRET = 'é'.repeat(16);
+    expect(load({ JWT_SECRET }).auth).toMatchObject({ secret: JWT_SECRET });
   });
 
   test.each<[string, NodeJS.ProcessEnv]>([
     ['a secret', { JWT_SECRET: secret }],
-    ['an issuer’s keys', jwks],
-  ])('as %s keeps a development secret from being made', (_what, environment) => {
-    const forbidden = () => {
+    ['the keys of an issuer', jwks],
+  ])('makes no development secret when it sets %s', (_what, environment) => {
+    const failingSecret = () => {
       throw new Error('a secret was made');
     };
-    expect(() => loadConfig(environment, forbidden)).not.toThrow();
+    expect(() => loadConfig(environment, failingSecret)).not.toThrow();
   });
 });
 
-describe('connections', () => {
-  test('that pushes and the readiness check leave are for reads', () => {
+describe('the connection pool', () => {
+  test('gives to reads the connections that pushes leave', () => {
     expect(load({}).reads.lanes).toBe(7);
     expect(load({ DATABASE_POOL_SIZE: '4', COMMIT_LANES: '2' }).reads.lanes).toBe(1);
     expect(load({ DATABASE_POOL_SIZE: '20', READ_LANES: '17' }).reads.lanes).toBe(17);
@@ -214,23 +230,23 @@ describe('connections', () => {
     { COMMIT_LANES: '9' },
     { READ_LANES: '8' },
     { DATABASE_POOL_SIZE: '20', READ_LANES: '18' },
-  ])('are refused where they are fewer than what can be under way: %j', (environment) => {
+  ])('is refused when all lanes together need more connections: %j', (environment) => {
     expect(refusal(environment)).toMatch(/^DATABASE_POOL_SIZE: is too small for COMMIT_LANES/);
   });
 });
 
-describe('the heap', () => {
-  test('is bounded below what V8 allows itself', () => {
+describe('the maximum of the heap', () => {
+  test('is below V8’s heap limit by default', () => {
     const { maxHeapBytes } = load({}).overload;
     expect(maxHeapBytes).toBeGreaterThan(0);
     expect(maxHeapBytes).toBeLessThan(getHeapStatistics().heap_size_limit);
   });
 });
 
-describe('of a command that only tidies the database', () => {
+describe('a command that works on the database', () => {
   const DATABASE_URL = 'postgresql://db/landfall';
 
-  test('no more is asked than where the database is and what it keeps', () => {
+  test('needs only the settings of the database and of its retention', () => {
     const environment = { NODE_ENV: 'production', DATABASE_URL, EVENT_RETENTION: '365d' };
     expect(loadDatabaseConfig(environment, true)).toEqual({
       databaseUrl: DATABASE_URL,
@@ -241,7 +257,7 @@ describe('of a command that only tidies the database', () => {
     });
   });
 
-  test('the same is read that the service reads', () => {
+  test('reads the same values as the service', () => {
     const environment = {
       ...{ DATABASE_URL, DATA_DIR: '/data', TOMBSTONE_RETENTION: '30d', RETENTION_INTERVAL: '10m' },
     };
@@ -258,14 +274,14 @@ describe('of a command that only tidies the database', () => {
     ['NODE_ENV', { DATABASE_URL, NODE_ENV: 'staging' }],
     ['TOMBSTONE_RETENTION', { DATABASE_URL, TOMBSTONE_RETENTION: 'long' }],
     ['EVENT_RETENTION', { DATABASE_URL, EVENT_RETENTION: '0d' }],
-  ])('a wrong %s is refused by its name: %j', (name, environment) => {
+  ])('refuses a wrong %s and names it: %j', (name, environment) => {
     const message = new RegExp(`^${name}: .+$`);
     expect(() => loadDatabaseConfig(environment, true)).toThrow(ConfigError);
     expect(() => loadDatabaseConfig(environment, true)).toThrow(message);
   });
 });
 
-describe('a refusal names the variable', () => {
+describe('a refusal names every wrong variable', () => {
   test.each<[string, NodeJS.ProcessEnv]>([
     ['NODE_ENV', { NODE_ENV: 'staging' }],
     ['NODE_ENV', { NODE_ENV: 'Production' }],
@@ -318,14 +334,51 @@ describe('a refusal names the variable', () => {
     expect(refusal(environment)).toMatch(new RegExp(`\\b${name}\\b`));
   });
 
-  test('and every other variable that is wrong too', () => {
+  test('when several variables are wrong', () => {
     const message = refusal({ PORT: 'x', COMMIT_LANES: '0', JWT_SECRET: 'short' });
     for (const name of ['PORT', 'COMMIT_LANES', 'JWT_SECRET']) expect(message).toContain(name);
     expect(message.split('\n')).toHaveLength(3);
   });
 
-  test('but never prints a secret', () => {
+  test('without printing a secret or a password', () => {
     const message = refusal({ JWT_SECRET: 'hunter2', DATABASE_URL: 'mysql://user:hunter2@db/x' });
     expect(message).not.toContain('hunter2');
+  });
+});
+
+describe('the table of settings', () => {
+  const all = listSettings(settings);
+
+  test('declares each variable once', () => {
+    const variables = all.map(({ variable }) => variable);
+    expect(new Set(variables).size).toBe(variables.length);
+    expect(variables).toContain('DATABASE_URL');
+  });
+
+  test('prints every setting under one heading', () => {
+    const printed = settingGroups.flatMap((group) => listSettings(group.settings));
+    const variables = printed.map(({ variable }) => variable);
+    expect(variables.toSorted()).toEqual(all.map(({ variable }) => variable).toSorted());
+  });
+
+  test('gives every setting a default that its schema accepts', () => {
+    const rejected = all.filter(({ schema }) => !schema.safeParse(undefined).success);
+    expect(rejected).toEqual([]);
+  });
+
+  test('gives every setting an example that its schema accepts', () => {
+    const examples = all.filter(({ example }) => example !== '');
+    const rejected = examples.filter(({ schema, example }) => !schema.safeParse(example).success);
+    expect(rejected).toEqual([]);
+    expect(all.filter(({ example }) => example === '').map(({ variable }) => variable)).toEqual([
+      'JWT_SECRET',
+    ]);
+  });
+
+  test('keeps descriptions free of what breaks a row of the printed table', () => {
+    const texts = all.flatMap(({ summary, details = '', defaultText }) => [
+      ...[summary, details, defaultText],
+    ]);
+    expect(texts.filter((text) => /[|\n]/.test(text))).toEqual([]);
   });
 });

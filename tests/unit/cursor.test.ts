@@ -1,24 +1,24 @@
 import { describe, expect, test } from 'vitest';
 import { feedBeginning, toFeedCursor } from '../../src/feed/cursor.ts';
 
-const whole = (version: number, ...entityTypes: string[]) => ({
+const complete = (version: number, ...entityTypes: string[]) => ({
   ...{ version, entityTypes, bootstrap: null },
 });
-const plain = (after: number, ...entityTypes: string[]) => ({
+const cursorAt = (after: number, ...entityTypes: string[]) => ({
   ...{ entityTypes, after, bootstrapHead: 0, kept: [], floor: 0 },
 });
-/** note was kept at 41, ticket is bootstrapped, and has come to 10 of 100. */
-const growing = (version = 10, entityTypes = ['note', 'ticket']) => ({
+/** The filter grew: note is kept at version 41, and the bootstrap of ticket is at 10 of 100. */
+const bootstrappingTicket = (version = 10, entityTypes = ['note', 'ticket']) => ({
   ...{ version, entityTypes, bootstrap: { head: 100, kept: ['note'], floor: 41 } },
 });
 const bootstrapping = (version: number, ...entityTypes: string[]) => ({
   ...{ version, entityTypes, bootstrap: { head: 100, kept: [], floor: 0 } },
 });
 
-describe('a pull goes on', () => {
-  test('without a checkpoint from the beginning', () => {
+describe('a pull', () => {
+  test('without a checkpoint starts at the beginning', () => {
     expect(toFeedCursor(undefined, ['note'])).toEqual({
-      ...plain(0, 'note'),
+      ...cursorAt(0, 'note'),
       bootstrapHead: feedBeginning,
     });
   });
@@ -28,54 +28,69 @@ describe('a pull goes on', () => {
     ['all types', [], []],
     ['fewer types', ['note', 'ticket'], ['ticket']],
     ['some types of all', [], ['note']],
-  ])('for %s where it is', (_what, known, asked) => {
-    expect(toFeedCursor(whole(41, ...known), asked)).toEqual(plain(41, ...asked));
+  ])('for %s continues at its checkpoint', (_what, known, requested) => {
+    expect(toFeedCursor(complete(41, ...known), requested)).toEqual(cursorAt(41, ...requested));
   });
 
   test.each([
     ['one more type', ['note'], ['note', 'ticket'], ['note']],
     ['all types in place of some', ['note'], [], ['note']],
     ['one more and one less', ['note', 'user'], ['note', 'ticket'], ['note']],
-  ])('for %s with a bootstrap of the new ones', (_what, known, asked, kept) => {
-    expect(toFeedCursor(whole(41, ...known), asked)).toEqual({
-      ...{ entityTypes: asked, after: 0, bootstrapHead: feedBeginning, kept, floor: 41 },
+  ])('for %s bootstraps the new types and keeps the others', (_what, known, requested, kept) => {
+    expect(toFeedCursor(complete(41, ...known), requested)).toEqual({
+      ...{ entityTypes: requested, after: 0, bootstrapHead: feedBeginning, kept, floor: 41 },
     });
   });
 
-  test('for other types from the beginning', () => {
-    expect(toFeedCursor(whole(41, 'note'), ['ticket'])).toEqual({
-      ...{ ...plain(0, 'ticket'), bootstrapHead: feedBeginning },
+  test('for other types starts at the beginning', () => {
+    expect(toFeedCursor(complete(41, 'note'), ['ticket'])).toEqual({
+      ...{ ...cursorAt(0, 'ticket'), bootstrapHead: feedBeginning },
     });
   });
 });
 
-describe('a filter that changes while a bootstrap is under way', () => {
-  test('goes on where it stays, and with fewer types', () => {
-    const goesOn = { after: 10, bootstrapHead: 100 };
-    const asked = ['note', 'ticket'];
-    expect(toFeedCursor(bootstrapping(10, ...asked), asked)).toMatchObject({ ...goesOn, kept: [] });
-    expect(toFeedCursor(bootstrapping(10, ...asked), ['note'])).toMatchObject({
-      ...goesOn,
+describe('a pull with another filter during a bootstrap', () => {
+  test('continues the bootstrap for the same types and for fewer types', () => {
+    const continued = { after: 10, bootstrapHead: 100 };
+    const requested = ['note', 'ticket'];
+    expect(toFeedCursor(bootstrapping(10, ...requested), requested)).toMatchObject({
+      ...continued,
       kept: [],
     });
-    expect(toFeedCursor(growing(), asked)).toMatchObject({ ...goesOn, kept: ['note'], floor: 41 });
-    expect(toFeedCursor(growing(), ['ticket'])).toMatchObject({ ...goesOn, kept: [], floor: 0 });
-  });
-
-  test('to the types that were whole before it is whole at once', () => {
-    expect(toFeedCursor(growing(), ['note'])).toEqual(plain(41, 'note'));
-    expect(toFeedCursor(growing(60), ['note'])).toEqual(plain(60, 'note'));
-    expect(toFeedCursor(growing(10, []), ['note'])).toEqual(plain(41, 'note'));
-  });
-
-  test('to more types begins again, keeps what was whole, and sends tombstones since the first began', () => {
-    const again = { after: 0, bootstrapHead: 100 };
-    expect(toFeedCursor(bootstrapping(10, 'note'), ['note', 'user'])).toMatchObject({
-      ...{ ...again, kept: [], floor: 0 },
+    expect(toFeedCursor(bootstrapping(10, ...requested), ['note'])).toMatchObject({
+      ...continued,
+      kept: [],
     });
-    expect(toFeedCursor(growing(), [])).toMatchObject({ ...again, kept: ['note'], floor: 41 });
-    expect(toFeedCursor(growing(60), ['note', 'ticket', 'user'])).toMatchObject({
-      ...{ ...again, kept: ['note'], floor: 60 },
+    expect(toFeedCursor(bootstrappingTicket(), requested)).toMatchObject({
+      ...continued,
+      kept: ['note'],
+      floor: 41,
+    });
+    expect(toFeedCursor(bootstrappingTicket(), ['ticket'])).toMatchObject({
+      ...continued,
+      kept: [],
+      floor: 0,
+    });
+  });
+
+  test('for the kept types only is complete at once', () => {
+    expect(toFeedCursor(bootstrappingTicket(), ['note'])).toEqual(cursorAt(41, 'note'));
+    expect(toFeedCursor(bootstrappingTicket(60), ['note'])).toEqual(cursorAt(60, 'note'));
+    expect(toFeedCursor(bootstrappingTicket(10, []), ['note'])).toEqual(cursorAt(41, 'note'));
+  });
+
+  test('for more types starts again, keeps the complete types, and reads the tombstones since the first start', () => {
+    const restarted = { after: 0, bootstrapHead: 100 };
+    expect(toFeedCursor(bootstrapping(10, 'note'), ['note', 'user'])).toMatchObject({
+      ...{ ...restarted, kept: [], floor: 0 },
+    });
+    expect(toFeedCursor(bootstrappingTicket(), [])).toMatchObject({
+      ...restarted,
+      kept: ['note'],
+      floor: 41,
+    });
+    expect(toFeedCursor(bootstrappingTicket(60), ['note', 'ticket', 'user'])).toMatchObject({
+      ...{ ...restarted, kept: ['note'], floor: 60 },
     });
   });
 });

@@ -2,8 +2,8 @@ import { bundledKinds } from '../../src/systems/bundled.ts';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload as versionsOf } from '../../src/domain/kinds/payload-versions.ts';
-import { put } from '../../src/domain/kinds/policies.ts';
+import { payload as versionsOf } from '../../src/domain/kinds/schema-versions.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { type DecodedEvent, decodeEvent } from '../../src/domain/decide/decode-event.ts';
 import { personPut, stepPut } from './support/kinds.ts';
@@ -31,7 +31,7 @@ function mustDecode(raw: unknown): DecodedEvent {
 }
 
 describe('a valid event', () => {
-  test('is read with its meaning', () => {
+  test('is decoded with its entity, its intent and its envelope', () => {
     expect(mustDecode(note)).toMatchObject({
       identityKey: 'device1-7',
       kind: 'note.put',
@@ -40,25 +40,24 @@ describe('a valid event', () => {
       entityType: 'note',
       entityId: 'n1',
       intent: { policy: 'put', fields: { title: 'Title', body: 'Body' } },
-      occurredAt: Date.UTC(2026, 10, 21, 9, 12) * 1000,
-      baseVersion: 41,
-      baseKey: null,
-      sequence: 3,
+      envelope: {
+        occurredAt: Date.UTC(2026, 10, 21, 9, 12) * 1000,
+        baseVersion: 41,
+        baseKey: null,
+        sequence: 3,
+      },
     });
   });
 
-  test('may leave out all but key, kind and payload', () => {
+  test('needs only a key, a kind and a payload', () => {
     const { identityKey, kind, payload } = note;
     expect(mustDecode({ identityKey, kind, payload })).toMatchObject({
       kindVersion: 1,
-      occurredAt: null,
-      baseVersion: null,
-      baseKey: null,
-      sequence: null,
+      envelope: { occurredAt: null, baseVersion: null, baseKey: null, sequence: null },
     });
   });
 
-  test('is the same where what may be left out is null', () => {
+  test('is decoded in the same way if an optional field is null or not sent', () => {
     const { identityKey, kind, payload } = note;
     const { intent: _intent, ...least } = mustDecode({ identityKey, kind, payload });
     const optional = ['version', 'occurredAt', 'baseVersion', 'baseKey', 'sequence'];
@@ -69,14 +68,14 @@ describe('a valid event', () => {
     }
   });
 
-  test('may name the tenant and the subject it was queued for', () => {
+  test('may name the tenant and the subject that it was queued for', () => {
     const least = mustDecode(note);
     const named = mustDecode({ ...note, tenant: 't1', subject: 'ada' });
     expect(named).toEqual({ ...least, intent: named.intent });
   });
 });
 
-describe('a broken event fails alone, with its code and the path of what is wrong', () => {
+describe('an invalid event fails alone, with a code and the path of the invalid field', () => {
   const { payload } = note;
   test.each([
     ['no key', { ...note, identityKey: undefined }, 'INVALID_EVENT', 'identityKey'],
@@ -119,9 +118,9 @@ describe('a broken event fails alone, with its code and the path of what is wron
     ],
     ['no zone', { ...note, occurredAt: '2026-11-21T09:12:00' }, 'INVALID_TIMESTAMP', 'occurredAt'],
     ['a number for a time', { ...note, occurredAt: 1 }, 'INVALID_TIMESTAMP', 'occurredAt'],
-    ['a kind nobody knows', { ...note, kind: 'note.fold' }, 'UNKNOWN_KIND', 'kind'],
+    ['an unknown kind', { ...note, kind: 'note.fold' }, 'UNKNOWN_KIND', 'kind'],
     ['a kind named like a method', { ...note, kind: 'toString' }, 'UNKNOWN_KIND', 'kind'],
-    ['a version to come', { ...note, version: 2 }, 'UNSUPPORTED_VERSION', 'version'],
+    ['a version that is too new', { ...note, version: 2 }, 'UNSUPPORTED_VERSION', 'version'],
     [
       'a payload field of another type',
       { ...note, payload: { ...payload, title: 7 } },
@@ -134,14 +133,14 @@ describe('a broken event fails alone, with its code and the path of what is wron
       'INVALID_PAYLOAD',
       'payload.colour',
     ],
-    ['a payload that is none', { ...note, payload: null }, 'INVALID_PAYLOAD', 'payload'],
+    ['a payload that is null', { ...note, payload: null }, 'INVALID_PAYLOAD', 'payload'],
     ['U+0000', { ...note, payload: { title: 'a\u0000' } }, 'INVALID_TEXT', 'payload.title'],
     ['half a pair', { ...note, payload: { title: '\uD83D' } }, 'INVALID_TEXT', 'payload.title'],
     ['2^53', { ...note, payload: { list: [1, 2 ** 53] } }, 'INVALID_NUMBER', 'payload.list.1'],
     ['infinity', { ...note, baseVersion: Infinity }, 'INVALID_NUMBER', 'baseVersion'],
     ['a kind that is null', { ...note, kind: null }, 'INVALID_EVENT', 'kind'],
     [
-      'no sequence where the kind keeps an order',
+      'no sequence for an ordered kind',
       { identityKey: 's', kind: 'step.put', payload: { id: 's1' } },
       'INVALID_EVENT',
       'sequence',
@@ -156,14 +155,14 @@ describe('a broken event fails alone, with its code and the path of what is wron
     ['nothing', null],
     ['a list', [note]],
     ['a text', 'note.put'],
-    ['a text that no database keeps', '\u0000'],
-    ['a number that no database keeps', JSON.parse('1e400')],
-  ])('%s is wrong as a whole, so no path is named', (_what, raw) => {
+    ['a text that the database cannot store', '\u0000'],
+    ['a number that the database cannot store', JSON.parse('1e400')],
+  ])('%s is invalid as a whole and has no path', (_what, raw) => {
     const result = decode(raw);
     expect(result.ok || result.undecoded.failure).toSatisfy((failure) => !('path' in failure));
   });
 
-  test('the size that counts is that of the whole event but for its key, in bytes', () => {
+  test('the size is the number of bytes of the whole event without its key', () => {
     const { identityKey: _key, ...members } = note;
     const rest = { ...members, occurredAt: Date.parse(note.occurredAt) * 1000 };
     const room =
@@ -175,14 +174,14 @@ describe('a broken event fails alone, with its code and the path of what is wron
     expect(withBody(`é${'x'.repeat(room - 1)}`)).toMatchObject(tooLarge);
   });
 
-  test('it is named by its key where that can be read, else by nothing', () => {
+  test('the failure has the key of the event, or null if the key cannot be read', () => {
     expect(decode({ ...note, kind: 7 })).toMatchObject({ undecoded: { identityKey: 'device1-7' } });
     for (const raw of [{ ...note, identityKey: '\n' }, { ...note, identityKey: 7 }, 7, null]) {
       expect(decode(raw)).toMatchObject({ undecoded: { identityKey: null } });
     }
   });
 
-  test('whatever stands in the place of an event, reading it does not throw', () => {
+  test('any JSON value in place of an event is decoded without an exception', () => {
     fc.assert(
       fc.property(fc.oneof(fc.anything(), fc.jsonValue()), (raw) => {
         expect(decode(raw).ok).toBe(false);
@@ -190,7 +189,7 @@ describe('a broken event fails alone, with its code and the path of what is wron
     );
   });
 
-  test('whatever stands in the place of a member, reading it does not throw', () => {
+  test('any JSON value in place of a field is decoded without an exception', () => {
     const member = fc.constantFrom(...Object.keys(note), 'baseKey', 'noteId', 'title', '__proto__');
     fc.assert(
       fc.property(member, fc.oneof(fc.anything(), fc.jsonValue()), (name, value) => {
@@ -205,7 +204,7 @@ describe('a broken event fails alone, with its code and the path of what is wron
 });
 
 test.each(['', 'x'.repeat(201), 'a\nb', '.', '..', 'a\u200b'])(
-  'an entity id that is no key fails, whatever its kind lets through: %j',
+  'an entity id that is not a valid identifier fails, even if its kind accepts it: %j',
   (id) => {
     const payload = { id, first: 'Ada', last: 'Lovelace', language: 'en' };
     const result = decode({ identityKey: 'k1', kind: 'person.put', version: 3, payload });
@@ -215,10 +214,10 @@ test.each(['', 'x'.repeat(201), 'a\nb', '.', '..', 'a\u200b'])(
   },
 );
 
-describe('the fingerprint, by which a resent event is known', () => {
+describe('the fingerprint', () => {
   const fingerprint = (raw: unknown) => mustDecode(raw).fingerprint.toString('hex');
 
-  test('does not see the order of keys, at any depth', () => {
+  test('does not depend on the order of members, at any depth', () => {
     const turned = {
       payload: { body: 'Body', title: 'Title', noteId: 'n1' },
       ...Object.fromEntries(Object.entries(note).toReversed().slice(1)),
@@ -227,19 +226,19 @@ describe('the fingerprint, by which a resent event is known', () => {
     expect(fingerprint(turned)).toBe(fingerprint(note));
   });
 
-  test('does not see the identityKey, nor whether the default version was written out', () => {
+  test('does not depend on the identityKey, nor on whether the default version was sent', () => {
     const { version: _version, ...rest } = note;
     expect(fingerprint({ ...rest, identityKey: 'another' })).toBe(fingerprint(note));
   });
 
-  test('does not see whose queue the event lay in, nor a member that is null', () => {
+  test('does not depend on the tenant and the subject that the event was queued for, nor on fields that are null', () => {
     const named = { ...note, tenant: 't1', subject: 'ada', baseKey: null };
     expect(fingerprint(named)).toBe(fingerprint(note));
     const { sequence: _sequence, ...without } = note;
     expect(fingerprint({ ...note, sequence: null })).toBe(fingerprint(without));
   });
 
-  test('sees when the event happened, however that is written', () => {
+  test('depends on the time of the event, and not on the notation of the time', () => {
     const ways = ['00Z', '00z', '00+00:00', '00.0Z', '00.000000Z', '00.0000004Z'];
     const times = ways.map((end) => `2026-11-21T09:12:${end}`);
     for (const occurredAt of [...times, '2026-11-21t10:12:00+01:00', '2026-11-21 09:12:00Z']) {
@@ -249,7 +248,7 @@ describe('the fingerprint, by which a resent event is known', () => {
     expect(fingerprint(later)).not.toBe(fingerprint(note));
   });
 
-  test('changes with every other member', () => {
+  test('depends on every other field', () => {
     const { baseVersion: _base, ...withoutBase } = note;
     const { occurredAt: _occurred, ...withoutTime } = note;
     const { sequence: _sequence, ...withoutSequence } = note;
@@ -272,9 +271,9 @@ describe('the fingerprint, by which a resent event is known', () => {
   });
 
   test.each([
-    ['every member', note, '1f4ea80af148336be24806cd24c126dbd345fc715848aa11c59e2b45b145d95d'],
+    ['every field', note, '1f4ea80af148336be24806cd24c126dbd345fc715848aa11c59e2b45b145d95d'],
     [
-      'as few as may be, and text that JSON escapes',
+      'few fields and texts that JSON escapes',
       {
         identityKey: 'device1-7',
         kind: 'note.put',
@@ -283,12 +282,12 @@ describe('the fingerprint, by which a resent event is known', () => {
       },
       'a014a9d88b7e3c21c9568a7fe820595053405386f6a5d4f6aa7e1ad190b6d617',
     ],
-  ])('of an event with %s is the one that older versions stored', (_what, raw, stored) => {
+  ])('of an event with %s is the one that older releases stored', (_what, raw, stored) => {
     expect(fingerprint(raw)).toBe(stored);
   });
 });
 
-describe('an older payload version', () => {
+describe('a payload of an older version', () => {
   const base = { identityKey: 'p1', kind: 'person.put' };
   const newest = { first: 'Ada', last: 'Lovelace', language: 'en' };
 
@@ -296,20 +295,23 @@ describe('an older payload version', () => {
     [1, { id: 'p', name: 'Ada Lovelace' }],
     [2, { id: 'p', first: 'Ada', last: 'Lovelace' }],
     [3, { id: 'p', ...newest }],
-  ])('%i is lifted to the newest, and the log keeps what was sent', (version, payload) => {
-    const event = mustDecode({ ...base, version, payload });
-    expect(event).toMatchObject({ kindVersion: version, entityId: 'p' });
-    // Only version 3 knows the language: the others bring a default.
-    const unknown = version < 3 && { unknown: ['language'] };
-    expect(event.intent).toEqual({ policy: 'put', fields: newest, ...unknown });
-    expect(JSON.parse(event.payload)).toEqual(payload);
-  });
+  ])(
+    '%i is converted to the newest version, and the log has the payload as it was sent',
+    (version, payload) => {
+      const event = mustDecode({ ...base, version, payload });
+      expect(event).toMatchObject({ kindVersion: version, entityId: 'p' });
+      // Only version 3 knows the language. The other versions have a default for it.
+      const unknown = version < 3 && { unknown: ['language'] };
+      expect(event.intent).toEqual({ policy: 'put', fields: newest, ...unknown });
+      expect(JSON.parse(event.payload)).toEqual(payload);
+    },
+  );
 
-  test('is checked by its own schema, and what it is lifted to by the newer ones, as a fault of the kind', () => {
+  test('is validated by its own schema, and a wrong upcast is an error of the kind', () => {
     const failure = { code: 'INVALID_PAYLOAD', path: 'payload.name' };
     const wrong = decode({ ...base, version: 1, payload: { id: 'p', first: 'A', last: 'B' } });
     expect(wrong).toMatchObject({ undecoded: { failure } });
-    // Without a last name, which only version 3 asks for.
+    // It has no last name, which only version 3 requires.
     const lifted = decode({ ...base, version: 1, payload: { id: 'p', name: 'Ada' } });
     expect(lifted).toMatchObject({
       undecoded: {
@@ -320,28 +322,28 @@ describe('an older payload version', () => {
     expect(lifted).not.toHaveProperty('undecoded.failure.path');
   });
 
-  const said = (event: object) => {
+  const messageOf = (event: object) => {
     const result = decode({ ...base, ...event });
     return result.ok || result.undecoded.failure.message;
   };
-  test('is what a payload is read as that does not say its version, and the answer says so', () => {
-    expect(said({ payload: { id: 'p', ...newest } })).toBe(
+  test('is assumed if the event has no version, and the failure says so', () => {
+    expect(messageOf({ payload: { id: 'p', ...newest } })).toBe(
       'Invalid input: expected string, received undefined (read as version 1; the newest is 3)',
     );
-    expect(said({ payload: { id: 'p', name: 'Ada', age: 7 } })).toBe(
+    expect(messageOf({ payload: { id: 'p', name: 'Ada', age: 7 } })).toBe(
       'is not a known field (read as version 1; the newest is 3)',
     );
   });
 
-  test('is not spoken of where the event said its version, or there is but one', () => {
+  test('is not mentioned if the event has a version, or the kind has only one version', () => {
     const payload = { id: 'p', ...newest };
-    expect(said({ version: 1, payload })).not.toMatch(/read as/);
-    expect(said({ kind: 'note.put', payload: {} })).not.toMatch(/read as/);
-    expect(said({ version: 7, payload })).not.toMatch(/read as/);
+    expect(messageOf({ version: 1, payload })).not.toMatch(/read as/);
+    expect(messageOf({ kind: 'note.put', payload: {} })).not.toMatch(/read as/);
+    expect(messageOf({ version: 7, payload })).not.toMatch(/read as/);
   });
 });
 
-describe('an event that cannot be read for a fault of the server holds back', () => {
+describe('an event that cannot be interpreted because of the server blocks', () => {
   const thrown = () => {
     throw new Error('a fault');
   };
@@ -384,37 +386,37 @@ describe('an event that cannot be read for a fault of the server holds back', ()
     }),
   ];
   const registryOfMore = createRegistry([...bundledKinds, stepPut, ...more]);
-  const heldBy = (kind: string, rest: object = {}) => {
+  const blockedBy = (kind: string, rest: object = {}) => {
     const raw = { identityKey: 'k', kind, payload: { id: 'x' }, ...rest };
     const result = decodeEvent(raw, registryOfMore, { maxEventBytes, sender });
     return result.ok ? undefined : result.undecoded.blocks;
   };
 
   test.each([
+    ['its entity, if its policy throws', 'broken.policy', { entityType: 'broken', entityId: 'x' }],
+    ['its entity type, if entityId throws', 'broken.id', { entityTypes: ['broken'] }],
+    ['its entity type, if the id is not a text', 'broken.number', { entityTypes: ['broken'] }],
+    ['its entity type, if an upcast throws', 'broken.upcast', { entityTypes: ['lifted'] }],
+    ['its entity type, if its version is too new', 'note.put', { entityTypes: ['note'] }, 2],
     [
-      'its entity, where its policy throws',
-      'broken.policy',
-      { entityType: 'broken', entityId: 'x' },
+      'the entity types of kinds whose names start like its name',
+      'note.archive',
+      { entityTypes: ['note'] },
     ],
-    ['its type, where the id throws', 'broken.id', { entityTypes: ['broken'] }],
-    ['its type, where the id is no text', 'broken.number', { entityTypes: ['broken'] }],
-    ['its type, where an upcast throws', 'broken.upcast', { entityTypes: ['lifted'] }],
-    ['its type, where its version is to come', 'note.put', { entityTypes: ['note'] }, 2],
-    ['the types of kinds beside it', 'note.archive', { entityTypes: ['note'] }],
-    ['all such types', 'broken.new', { entityTypes: ['broken', 'lifted'] }],
-    ['nothing, where no kind is beside it', 'letter.put', { entityTypes: [] }],
-    ['nothing, where its name has one part', 'Standalones', { entityTypes: [] }],
-    ['nothing, where that is all of a kind', 'note', { entityTypes: [] }],
-    ['nothing, where it is of every object', 'constructor.put', { entityTypes: [] }],
-  ])('%s', (_what, kind, held, version = 1) => {
-    expect(heldBy(kind, { version })).toEqual(held);
+    ['all such entity types', 'broken.new', { entityTypes: ['broken', 'lifted'] }],
+    ['nothing, if no other name starts like it', 'letter.put', { entityTypes: [] }],
+    ['nothing, if its name has only one part', 'Standalones', { entityTypes: [] }],
+    ['nothing, if its name is only the first part of other names', 'note', { entityTypes: [] }],
+    ['nothing, for a name that every object inherits', 'constructor.put', { entityTypes: [] }],
+  ])('%s', (_what, kind, blocked, version = 1) => {
+    expect(blockedBy(kind, { version })).toEqual(blocked);
   });
 
   test.each([
     ['note.put', { payload: {} }],
     ['note.put', { occurredAt: 'never' }],
     ['step.put', {}],
-  ])('nothing, where the event itself is wrong: %s %j', (kind, rest) => {
-    expect(heldBy(kind, rest)).toBeUndefined();
+  ])('nothing, if the event itself is invalid: %s %j', (kind, rest) => {
+    expect(blockedBy(kind, rest)).toBeUndefined();
   });
 });

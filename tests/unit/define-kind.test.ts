@@ -1,16 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { accept } from '../../src/domain/kinds/decisions.ts';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import {
-  append,
-  decide,
-  patch,
-  type Policy,
-  put,
-  remove,
-} from '../../src/domain/kinds/policies.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../src/domain/kinds/policies/append.ts';
+import { accept, decide } from '../../src/domain/kinds/policies/decide.ts';
+import { patch } from '../../src/domain/kinds/policies/patch.ts';
+import type { Policy } from '../../src/domain/kinds/policies/policy.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
+import { remove } from '../../src/domain/kinds/policies/remove.ts';
 import { personPut, stepPut } from './support/kinds.ts';
 
 const shipSchema = z.strictObject({ id: z.string(), fuel: z.number() });
@@ -80,18 +77,18 @@ describe('a kind', () => {
     },
   );
 
-  test('keeps no order unless it says so', () => {
+  test('is not ordered by default', () => {
     expect(shipKind('ship.launch').ordered).toBe(false);
     expect(stepPut.ordered).toBe(true);
   });
 
   test('turns a valid payload into an entity and an intent', () => {
     const result = shipKind('ship.launch').interpret(1, { id: 's1', fuel: 4 });
-    const meaning = { entityId: 's1', intent: { policy: 'put', fields: { fuel: 4 } } };
-    expect(result).toEqual({ ok: true, meaning });
+    const interpretation = { entityId: 's1', intent: { policy: 'put', fields: { fuel: 4 } } };
+    expect(result).toEqual({ ok: true, interpretation });
   });
 
-  test('answers for an invalid payload with what is wrong, and does not throw', () => {
+  test('returns the issues of an invalid payload and does not throw', () => {
     const result = shipKind('ship.launch').interpret(1, { id: 's1', fuel: 'full' });
     expect(result.ok).toBe(false);
     expect(result.ok || result.error?.issues.map(({ path }) => path)).toEqual([['fuel']]);
@@ -111,7 +108,7 @@ describe('a kind', () => {
     throw fault;
   };
 
-  test('whose code throws says so, with the entity where that is known by then', () => {
+  test('returns what its code threw, with the entity id if it was known by then', () => {
     for (const definition of [{ policy: put<Ship>(fail) }, { baseVersion: fail }]) {
       expect(broken(definition)).toEqual({ ok: false, fault, entityId: 's1' });
     }
@@ -129,13 +126,13 @@ describe('a kind', () => {
     ['put', put<Ship>(({ fuel }) => ({ fuel })), { policy: 'put', fields: { fuel: 4 } }],
     ['patch', patch<Ship>(({ fuel }) => ({ fuel })), { policy: 'patch', fields: { fuel: 4 } }],
     ['remove', remove(), { policy: 'remove' }],
-  ])('whose policy is %s asks for that write', (_name, policy, intent) => {
+  ])('whose policy is %s returns that intent', (_name, policy, intent) => {
     const result = shipKind('ship.launch', policy).interpret(1, { id: 's1', fuel: 4 });
-    expect(result).toMatchObject({ meaning: { intent } });
+    expect(result).toMatchObject({ interpretation: { intent } });
   });
 });
 
-describe('a definition that contradicts itself is refused by its name', () => {
+describe('an invalid definition is refused with the name of the kind', () => {
   const base = {
     name: 'ship.launch',
     entityType: 'ship',
@@ -158,7 +155,7 @@ describe('a definition that contradicts itself is refused by its name', () => {
   });
 
   test.each(['OUT_OF_FUEL', 'OUT-OF-FUEL', 'outOfFuel', 'fuel.out', 'constructor', 'toString'])(
-    'but not for the failure code %s',
+    'but the failure code %s is accepted',
     (code) => {
       const policy = decide<Ship>({ reads: () => [], decide: () => accept() });
       const kind = defineKind({ ...base, policy, failures: { [code]: failure } });
@@ -169,15 +166,15 @@ describe('a definition that contradicts itself is refused by its name', () => {
   test.each([
     ['payload', shipSchema, 'payload is not made by payload(schema)'],
     ['entityId', 'id', 'entityId is not a function'],
-    ['policy', put, 'policy is none'],
-    ['policy', undefined, 'policy is none'],
-  ])('for a %s that types would have refused', (member, value, message) => {
+    ['policy', put, 'policy is not made by put(…)'],
+    ['policy', undefined, 'policy is not made by put(…)'],
+  ])('for a %s that the compiler would have refused', (member, value, message) => {
     const policy = put<Ship>(() => ({}));
     const define = () => defineKind<Ship>({ ...base, policy, [member]: value });
     expect(define).toThrow(`kind "ship.launch": ${message}`);
   });
 
-  test('for a hook beside a policy that has no sides to merge', () => {
+  test('for a resolve hook beside a policy without last write wins', () => {
     const policy = append<Ship>((before) => before ?? {});
     expect(() => defineKind({ ...base, policy, resolve: () => ({}) })).toThrow('resolve goes with');
   });
@@ -193,7 +190,7 @@ describe('payload versions', () => {
     expect([0, 4].map((version) => personPut.schemaOf(version))).toEqual([undefined, undefined]);
   });
 
-  test('lift a payload only over the versions after its own', () => {
+  test('convert a payload only by the upcasts after its own version', () => {
     const calls: string[] = [];
     const counted = payload(z.number())
       .next(z.number(), (older) => (calls.push('1→2'), older + 1))
@@ -204,7 +201,7 @@ describe('payload versions', () => {
     expect(counted.read(3, 5)).toEqual({ ok: true, value: 5 });
   });
 
-  test('hand to an upcast what the schema made of a payload, defaults included', () => {
+  test('pass to an upcast the payload as the schema parsed it, with defaults', () => {
     const versions = payload(z.object({ size: z.number().default(7) })).next(
       z.object({ size: z.number() }),
       ({ size }) => ({ size }),
@@ -212,7 +209,7 @@ describe('payload versions', () => {
     expect(versions.read(1, {})).toEqual({ ok: true, value: { size: 7 } });
   });
 
-  test('show a wrong upcast as a fault of the kind, not as data and not as a wrong payload', () => {
+  test('report a wrong upcast as an error of the kind, not as an invalid payload', () => {
     const versions = payload(z.object({ a: z.string() })).next(
       z.object({ b: z.string().min(1) }),
       () => ({ b: '' }),
@@ -223,7 +220,7 @@ describe('payload versions', () => {
     );
   });
 
-  test('do not change the chain they were added to', () => {
+  test('do not change the versions that they were added to', () => {
     const first = payload(z.number());
     first.next(z.string(), String);
     expect(first.newest).toBe(1);

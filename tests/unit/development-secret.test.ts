@@ -93,7 +93,7 @@ test('where the folder cannot be made, one line names the variable', () => {
   }
 });
 
-/** The message of a StartFault: one line. */
+/** The message of a StartError: one line. */
 function refusalOf(step: () => unknown): string {
   try {
     step();

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { colony } from '../../src/systems/colony/dialect.ts';
-import { refuseDuplicateMember } from '../../src/protocol/dialect.ts';
 import { dialectOf, dialectsFor } from '../../src/systems/dialects.ts';
 import { freight } from '../../src/systems/freight/dialect.ts';
-import { plain } from '../../src/protocol/plain-dialect.ts';
+import { plain, refuseDuplicateMember } from '../../src/protocol/dialect.ts';
+import { salesEventSchema } from '../../src/systems/sales/dialect.ts';
 import { sales } from '../../src/systems/sales/dialect.ts';
 import { RequestProblem } from '../../src/domain/errors.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { salesEventSchema } from '../../src/systems/sales/wire.ts';
 import { timestampSchema } from '../../src/domain/timestamp.ts';
 
 test.each<[what: string, body: unknown, name: string]>([
@@ -15,8 +14,8 @@ test.each<[what: string, body: unknown, name: string]>([
   ['an envelope', { events: [{ identityKey: 'k' }, null, 5] }, 'plain'],
   ['an envelope with one clientRequestId', { events: [{}, { clientRequestId: 1 }] }, 'freight'],
   ['an envelope without events', { events: { clientRequestId: 1 } }, 'plain'],
-  ['no object', null, 'plain'],
-])('%s is read as its dialect', (_what, body, name) => {
+  ['not an object', null, 'plain'],
+])('a body that is %s is recognized', (_what, body, name) => {
   expect(
     dialectOf(
       body,
@@ -25,7 +24,7 @@ test.each<[what: string, body: unknown, name: string]>([
   ).toBe(name);
 });
 
-describe('a dialect is on where one of its kinds is there', () => {
+describe('a dialect is enabled if the service has one of its kinds', () => {
   const on = (...kinds: readonly string[]) =>
     [...dialectsFor((name) => kinds.includes(name))].map(({ name }) => name);
 
@@ -45,11 +44,11 @@ describe('a dialect is on where one of its kinds is there', () => {
     expect(on(kind)).toEqual([name]);
   });
 
-  test('none is where there are none of them', () => {
+  test('no dialect is enabled without these kinds', () => {
     expect(on('book.put', 'note.put', 'resource.put', 'empire.put')).toEqual([]);
   });
 
-  test('each names kinds that come with Landfall', () => {
+  test('each dialect names kinds that come with Landfall', () => {
     const names = bundledKinds.map(({ name }) => name);
     for (const { kinds } of [colony, freight, sales]) {
       expect(names).toEqual(expect.arrayContaining([...kinds]));
@@ -75,9 +74,9 @@ test.each([
   ['colony', colony.adapt({ kind: 'unit', payload: { identityKey: 'k1' } }), 'kind', 'k1', {}],
   ['freight', freight.adapt({ clientRequestId: 'r1' }), 'kind', 'r1', { clientRequestId: 'r1' }],
   ['freight, its key', freight.adapt({ clientRequestId: 'r1' }), 'clientRequestId', null, {}],
-  ['sales, what else is wrong', sales.adapt({ id: 'e1' }), 'seq', 'e1', {}],
+  ['sales, another field', sales.adapt({ id: 'e1' }), 'seq', 'e1', {}],
   ['sales, its key', sales.adapt({ id: 'e1' }), 'id', null, {}],
-  ['no event', plain.adapt([]), 'x', null, {}],
+  ['not an event', plain.adapt([]), 'x', null, {}],
 ] as const)('an event with a member twice is refused: %s', (_what, reading, member, key, alias) => {
   const refused = refuseDuplicateMember(reading, member);
   const failure = { code: 'INVALID_EVENT', path: member };
@@ -97,7 +96,7 @@ describe('colony', () => {
     ['units', 'unit.train'],
     ['research.queue', 'research.queue'],
     ['toString', 'toString'],
-  ])('%s is the kind %s, also where the payload says it again', (kind, full) => {
+  ])('%s is the kind %s, also if the payload repeats it', (kind, full) => {
     const event = {
       kind: full,
       identityKey: 'k1',
@@ -128,14 +127,14 @@ describe('colony', () => {
       'k2',
       'identityKey',
     ],
-    ['a key outside too', { kind: 'unit', identityKey: 'k1', payload }, 'k1', 'identityKey'],
+    ['a key beside the payload', { kind: 'unit', identityKey: 'k1', payload }, 'k1', 'identityKey'],
     ['no readable key', { kind: 'unit', identityKey: 5, payload: null }, null, 'identityKey'],
   ])('an event with %s is refused', (_what, raw, identityKey, path) => {
     const failure = { code: 'INVALID_EVENT', path };
     expect(colony.adapt(raw)).toMatchObject({ ok: false, identityKey, failure });
   });
 
-  test('a path of the key leads into the payload, every other stays', () => {
+  test('the path of the key becomes a path in the payload, and no other path changes', () => {
     const { pathOf } = colony.adapt({ kind: 'unit', payload });
     const paths = ['identityKey', 'identityKey.a', 'identityKeys', 'payload.empireId', 'kind'];
     expect(paths.map(pathOf)).toEqual([
@@ -147,14 +146,14 @@ describe('colony', () => {
 });
 
 describe('freight', () => {
-  test('clientRequestId is the key, by which failures name it', () => {
+  test('clientRequestId is the key, and failures name the event by it', () => {
     const { alias, pathOf, ...reading } = freight.adapt({ clientRequestId: 'r1', kind: 'a.b' });
     expect(reading).toEqual({ ok: true, event: { identityKey: 'r1', kind: 'a.b' } });
     expect(alias).toEqual({ clientRequestId: 'r1' });
     expect(['identityKey', 'kind'].map(pathOf)).toEqual(['clientRequestId', 'kind']);
   });
 
-  test('both keys may be there where they are the same', () => {
+  test('an event may have both keys if they are equal', () => {
     const { alias, pathOf, ...reading } = freight.adapt({
       clientRequestId: 'r1',
       identityKey: 'r1',
@@ -169,7 +168,7 @@ describe('freight', () => {
     ['k1', 5, { identityKey: 'k1', alias: { clientRequestId: null } }],
     [5, 'r1', { identityKey: null, alias: { clientRequestId: 'r1' } }],
     [{}, {}, { identityKey: null, alias: { clientRequestId: null } }],
-  ])('keys %j and %j contradict each other', (identityKey, clientRequestId, named) => {
+  ])('the different keys %j and %j are refused', (identityKey, clientRequestId, named) => {
     expect(freight.adapt({ identityKey, clientRequestId })).toMatchObject({
       ...named,
       ok: false,
@@ -177,7 +176,7 @@ describe('freight', () => {
     });
   });
 
-  test('a key that is null is as if it were not there', () => {
+  test('a key that is null is treated as if it were not sent', () => {
     const named = freight.adapt({ clientRequestId: 'r1', identityKey: null, kind: 'a.b' });
     expect(named).toMatchObject({ ok: true, event: { identityKey: 'r1', kind: 'a.b' } });
     expect(named.alias).toEqual({ clientRequestId: 'r1' });
@@ -186,7 +185,7 @@ describe('freight', () => {
     expect(plainly.ok && plainly.event).toEqual({ identityKey: 'k1', kind: 'a.b' });
   });
 
-  test('an event of the same batch that has none is left as it is', () => {
+  test('an event without clientRequestId in the same batch is not changed', () => {
     const event = { identityKey: 'k1', kind: 'a.b' };
     expect(freight.adapt(event)).toMatchObject({ ok: true, event, alias: {} });
   });
@@ -202,7 +201,7 @@ describe('sales', () => {
     payload: { total: 12.5 },
   };
 
-  test('an event is read field by field, its aggregate into the payload', () => {
+  test('an event is translated field by field, and the id of its aggregate is added to the payload', () => {
     const reading = sales.adapt(event);
     expect(reading.ok && reading.event).toEqual({
       identityKey: 'ev-1',
@@ -243,7 +242,7 @@ describe('sales', () => {
     ],
     ['U+0000 in a text', { type: 'a\u0000' }, 'INVALID_TEXT', 'type'],
     ['a number beyond 2^53', { seq: 2 ** 53 }, 'INVALID_NUMBER', 'seq'],
-  ])('an event with %s is refused in the client’s words', (_what, fields, code, path) => {
+  ])('an event with %s is refused with the client’s names', (_what, fields, code, path) => {
     const reading = sales.adapt({ ...event, ...fields });
     expect(reading).toMatchObject({ ok: false, failure: { code, path } });
     const { id } = { ...event, ...fields };
@@ -251,7 +250,7 @@ describe('sales', () => {
     expect(reading.pathOf(path)).toBe(path);
   });
 
-  test('what may be left out may be null, and it may name its account', () => {
+  test('optional fields may be null, and the event may name its account', () => {
     const nulls = { version: null, tenant: null, subject: null };
     const reading = sales.adapt({ ...event, ...nulls });
     expect(reading).toMatchObject({ ok: true, event: { version: 1, tenant: null } });
@@ -259,12 +258,12 @@ describe('sales', () => {
     expect(named).toMatchObject({ ok: true, event: { tenant: 't1', subject: 'ada' } });
   });
 
-  test('a payload that is none passes, for its kind to refuse', () => {
+  test('a payload that is not an object is passed to its kind, which refuses it', () => {
     const reading = sales.adapt({ ...event, payload: [] });
     expect(reading).toMatchObject({ ok: true, event: { payload: [] } });
   });
 
-  test('later failures are named in the client’s words', () => {
+  test('later failures have the paths of the client', () => {
     const { pathOf } = sales.adapt(event);
     const ours = [
       'identityKey',
@@ -277,7 +276,7 @@ describe('sales', () => {
     expect(ours.map(pathOf)).toEqual(['id', 'seq', 'at', 'type', 'aggregate.id', 'payload.total']);
   });
 
-  test('its times are those that the protocol takes, to the millisecond', () => {
+  test('its times are the times that the protocol accepts, in milliseconds', () => {
     const [first, last] = [Date.UTC(1900, 0, 1), Date.UTC(2200, 0, 1) - 1];
     for (const at of [first - 1, first, 0, last, last + 1]) {
       const taken = timestampSchema.safeParse(new Date(at).toISOString()).success;
@@ -285,7 +284,7 @@ describe('sales', () => {
     }
   });
 
-  test('its envelope is an array, or an object with no more than sentAt beside the events', () => {
+  test('its envelope is an array, or an object with events and optionally sentAt', () => {
     const plainly = { atomic: false, conflicts: 'keep' };
     const sentAt = '2026-11-21T10:00:05.000Z';
     expect(sales.parseEnvelope([event])).toEqual({ events: [event], ...plainly });

@@ -31,17 +31,17 @@ const promisedProblems = `AUTH_REQUIRED TOKEN_INVALID TENANT_REQUIRED FORBIDDEN 
   INTERNAL`.split(/\s+/);
 
 describe('the closed table', () => {
-  test('holds every code that the protocol promises', () => {
+  test('contains every code of the protocol', () => {
     expect(Object.keys(eventFailures)).toEqual(expect.arrayContaining(promisedFailures));
     expect(Object.keys(requestProblems)).toEqual(expect.arrayContaining(promisedProblems));
   });
 
-  test.each([...failures, ...problems])('says of %s why it is and what to do', (code, entry) => {
+  test.each([...failures, ...problems])('has a cause and a remedy for %s', (code, entry) => {
     expect(code).toMatch(/^[A-Z][A-Z0-9_]*[A-Z0-9]$/);
     for (const text of [entry.cause, entry.remedy]) expect(text).toMatch(/^\S.{10,}\S\.$/);
   });
 
-  test('gives a time to wait only where waiting helps', () => {
+  test('has a time to wait only for codes that waiting helps', () => {
     const waits = failures.filter(([, { retryAfterMs }]) => retryAfterMs !== undefined);
     expect(waits).not.toEqual([]);
     for (const [, { retryable, retryAfterMs }] of waits) {
@@ -50,7 +50,7 @@ describe('the closed table', () => {
     }
   });
 
-  test('retries what can mend by itself or be mended by the operator, and nothing else', () => {
+  test('marks as retryable the codes that can end by themselves or that the operator can end, and no others', () => {
     const retryable = failures.filter(([, entry]) => entry.retryable).map(([code]) => code);
     const servers = ['KIND_FAILED', 'UNKNOWN_KIND', 'UNSUPPORTED_VERSION'];
     const mends = ['BATCH_ABORTED', 'BLOCKED', 'NOT_FOUND', 'SEQUENCE_GAP', ...servers];
@@ -59,7 +59,7 @@ describe('the closed table', () => {
     expect(faulty.toSorted()).toEqual(servers);
   });
 
-  test.each(problems)('%s has the status that its retryability asks for', (_code, entry) => {
+  test.each(problems)('%s has a status that fits its retryability', (_code, entry) => {
     const { status, retryable, title } = entry;
     expect(status === 408 || status === 429 || status >= 500).toBe(retryable);
     expect(status).toBeGreaterThanOrEqual(400);
@@ -67,7 +67,7 @@ describe('the closed table', () => {
     expect(title).not.toBe('');
   });
 
-  test('speaks of a token in 401 and of what it may do in 403, so that clients keep their queue', () => {
+  test('uses 401 for tokens and 403 for permissions, so that clients keep their queue', () => {
     const ofStatus = (wanted: number) =>
       problems.filter(([, { status }]) => status === wanted).map(([code]) => code);
     expect(ofStatus(401)).toEqual(['AUTH_REQUIRED', 'TOKEN_INVALID']);
@@ -76,13 +76,13 @@ describe('the closed table', () => {
     expect(ofStatus(500)).toEqual(['INTERNAL']);
   });
 
-  test('is the list that the wire’s schemas know', () => {
+  test('is the list in the schemas of the protocol', () => {
     expect(problemSchema.shape.code.options).toEqual(Object.keys(requestProblems));
   });
 });
 
 describe('a problem', () => {
-  test.each(problems)('%s is answered with its entry of the table', (code, entry) => {
+  test.each(problems)('%s is answered with its entry in the table', (code, entry) => {
     const problem = toProblem(new RequestProblem(code));
     expect(problem).toEqual({
       type: 'about:blank',
@@ -95,7 +95,7 @@ describe('a problem', () => {
     expect(problemSchema.parse(problem)).toEqual(problem);
   });
 
-  test('can say more of one request, but never why the server failed', () => {
+  test('can describe one request in detail, but never why the server failed', () => {
     const cause = new Error('password authentication failed');
     const members = { maxEvents: 500, path: 'events', retryAfter: 3, allow: ['GET'] };
     const problem = new RequestProblem('BATCH_TOO_LARGE', '501 events', members, cause);

@@ -32,7 +32,7 @@ const pairs = {
   Ed25519: generateKeyPairSync('ed25519'),
 };
 
-/** Lengths before their bytes, as in RFC 4253. */
+/** A public key in the format of RFC 4253: each field is its length and its bytes. */
 function openSsh(type: string, ...parts: readonly Buffer[]): string {
   const fields = [Buffer.from(type), ...parts].flatMap((part) => {
     const length = Buffer.alloc(4);
@@ -156,12 +156,12 @@ describe('bad input: a key, a certificate, a token or an address as JWT_SECRET',
     ['a token', `${Buffer.from('{"alg":"HS256"}').toString('base64url')}.e30.c2ln`, 'token'],
     ['an address of keys', 'https://issuer.example/.well-known/jwks.json', 'JWKS_URL'],
   ])('%s is refused', (_what, text, named) => {
-    const fault = findSecretProblem(text.padEnd(32));
-    expect(fault).toContain(named);
-    expect(fault).not.toContain(text);
+    const problem = findSecretProblem(text.padEnd(32));
+    expect(problem).toContain(named);
+    expect(problem).not.toContain(text);
   });
 
-  test('the refusal names the variable, and not what it holds', () => {
+  test('the refusal names the variable and does not print its value', () => {
     const JWT_SECRET = `ssh-ed25519 ${blobs['ssh-ed25519']}`;
     const message = refusal({ JWT_SECRET });
     expect(message).toMatch(/^JWT_SECRET: must be random bytes, not a public key .*$/);
@@ -169,10 +169,10 @@ describe('bad input: a key, a certificate, a token or an address as JWT_SECRET',
   });
 });
 
-test('random bytes are a good secret, however they are written', () => {
+test('random bytes are accepted in base64, base64url and hexadecimal', () => {
   const bytes = fc
     .uint8Array({ minLength: 32, maxLength: 80 })
-    // By chance these may be a sequence, or a point, of just that length.
+    // Bytes that begin like this can by chance be a DER sequence or a curve point.
     .filter(([first]) => first !== 0x30 && first !== 0x04);
   fc.assert(
     fc.property(bytes, fc.constantFrom('base64', 'base64url', 'hex'), (secret, encoding) => {
@@ -186,6 +186,6 @@ test.each([
   'the secret of the tour, at least 32 bytes',
   'correct horse battery staple, and then some more',
   `é${'x'.repeat(30)}`,
-])('%j is taken, as nobody else need know it', (secret) => {
+])('%j is accepted because it is no key that others know', (secret) => {
   expect(findSecretProblem(secret)).toBeUndefined();
 });

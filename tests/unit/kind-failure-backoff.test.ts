@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from 'vitest';
 import type { EventFailure } from '../../src/domain/errors.ts';
 import type { DecodedEvent, DecodeResult } from '../../src/domain/decide/decode-event.ts';
 import { KindFailureBackoff } from '../../src/ingest/kind-failure-backoff.ts';
-import type { EventOutcome } from '../../src/domain/decide/outcome.ts';
+import type { EventOutcome } from '../../src/domain/decide/batch.ts';
 
 const second = 1_000;
 const minute = 60 * second;
@@ -25,7 +25,7 @@ const well = (status: 'applied' | 'noop' | 'superseded' | 'duplicate', fault?: u
 
 /** How long each of the outcomes has to wait for the server, in seconds. */
 function waits(outcomes: readonly EventOutcome[], events: readonly DecodeResult[] = []) {
-  return failingKinds.tell(events, outcomes).map((outcome) => {
+  return failingKinds.addRetryDelays(events, outcomes).map((outcome) => {
     const failure = outcome.status === 'failed' ? outcome.failure : undefined;
     const waitMs = failure?.retryAfterMs;
     return waitMs === undefined ? undefined : waitMs / second;
@@ -86,7 +86,7 @@ test('a batch in which nothing waits for the server is told as it is', () => {
     { identityKey: 'k', status: 'failed', failure },
     well('applied'),
   ];
-  expect(failingKinds.tell([ofKind('a'), ofKind('b')], outcomes)).toBe(outcomes);
+  expect(failingKinds.addRetryDelays([ofKind('a'), ofKind('b')], outcomes)).toBe(outcomes);
 });
 
 test('kinds of any number are remembered only as far as there is room', () => {

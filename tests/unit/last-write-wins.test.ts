@@ -1,10 +1,8 @@
+import { canPatch } from '../../src/domain/kinds/policies/patch.ts';
+import { afterNewestWrite } from '../../src/domain/decide/event-time.ts';
+import type { RecordContent } from '../../src/domain/record-data.ts';
 import { describe, expect, test } from 'vitest';
-import {
-  type RecordContent,
-  afterNewestWrite,
-  canPatch,
-  settleWrite,
-} from '../../src/domain/decide/last-write-wins.ts';
+import { settleWrite } from '../../src/domain/kinds/policies/last-write-wins.ts';
 import type { Stamp } from '../../src/domain/record.ts';
 import { fc } from './support/property.ts';
 import {
@@ -29,27 +27,30 @@ const inherited = ['a', 'toString', 'constructor'];
 
 const recordAfter = (...sent: readonly Sent[]) => seen(arrive(sent));
 
-describe('whatever the order of arrival', () => {
+describe('in every order of arrival', () => {
   test.each([
     ['ordinary fields', ordinary, false],
-    ['fields named like what every object inherits', inherited, false],
-    ['with puts that do not know some of the fields', inherited, true],
-  ])('the same writes settle to the same record, the greatest of each field: %s', (...row) => {
-    const [, names, withOlderPuts] = row;
-    const orders = writesTo(names, withOlderPuts).chain((writes) =>
-      fc.tuple(fc.constant(writes), shuffled(writes)),
-    );
-    fc.assert(
-      fc.property(orders, ([writes, shuffledWrites]) => {
-        const expected = byDefinition(writes);
-        expect(seen(arrive(writes))).toEqual(expected);
-        expect(seen(arrive(shuffledWrites))).toEqual(expected);
-      }),
-      runs,
-    );
-  });
+    ['fields with names that every object inherits', inherited, false],
+    ['puts that do not know some of the fields', inherited, true],
+  ])(
+    'the same writes give the same record, with the greatest write of each field: %s',
+    (...row) => {
+      const [, names, withOlderPuts] = row;
+      const orders = writesTo(names, withOlderPuts).chain((writes) =>
+        fc.tuple(fc.constant(writes), shuffled(writes)),
+      );
+      fc.assert(
+        fc.property(orders, ([writes, shuffledWrites]) => {
+          const expected = byDefinition(writes);
+          expect(seen(arrive(writes))).toEqual(expected);
+          expect(seen(arrive(shuffledWrites))).toEqual(expected);
+        }),
+        runs,
+      );
+    },
+  );
 
-  test('writes sent again, at once or much later, change nothing', () => {
+  test('writes that are sent again, at once or much later, change nothing', () => {
     const again = writesTo(ordinary, true).chain((writes) =>
       fc.tuple(fc.constant(writes), fc.subarray(writes)),
     );
@@ -70,7 +71,7 @@ describe('whatever the order of arrival', () => {
     );
   });
 
-  test('`changed` says whether a client can see a difference, and `applied` never lies', () => {
+  test('`changed` tells whether the data or the deletion changed, and `applied` only occurs with a change', () => {
     fc.assert(
       fc.property(writesTo(ordinary, true), (writes) => {
         let record: RecordContent | undefined;
@@ -90,8 +91,8 @@ describe('whatever the order of arrival', () => {
   });
 });
 
-describe('where a tombstone was purged', () => {
-  test('no field of a live record has a value that had already lost', () => {
+describe('after a tombstone was purged', () => {
+  test('no field of a live record has a value that had lost before', () => {
     const histories = writesTo(ordinary).chain((writes) =>
       fc.tuple(fc.constant(writes), fc.array(fc.boolean(), { minLength: 9, maxLength: 9 })),
     );
@@ -126,7 +127,7 @@ describe('where a tombstone was purged', () => {
     expect(canPatch(settled.record)).toBe(false);
   });
 
-  test('a put between the newest one and the remove leaves none either', () => {
+  test('a put between the newest put and the remove leaves no data either', () => {
     const settled = settleWrite(gone, put([25, 'k4'], { a: 4 }).write, [25, 'k4']);
     expect(settled.outcome).toBe('superseded');
     expect(seen(settled.record)).toEqual({ deleted: true, data: null });
@@ -143,18 +144,18 @@ describe('where a tombstone was purged', () => {
 describe('a put that does not know a field', () => {
   const older = (stamp: Stamp, a: number) => put(stamp, { a, b: 0 }, ['b']);
 
-  test('leaves it as it is', () => {
+  test('does not change the field', () => {
     const sent = [put([1, 'k1'], { a: 1, b: 7 }), older([2, 'k2'], 2)];
     expect(settleLast(...sent)).toMatchObject({ outcome: 'applied', partly: false });
     expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 2, b: 7 } });
   });
 
-  test('leaves it gone where it is gone', () => {
+  test('does not add the field if the record does not have it', () => {
     const sent = [put([1, 'k1'], { a: 1 }), older([2, 'k2'], 2)];
     expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 2 } });
   });
 
-  test('brings its default where there is no record, against which any put or patch wins', () => {
+  test('writes its default if there is no record, and every put or patch wins over the default', () => {
     expect(recordAfter(older([5, 'k1'], 1))).toEqual({ deleted: false, data: { a: 1, b: 0 } });
     for (const late of [put([2, 'k2'], { a: 2, b: 7 }), patch([2, 'k2'], { b: 7 })]) {
       expect(settleLast(older([5, 'k1'], 1), late).outcome).toBe('applied');
@@ -165,12 +166,12 @@ describe('a put that does not know a field', () => {
     }
   });
 
-  test('is a noop where only that field differs', () => {
+  test('is a noop if only that field differs', () => {
     const settled = settleLast(put([1, 'k1'], { a: 1, b: 7 }), older([2, 'k2'], 1));
     expect(settled).toMatchObject({ outcome: 'noop', changed: false });
   });
 
-  test('brings back its default where the value was purged', () => {
+  test('writes its default if the value was purged', () => {
     const gone = purged(arrive([put([1, 'k1'], { a: 1, b: 7 }), remove([2, 'k2'])]));
     const back = settleWrite(gone, older([3, 'k3'], 3).write, [3, 'k3']).record;
     expect(seen(back)).toEqual({ deleted: false, data: { a: 3, b: 0 } });
@@ -180,7 +181,7 @@ describe('a put that does not know a field', () => {
 });
 
 describe('a put', () => {
-  test('creates a record, and a later one replaces it whole', () => {
+  test('creates a record, and a later put replaces it completely', () => {
     const created = put([1, 'k1'], { a: 1, b: 1 });
     expect(settleLast(created)).toMatchObject({ outcome: 'applied', changed: true });
     expect(settleLast(created, put([2, 'k2'], { a: 2 })).outcome).toBe('applied');
@@ -190,16 +191,16 @@ describe('a put', () => {
     });
   });
 
-  test('that brings what is there already is a noop', () => {
+  test('that writes the current data is a noop', () => {
     const settled = settleLast(put([1, 'k1'], { a: 1, b: 2 }), put([2, 'k2'], { b: 2, a: 1 }));
     expect(settled).toMatchObject({ outcome: 'noop', changed: false });
   });
 
-  test('without fields that brings what is there already is a noop too', () => {
+  test('without fields on a record without fields is a noop', () => {
     expect(settleLast(put([1, 'k1'], {}), put([2, 'k2'], {})).outcome).toBe('noop');
   });
 
-  test('older than the one that is there is superseded', () => {
+  test('that is older than the newest put is superseded', () => {
     const settled = settleLast(put([2, 'k2'], { a: 2 }), put([1, 'k1'], { a: 1, b: 1 }));
     expect(settled).toMatchObject({ outcome: 'superseded', changed: false });
     expect(seen(settled.record)).toEqual({ deleted: false, data: { a: 2 } });
@@ -220,7 +221,7 @@ describe('a put', () => {
     });
   });
 
-  test('that arrives late and of which nothing is left is superseded', () => {
+  test('that arrives late and loses with all its fields is superseded', () => {
     const sent = [put([1, 'k1'], { a: 1 }), patch([5, 'k2'], { a: 5 })];
     const settled = settleLast(...sent, put([3, 'k3'], { a: 3 }));
     expect(settled).toMatchObject({ outcome: 'superseded', changed: false });
@@ -232,7 +233,7 @@ describe('a put', () => {
     expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 3 } });
   });
 
-  test('older than a remove is superseded, and is the data that its tombstone keeps', () => {
+  test('older than a remove is superseded, and its data stays under the tombstone', () => {
     const settled = settleLast(remove([5, 'k1']), put([3, 'k2'], { a: 3 }));
     expect(settled).toMatchObject({ outcome: 'superseded', changed: true });
     expect(seen(settled.record)).toEqual({ deleted: true, data: { a: 3 } });
@@ -242,20 +243,20 @@ describe('a put', () => {
 describe('a patch', () => {
   const created = put([1, 'k1'], { a: 1, b: 1 });
 
-  test('needs a put before it, be it under a tombstone', () => {
+  test('needs an earlier put, also under a tombstone', () => {
     expect(canPatch(undefined)).toBe(false);
     expect(canPatch(arrive([remove([1, 'k1'])]))).toBe(false);
     expect(canPatch(arrive([created]))).toBe(true);
     expect(canPatch(arrive([created, remove([2, 'k2'])]))).toBe(true);
   });
 
-  test('changes the fields it names, so that edits of different fields both survive', () => {
+  test('changes the fields that it names, so that edits of different fields are both kept', () => {
     const sent = [created, patch([3, 'k3'], { b: 3 }), patch([2, 'k2'], { a: 2 })];
     expect(settleLast(...sent).outcome).toBe('applied');
     expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 2, b: 3 } });
   });
 
-  test('wins with those of its fields that nobody wrote later', () => {
+  test('wins with the fields that no later write has', () => {
     const sent = [created, patch([3, 'k3'], { b: 3 }), patch([2, 'k2'], { a: 2, b: 2 })];
     expect(settleLast(...sent).outcome).toBe('applied');
     expect(recordAfter(...sent)).toEqual({ deleted: false, data: { a: 2, b: 3 } });
@@ -269,7 +270,7 @@ describe('a patch', () => {
     );
   });
 
-  test('that writes what is there is a noop, but later writes have to beat its time', () => {
+  test('that writes the current values is a noop, but writes before its time lose', () => {
     const same = patch([5, 'k2'], { a: 1 });
     expect(settleLast(created, same)).toMatchObject({ outcome: 'noop', changed: false });
     expect(settleLast(created, same, patch([4, 'k3'], { a: 4 })).outcome).toBe('superseded');
@@ -289,7 +290,7 @@ describe('a remove', () => {
     expect(recordAfter(created, remove([3, 'k2']))).toEqual({ deleted: true, data: { a: 1 } });
   });
 
-  test('of what was never there leaves a tombstone without data, for creates still on their way', () => {
+  test('of a record that does not exist leaves a tombstone without data, so that late creates lose', () => {
     expect(settleLast(remove([3, 'k1']))).toMatchObject({ outcome: 'applied', changed: true });
     expect(recordAfter(remove([3, 'k1']))).toEqual({ deleted: true, data: null });
   });
@@ -301,7 +302,7 @@ describe('a remove', () => {
     expect(recordAfter(...edited, remove([3, 'k3']))?.deleted).toBe(false);
   });
 
-  test('of what is removed already is a noop, but later writes have to beat its time', () => {
+  test('of a removed record is a noop, but writes before its time lose', () => {
     const twice = [created, remove([3, 'k2']), remove([5, 'k3'])];
     expect(settleLast(...twice)).toMatchObject({ outcome: 'noop', changed: false });
     expect(settleLast(...twice, put([4, 'k4'], { a: 4 })).outcome).toBe('superseded');
@@ -313,14 +314,17 @@ test.each([
   ['the put', [put([3, 'k1'], { a: 3 })]],
   ['a patch', [put([1, 'k1'], { a: 1 }), patch([3, 'k2'], { a: 3 })]],
   ['a remove', [put([1, 'k1'], { a: 1 }), patch([2, 'k2'], { a: 2 }), remove([3, 'k3'])]],
-])('what was made on a record happened after its newest write, be that %s', (_what, sent) => {
-  const edit = { effectiveAt: 1, clockAdjusted: false };
-  expect(afterNewestWrite(arrive(sent), edit, 10)).toEqual({ ...edit, effectiveAt: 4 });
-  expect(afterNewestWrite(arrive(sent), { ...edit, effectiveAt: 7 }, 10).effectiveAt).toBe(7);
-  expect(afterNewestWrite(arrive(sent), edit, 3).effectiveAt).toBe(3);
-});
+])(
+  'an edit that was made on the current record happened after its newest write, which is %s',
+  (_what, sent) => {
+    const edit = { effectiveAt: 1, clockAdjusted: false };
+    expect(afterNewestWrite(arrive(sent), edit, 10)).toEqual({ ...edit, effectiveAt: 4 });
+    expect(afterNewestWrite(arrive(sent), { ...edit, effectiveAt: 7 }, 10).effectiveAt).toBe(7);
+    expect(afterNewestWrite(arrive(sent), edit, 3).effectiveAt).toBe(3);
+  },
+);
 
-describe('of two writes at the same microsecond', () => {
+describe('of two writes in the same microsecond', () => {
   test.each([
     ['a', 'b'],
     ['a', 'aa'],
@@ -335,7 +339,7 @@ describe('of two writes at the same microsecond', () => {
     expect(recordAfter(high, low)).toEqual({ deleted: false, data: { a: 'high' } });
   });
 
-  test('the remove wins, whatever the keys', () => {
+  test('the remove wins, with any keys', () => {
     for (const [first, second] of [
       [put([1, 'z'], { a: 1 }), remove([1, 'a'])],
       [remove([1, 'a']), put([1, 'z'], { a: 1 })],

@@ -14,7 +14,7 @@ const imports = `import { append, bundledKinds, defineKind, payload, put } from 
 import { z } from 'zod';
 `;
 
-/** The arguments of defineKind, one a line: the third line of a file is the first of its code. */
+/** A call of defineKind with one argument per line. The code of each file starts at line 3. */
 const book = (changes: string) => `defineKind({
   name: 'book.put',
   entityType: 'book',
@@ -24,7 +24,7 @@ const book = (changes: string) => `defineKind({
   ${changes}
 })`;
 
-/** Why it is refused, its source, and what is said after the file's name. */
+/** The reason, the source of the file, and the message after the file's name. */
 const refused: readonly (readonly [why: string, source: string, message: string])[] = [
   [
     'is not TypeScript',
@@ -33,35 +33,35 @@ const refused: readonly (readonly [why: string, source: string, message: string]
   ],
   ['needs more than stripped types', 'enum A { B }', 'cannot be loaded: TypeScript enum is not'],
   [
-    'imports what is not there',
+    'imports an unknown package',
     `import 'no-such-package';`,
     'cannot be loaded: Cannot find package',
   ],
-  ['imports a name that is not there', `import { nope } from 'landfall';`, "export named 'nope'"],
+  ['imports an unknown name', `import { nope } from 'landfall';`, "export named 'nope'"],
   ['throws', `\nthrow new Error('no catalogue');`, 'cannot be loaded: no catalogue (FILE:2)'],
   ['misuses a package', `import { z } from 'zod';\nz.enum(undefined);`, '(FILE:2)'],
-  ['throws what is no error', `throw 'no catalogue';`, 'cannot be loaded: no catalogue'],
-  ['names its list', 'export const kinds = [];', 'has no default export'],
+  ['throws a value that is no error', `throw 'no catalogue';`, 'cannot be loaded: no catalogue'],
+  ['has no default export', 'export const kinds = [];', 'has no default export'],
   ['exports one kind', `${imports}export default ${book('')};`, 'does not export a list'],
   ['exports no kind', 'export default [];', 'exports an empty list'],
   [
-    'lists a definition',
+    'lists a plain definition',
     `${imports}export default [...bundledKinds, { name: 'book.put' }];`,
     `exports as item ${bundledKinds.length + 1} kind "book.put" that defineKind did not make`,
   ],
-  ['lists a gap', 'export default [null];', 'exports as item 1 something that defineKind did not'],
+  ['lists null', 'export default [null];', 'exports as item 1 something that defineKind did not'],
   [
-    'gives a schema for versions',
+    'passes a schema in place of payload versions',
     `${imports}export default [${book('payload: z.strictObject({})')}];`,
     'cannot be loaded: kind "book.put": payload is not made by payload(schema) (FILE:3)',
   ],
   [
-    'gives a policy that was not called',
+    'passes a policy that was not called',
     `${imports}export default [${book('policy: put')}];`,
-    'cannot be loaded: kind "book.put": policy is none, such as put(…) (FILE:3)',
+    'cannot be loaded: kind "book.put": policy is not made by put(…) or another policy function (FILE:3)',
   ],
   [
-    'defines a kind that contradicts itself',
+    'defines a kind with an invalid name',
     `${imports}const kind = ${book(`name: 'a book'`)};\nexport default [kind];`,
     'cannot be loaded: kind "a book": a name is 1 to 100 letters and digits, with . _ - : / after the first (FILE:3)',
   ],
@@ -71,16 +71,16 @@ const refused: readonly (readonly [why: string, source: string, message: string]
     'cannot be used: kind book.put is defined twice',
   ],
   [
-    'defines kinds that do not go together',
+    'defines kinds that contradict each other',
     `${imports}const fact = ${book(`name: 'book.rated', policy: append(() => ({}))`)};
 export default [${book('')}, fact];`,
     'cannot be used: kind book.rated is append, but book.put',
   ],
 ];
 
-/** Inside the project, where its own name and its packages can be imported. */
+/** A folder inside the project, so that its files can import `landfall` and its packages. */
 let folder: string;
-/** Message by file name, as Node itself loads them: vitest would compile the files its own way. */
+/** The message by file name. Node itself loads the files, because Vitest would compile them differently. */
 let messages: Readonly<Record<string, string>>;
 beforeAll(async () => {
   await mkdir(join(root, '.data'), { recursive: true });
@@ -92,7 +92,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe('a module of kinds is refused, by its file and the kind at fault, where it', () => {
+describe('a module of kinds is refused with its file and the kind at fault, if it', () => {
   test.each(refused.map((row, index) => [...row, `${index}.ts`] as const))(
     '%s',
     (_why, _source, message, name) => {
@@ -110,34 +110,34 @@ describe('a module of kinds is refused, by its file and the kind at fault, where
   });
 });
 
-describe('a module of kinds is taken', () => {
+describe('a module of kinds is accepted', () => {
   const good = `${imports}export default [...bundledKinds, ${book('')}];\n`;
-  const taken = [...bundledKinds.map(({ name }) => name), 'book.put'].join(' ');
+  const kindNames = [...bundledKinds.map(({ name }) => name), 'book.put'].join(' ');
 
-  test('from the working directory, and may add to the bundled kinds', async () => {
+  test('from the working directory, with the bundled kinds and its own ones', async () => {
     await writeFile(join(folder, 'good.ts'), good);
-    expect(await load(folder, './good.ts')).toEqual({ './good.ts': taken });
+    expect(await load(folder, './good.ts')).toEqual({ './good.ts': kindNames });
   });
 
-  test('from outside of the project, where that has Landfall and zod among its packages', async () => {
+  test('from outside of the project, with Landfall and zod among its packages', async () => {
     const outside = await mkdtemp(join(tmpdir(), 'landfall-kinds-'));
     await mkdir(join(outside, 'node_modules'));
     await symlink(root, join(outside, 'node_modules/landfall'));
     await symlink(join(root, 'node_modules/zod'), join(outside, 'node_modules/zod'));
     await writeFile(join(outside, 'good.ts'), good);
-    expect(await load(outside, 'good.ts')).toEqual({ 'good.ts': taken });
+    expect(await load(outside, 'good.ts')).toEqual({ 'good.ts': kindNames });
     await rm(outside, { recursive: true });
   });
 
-  test('where the environment names one; else the kinds are those that come with Landfall', async () => {
-    const named = (env: NodeJS.ProcessEnv) => loadConfig(env, () => '').kindsFile;
-    expect(named({ KINDS: './my-kinds.ts' })).toBe('./my-kinds.ts');
-    expect([named({}), named({ KINDS: '' })]).toEqual([undefined, undefined]);
+  test('if the environment names one; otherwise the bundled kinds are used', async () => {
+    const kindsFileOf = (env: NodeJS.ProcessEnv) => loadConfig(env, () => '').kindsFile;
+    expect(kindsFileOf({ KINDS: './my-kinds.ts' })).toBe('./my-kinds.ts');
+    expect([kindsFileOf({}), kindsFileOf({ KINDS: '' })]).toEqual([undefined, undefined]);
     expect((await loadKinds(undefined)).kinds).toEqual(bundledKinds);
   });
 });
 
-/** What each file comes to in one process of Node: its kinds' names, or why it is refused. */
+/** Loads the files in one process of Node. Returns the names of the kinds, or the error, by file. */
 async function load(cwd: string, ...files: readonly string[]): Promise<Record<string, string>> {
   const script = `
     const { loadKinds } = await import(${JSON.stringify(join(root, 'src/service/load-kinds.ts'))});

@@ -13,7 +13,7 @@ function logLines(level = 'info') {
   return { logger, lines, last: () => JSON.parse(lines.at(-1) ?? '{}') };
 }
 
-/** As the driver makes it where a unique index is violated. */
+/** The driver's error for a violated unique index. */
 function databaseError(): Error {
   const error = new pg.DatabaseError('duplicate key value violates "events_pkey"', 0, 'error');
   return Object.assign(error, {
@@ -32,7 +32,7 @@ function caught(fail: () => unknown): unknown {
   }
 }
 
-describe('a line', () => {
+describe('a log line', () => {
   test('is JSON with a time, a level and an event', () => {
     const { logger, last } = logLines();
     logger.info({ event: 'service.started', port: 3000 }, 'the service listens');
@@ -45,7 +45,7 @@ describe('a line', () => {
     });
   });
 
-  test('that the framework writes is told apart by its event', () => {
+  test('of Fastify itself has the event `framework`', () => {
     const { logger, last } = logLines();
     logger.info('Server listening');
     expect(last()).toMatchObject({ event: 'framework' });
@@ -61,7 +61,7 @@ describe('a line', () => {
   });
 });
 
-describe('an error', () => {
+describe('a logged error', () => {
   test.each<[string, (error: Error) => object]>([
     ['under `err`', (error) => ({ err: error })],
     ['by itself', (error) => error],
@@ -70,7 +70,7 @@ describe('an error', () => {
       'as the cause of a cause',
       (error) => ({ err: new Error('a', { cause: new Error('b', { cause: error }) }) }),
     ],
-  ])('of the database, logged %s, does not quote rows', (_how, wrap) => {
+  ])('of the database, %s, does not quote rows', (_how, wrap) => {
     const { logger, lines } = logLines();
     logger.error(wrap(databaseError()));
     expect(lines).toHaveLength(1);
@@ -80,7 +80,7 @@ describe('an error', () => {
     expect(lines[0]).toContain('duplicate key value');
   });
 
-  test('is logged with its type, code, stack and cause, and with a message that is Landfall’s', () => {
+  test('has its type, code, stack and cause, and its message if that is Landfall’s own', () => {
     const { logger, last } = logLines();
     const cause = Object.assign(new TypeError('below'), { code: 'E_BELOW' });
     logger.error({ event: 'request.failed', err: new Error('above', { cause }) }, 'failed');
@@ -98,28 +98,28 @@ describe('an error', () => {
 
   test.each([
     ['JSON', () => JSON.parse('{"a": secret-key}')],
-    ['a name', () => Reflect.get(Object(undefined), 'secret-key').length],
+    ['an unknown name', () => Reflect.get(Object(undefined), 'secret-key').length],
     ['Zod', () => z.strictObject({}).parse({ 'secret-key': 1 })],
-  ])('of %s does not quote what it was given', (_what, fail) => {
+  ])('of %s does not quote its input', (_what, fail) => {
     const { logger, lines, last } = logLines();
     logger.error({ err: caught(fail) });
     expect(lines[0]).not.toContain('secret-key');
     expect(last().err.type).toMatch(/Error$/);
   });
 
-  test.each(['err', 'fault'])('in %s is bounded, whatever it holds', (name) => {
+  test.each(['err', 'fault'])('in the field %s has a maximum length', (name) => {
     const { logger, lines } = logLines();
     const long = 'x'.repeat(100_000);
     const deep = (levels: number): Error =>
       new Error(long, { cause: levels > 0 ? deep(levels - 1) : long });
     const named = Object.assign(new Error(`${long}\n    at ${long}`), { name: long, code: long });
-    const lonely = Object.assign(new Error('x'), { stack: `    at ${long}\n`.repeat(99) });
-    for (const error of [deep(50), named, lonely, long]) logger.error({ [name]: error });
+    const withoutMessage = Object.assign(new Error('x'), { stack: `    at ${long}\n`.repeat(99) });
+    for (const error of [deep(50), named, withoutMessage, long]) logger.error({ [name]: error });
     expect(lines).toHaveLength(4);
     for (const line of lines) expect(line.length).toBeLessThan(8_192);
   });
 
-  test('of a kind is its type and its frames', () => {
+  test('of a kind has only its type and its frames', () => {
     const { logger, lines, last } = logLines();
     const error = new RangeError('secret-key\n    at secret-key (secret-key.ts:1:1)');
     logger.error({ fault: Object.assign(error, { code: 'secret-key' }) });
@@ -130,14 +130,14 @@ describe('an error', () => {
     });
   });
 
-  test('of an HTTP client does not bring its request along', () => {
+  test('of an HTTP client does not include its request', () => {
     const { logger, lines } = logLines();
     const config = { headers: { authorization: 'Bearer secret-key' } };
     logger.error({ err: Object.assign(new Error('401'), { config, response: config }) });
     expect(lines[0]).not.toContain('secret-key');
   });
 
-  test('that is no Error is not printed', () => {
+  test('that is no Error is logged by its type only', () => {
     const { logger, lines, last } = logLines();
     logger.error({ err: { token: 'secret-key' } });
     logger.error({ err: 'secret-key' });
@@ -146,7 +146,7 @@ describe('an error', () => {
   });
 });
 
-test('a request is logged by its method only: a URL holds the checkpoint', () => {
+test('a request is logged by its method only, because its URL can have a checkpoint', () => {
   const { logger, lines, last } = logLines();
   const headers = { authorization: 'Bearer secret-key' };
   const url = '/api/sync/changes?since=secret-key';
@@ -157,7 +157,7 @@ test('a request is logged by its method only: a URL holds the checkpoint', () =>
   expect(last()).toMatchObject({ req: { method: 'GET' }, res: { statusCode: 200 } });
 });
 
-test('a child logger keeps secrets as well', () => {
+test('a child logger does not quote rows either', () => {
   const { logger, lines } = logLines();
   logger.child({ reqId: 'r1' }).error({ err: databaseError() });
   expect(lines[0]).toContain('r1');

@@ -2,76 +2,76 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createMicroBatcher } from '../../src/scheduling/micro-batching.ts';
 
-/** A crowd that grows as the test says; `started` has its size at each start. */
-function driveGathering(isDue: () => boolean = () => false) {
+/** A queue that grows as the test says. `started` has its size at each start. */
+function driveBatcher(mustStartNow: () => boolean = () => false) {
   const started: number[] = [];
   let size = 0;
-  const ask = createMicroBatcher(
+  const requestStart = createMicroBatcher(
     () => size,
-    isDue,
+    mustStartNow,
     () => started.push(size),
   );
   return {
     started,
-    /** As many come, each with its own request for a start, and the turn ends. */
-    come: async (...counts: readonly number[]): Promise<void> => {
+    /** Adds as many items in each iteration of the event loop. Each item requests a start. */
+    add: async (...counts: readonly number[]): Promise<void> => {
       for (const count of counts) {
-        for (let one = 0; one < count; one += 1) {
+        for (let item = 0; item < count; item += 1) {
           size += 1;
-          ask();
+          requestStart();
         }
         await setImmediate();
       }
     },
-    leave: (count: number) => {
+    remove: (count: number) => {
       size -= count;
     },
   };
 }
 
 describe('a start', () => {
-  test('comes at the end of the turn in which it was asked for', async () => {
-    const { come, started } = driveGathering();
-    await come(1);
+  test('comes at the end of the iteration in which it was requested', async () => {
+    const { add, started } = driveBatcher();
+    await add(1);
     expect(started).toEqual([1]);
   });
 
-  test('comes once for all who asked in that turn, and waits for what may have come behind them', async () => {
-    const { come, started } = driveGathering();
-    await come(3);
+  test('comes once for all requests of an iteration, after one more iteration', async () => {
+    const { add, started } = driveBatcher();
+    await add(3);
     expect(started).toEqual([]);
-    await come(0);
+    await add(0);
     expect(started).toEqual([3]);
   });
 
-  test('waits as long as turns bring a quarter more', async () => {
-    const { come, started } = driveGathering();
-    await come(8, 2, 3, 4);
+  test('waits while iterations increase the queue by a quarter or more', async () => {
+    const { add, started } = driveBatcher();
+    await add(8, 2, 3, 4);
     expect(started).toEqual([]);
-    await come(4);
+    await add(4);
     expect(started).toEqual([21]);
   });
 
-  test('waits for no more once it is due', async () => {
-    let isDue = false;
-    const { come, started } = driveGathering(() => isDue);
-    await come(8);
-    isDue = true;
-    await come(8);
+  test('does not wait for a further iteration when it must come now', async () => {
+    let mustStart = false;
+    const { add, started } = driveBatcher(() => mustStart);
+    await add(8);
+    mustStart = true;
+    await add(8);
     expect(started).toEqual([16]);
   });
 
-  test('comes where those who waited have left', async () => {
-    const { come, leave, started } = driveGathering();
-    await come(3);
-    leave(3);
-    await come(0);
+  test('comes also after the queue was emptied', async () => {
+    const { add, remove, started } = driveBatcher();
+    await add(3);
+    remove(3);
+    await add(0);
     expect(started).toEqual([0]);
   });
 
-  test('can be asked for again, by itself as well', async () => {
-    const { come, started } = driveGathering();
-    await come(1, 1, 1);
+  test('can be requested again, also by the start itself', async () => {
+    const { add, started } = driveBatcher();
+    await add(1, 1, 1);
     expect(started).toEqual([1, 2, 3]);
     const sizes: number[] = [];
     const again = createMicroBatcher(
@@ -83,7 +83,7 @@ describe('a start', () => {
       },
     );
     again();
-    for (let turn = 0; turn < 5; turn += 1) await setImmediate();
+    for (let iteration = 0; iteration < 5; iteration += 1) await setImmediate();
     expect(sizes).toEqual([1, 1, 1]);
   });
 });

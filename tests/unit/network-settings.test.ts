@@ -10,8 +10,8 @@ const production = {
   JWT_SECRET: 'a secret of thirty-two characters',
 };
 
-describe('with nothing set', () => {
-  test('no proxy is believed, no page may read, and the limits are high', () => {
+describe('an environment that sets nothing', () => {
+  test('trusts no proxy, allows no origin, and sets high rate limits', () => {
     expect(load({}).edge).toEqual({
       trustProxy: false,
       corsOrigins: [],
@@ -19,7 +19,7 @@ describe('with nothing set', () => {
     });
   });
 
-  test('a stop waits for a balancer in production only', () => {
+  test('delays a shutdown in production only', () => {
     expect(load({}).shutdownDelayMs).toBe(0);
     expect(load({ NODE_ENV: 'test' }).shutdownDelayMs).toBe(0);
     expect(load(production).shutdownDelayMs).toBe(5_000);
@@ -32,11 +32,11 @@ test.each([
   ['10.0.0.1', ['10.0.0.1']],
   ['10.0.0.0/8, fd00::/8', ['10.0.0.0/8', 'fd00::/8']],
   ['loopback,uniquelocal', ['loopback', 'uniquelocal']],
-])('TRUST_PROXY=%s is read', (TRUST_PROXY, trustProxy) => {
+])('TRUST_PROXY=%s is accepted', (TRUST_PROXY, trustProxy) => {
   expect(load({ TRUST_PROXY }).edge.trustProxy).toEqual(trustProxy);
 });
 
-test('CORS_ORIGINS is a list of origins as browsers and wrapped apps send them', () => {
+test('CORS_ORIGINS is a list of origins as browsers, and apps with a built-in browser, send them', () => {
   const CORS_ORIGINS = 'https://app.example, http://localhost:5173,capacitor://localhost';
   expect(load({ CORS_ORIGINS }).edge.corsOrigins).toEqual([
     'https://app.example',
@@ -45,7 +45,7 @@ test('CORS_ORIGINS is a list of origins as browsers and wrapped apps send them',
   ]);
 });
 
-test('limits are numbers, or off', () => {
+test('a rate limit is a number or off', () => {
   const environment = {
     RATE_LIMIT_ADDRESS: 'off',
     RATE_LIMIT_TENANT: '10',
@@ -62,7 +62,7 @@ test.each([
   expect(refusal({ TRUST_PROXY })).toMatch(/^TRUST_PROXY: .+ is neither an address, a range/);
 });
 
-test('CORS_ORIGINS=* is refused, with the reason', () => {
+test('CORS_ORIGINS=* is refused with the reason', () => {
   expect(refusal({ CORS_ORIGINS: '*' })).toMatch(/^CORS_ORIGINS: .*every page.*list the origins/);
 });
 
@@ -74,11 +74,14 @@ test.each([
   expect(refusal({ CORS_ORIGINS })).toMatch(/^CORS_ORIGINS: /);
 });
 
-test.each(['0', '-1', '1.5', 'none', 'OFF', 'Infinity'])('a limit of %s is refused', (value) => {
-  for (const name of ['RATE_LIMIT_ADDRESS', 'RATE_LIMIT_TENANT', 'RATE_LIMIT_SUBJECT']) {
-    expect(refusal({ [name]: value })).toMatch(new RegExp(`^${name}: `));
-  }
-});
+test.each(['0', '-1', '1.5', 'none', 'OFF', 'Infinity'])(
+  'a rate limit of %s is refused',
+  (value) => {
+    for (const name of ['RATE_LIMIT_ADDRESS', 'RATE_LIMIT_TENANT', 'RATE_LIMIT_SUBJECT']) {
+      expect(refusal({ [name]: value })).toMatch(new RegExp(`^${name}: `));
+    }
+  },
+);
 
 test.each(['5', '0', '-1s', '11s', '1h', 'soon'])('SHUTDOWN_DELAY=%s is refused', (value) => {
   expect(refusal({ SHUTDOWN_DELAY: value })).toMatch(/^SHUTDOWN_DELAY: .* from 0s to 10s$/);

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { patch, put, strict } from '../../src/domain/kinds/policies.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { patch } from '../../src/domain/kinds/policies/patch.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
+import { strict } from '../../src/domain/kinds/policies/strict.ts';
 import { rehearse } from '../../src/testing/rehearse.ts';
 
 const id = { id: z.string() };
@@ -54,20 +56,20 @@ describe('an event of a payload version that does not know a field', () => {
     ['a put', 'book.put', {}],
     ['a patch', 'book.patch', {}],
     ['a merge', 'book.set', { baseVersion: 0 }],
-  ])('leaves it as it is: %s', (_what, kind, rest) => {
+  ])('does not change the field: %s', (_what, kind, rest) => {
     const old = sent(kind, 1, { title: 'Emma!' }, 3, rest);
     expect(dataAfter(newest, old)).toEqual({ title: 'Emma!', copies: 7, shelf: 'A' });
     const newer = sent(kind, 2, { title: 'Emma?', copies: 8 }, 4, rest);
     expect(dataAfter(newest, old, newer)).toEqual({ title: 'Emma?', copies: 8, shelf: 'A' });
   });
 
-  test('brings the value of its upcast where there is no record', () => {
+  test('writes the value of its upcast if there is no record', () => {
     const first = sent('book.put', 1, { title: 'Emma' }, 3);
     expect(dataAfter(first)).toEqual({ title: 'Emma', copies: 1, shelf: 'none' });
   });
 
   test.each(['book.put', 'book.patch'])(
-    'loses with that value to whoever knows the field, however early: %s',
+    'loses with that value to every event that knows the field, even to an earlier one: %s',
     (kind) => {
       const first = sent('book.put', 1, { title: 'Emma' }, 3);
       const late = sent(kind, 3, { title: 'old', copies: 7, shelf: 'A' }, 2);
@@ -80,7 +82,7 @@ describe('an event of a payload version that does not know a field', () => {
     },
   );
 
-  test('is a noop on a stale base where only that field differs, and names no such field in a conflict', () => {
+  test('is a noop on an old base if only that field differs, and a conflict does not name that field', () => {
     const one = { events: [newest], deviceId: 'a' };
     const same = sent('book.put', 1, { title: 'Emma' }, 3, { baseVersion: 0 });
     const other = sent('book.put', 1, { title: 'Eva' }, 3, { baseVersion: 0 });
@@ -90,7 +92,7 @@ describe('an event of a payload version that does not know a field', () => {
   });
 });
 
-test('a field under a new name is no new field, and what a kind says of its steps counts', () => {
+test('a renamed field is not a new field, and a kind can state the new fields of a version itself', () => {
   const a = z.strictObject({ ...id, name: z.string() });
   const b = z.strictObject({ ...id, title: z.string(), copies: z.int(), upper: z.string() });
   const up = ({ name, ...older }: z.infer<typeof a>) => ({

@@ -5,12 +5,15 @@ import addFormats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineKind, type Kind } from '../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { create, patch, put, strict } from '../../src/domain/kinds/policies.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { create } from '../../src/domain/kinds/policies/create.ts';
+import { patch } from '../../src/domain/kinds/policies/patch.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
+import { strict } from '../../src/domain/kinds/policies/strict.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import { buildDocument } from '../../src/http/openapi/document.ts';
 import { selectExamples, readExamples } from '../../src/http/openapi/examples.ts';
-import { sampleOf } from '../../src/http/openapi/sample.ts';
+import { makeSample } from '../../src/http/openapi/sample.ts';
 import { identifierSchema } from '../../src/domain/identifier.ts';
 import { personPut, stepPut } from './support/kinds.ts';
 
@@ -39,7 +42,7 @@ const bookChange = defineKind({
   ),
   policy: strict(patch(({ title = '' }) => ({ title }))),
 });
-/** Nobody could guess such a text; its author says one. */
+/** No generated text matches this pattern, so the schema has an example. */
 const bookTag = defineKind({
   ...{ name: 'book.tag', ...book, entityType: 'tag' },
   payload: payload(
@@ -58,7 +61,7 @@ const bookOdd = defineKind({
   payload: payload(z.strictObject({ bookId: z.string().regex(/^<[a-z]{3}>!$/) })),
   policy: put(() => ({})),
 });
-const own = [bookAdd, bookChange, bookTag, bookOdd, personPut, stepPut];
+const ownKinds = [bookAdd, bookChange, bookTag, bookOdd, personPut, stepPut];
 
 const documentOf = (kinds: readonly Kind[]) => {
   const registry = createRegistry(kinds);
@@ -73,7 +76,7 @@ function schemaErrors(document: { components: object }, name: string, value: unk
   return validate(value) ? [] : validate.errors;
 }
 
-const pushed = (document: ReturnType<typeof documentOf>) => {
+const pushExamples = (document: ReturnType<typeof documentOf>) => {
   const { examples } =
     document.paths['/api/sync/events'].post.requestBody.content['application/json'];
   return Object.values<{ value: { events: { kind: string }[] } }>(examples).map(
@@ -81,11 +84,11 @@ const pushed = (document: ReturnType<typeof documentOf>) => {
   );
 };
 
-describe('the document of a service with kinds of its own', () => {
-  const document = documentOf(own);
+describe('the document of a service with its own kinds', () => {
+  const document = documentOf(ownKinds);
 
-  test('shows events of those kinds, which their schemas take, and no other', () => {
-    const [body, ...others] = pushed(document);
+  test('shows valid events of these kinds only', () => {
+    const [body, ...others] = pushExamples(document);
     expect(others).toEqual([]);
     expect(body?.events.map(({ kind }) => kind)).toEqual([
       ...['book.add', 'book.change', 'book.tag', 'person.put', 'step.put'],
@@ -100,7 +103,7 @@ describe('the document of a service with kinds of its own', () => {
     ]);
   });
 
-  test('settles a conflict with a payload that its kind takes', () => {
+  test('shows the resolution of a conflict with a valid payload', () => {
     const { examples } =
       document.paths['/api/sync/conflicts/{identityKey}/resolution'].post.requestBody.content[
         'application/json'
@@ -109,7 +112,7 @@ describe('the document of a service with kinds of its own', () => {
     expect(examples.merge.value.payload).toMatchObject({ bookId: 'book-1' });
   });
 
-  test('names neither the bundled kinds nor what only their clients send', () => {
+  test('has neither the bundled kinds nor their dialects', () => {
     const text = JSON.stringify(document);
     for (const { name } of bundledKinds) expect(text).not.toContain(name);
     for (const word of [
@@ -131,7 +134,7 @@ describe('the document of a service with kinds of its own', () => {
   });
 });
 
-test('the document of a service with the bundled kinds shows what was recorded', () => {
+test('the document of a service with the bundled kinds shows the recorded examples', () => {
   expect(selectExamples(createRegistry(bundledKinds))).toEqual(readExamples());
 });
 
@@ -139,49 +142,54 @@ test.each([
   ['notes', ['note'], ['five events of a phone']],
   ['orders of the colony', ['structure', 'research', 'unit'], ['a bare array']],
   ['tickets', ['ticket'], []],
-])('with %s alone, the examples and the dialects are theirs', (_what, types, names) => {
-  const kinds = bundledKinds.filter(({ name }) => types.includes(name.split('.')[0] ?? ''));
-  const registry = createRegistry(kinds);
-  const examples = selectExamples(registry);
-  const recorded = Object.keys(examples.pushBody).filter((name) => name in readExamples().pushBody);
-  expect(recorded).toEqual(names);
-  const document = documentOf(kinds);
-  const has = (word: string) => JSON.stringify(document).includes(word);
-  expect([has('ColonyPushRequest'), has('"/api/events"'), has('FreightEvent')]).toEqual([
-    ...[types.includes('research'), types.includes('ticket'), false],
-  ]);
-  expect(Object.keys(examples.salesBody)).toHaveLength(types.includes('ticket') ? 1 : 0);
-});
+])(
+  'the document of a service with only %s has their examples and their dialect',
+  (_what, types, names) => {
+    const kinds = bundledKinds.filter(({ name }) => types.includes(name.split('.')[0] ?? ''));
+    const registry = createRegistry(kinds);
+    const examples = selectExamples(registry);
+    const recorded = Object.keys(examples.pushBody).filter(
+      (name) => name in readExamples().pushBody,
+    );
+    expect(recorded).toEqual(names);
+    const document = documentOf(kinds);
+    const has = (word: string) => JSON.stringify(document).includes(word);
+    expect([has('ColonyPushRequest'), has('"/api/events"'), has('FreightEvent')]).toEqual([
+      ...[types.includes('research'), types.includes('ticket'), false],
+    ]);
+    expect(Object.keys(examples.salesBody)).toHaveLength(types.includes('ticket') ? 1 : 0);
+  },
+);
 
 test.each(bundledKinds.map((kind) => [kind.name, kind] as const))(
-  'a payload is found that the newest schema of %s takes',
+  'makeSample makes a valid payload for the newest schema of %s',
   (_name, kind) => {
     const schema = kind.schemaOf(kind.newestVersion);
-    expect(schema && schema.safeParse(sampleOf(schema)).success).toBe(true);
+    expect(schema && schema.safeParse(makeSample(schema)).success).toBe(true);
   },
 );
 
 test.each<[what: string, schema: z.ZodType]>([
-  ['has a pattern that nobody guesses', z.string().regex(/^<[a-z]{3}>!$/)],
-  ['takes nothing', z.never()],
-  ['refuses whatever comes', z.string().refine(() => false)],
+  ['has an unusual pattern', z.string().regex(/^<[a-z]{3}>!$/)],
+  ['accepts nothing', z.never()],
+  ['refuses every value', z.string().refine(() => false)],
   [
     'throws',
     z.string().refine(() => {
       throw new Error('a rule that fails');
     }),
   ],
-])('for a schema that %s, none is found', (_what, schema) => {
-  expect(sampleOf(z.object({ text: schema }))).toBeUndefined();
+])('makeSample returns undefined for a schema that %s', (_what, schema) => {
+  expect(makeSample(z.object({ text: schema }))).toBeUndefined();
 });
 
-test('a schema that refers to itself is no trap', () => {
+test('makeSample ends for a schema that refers to itself', () => {
   const tree = z.object({
     name: z.string(),
     get children() {
       return z.array(tree);
     },
   });
-  const found = sampleOf(tree);
-  expect(found === undefined || tree.safeParse(found).success).toBe(true);
+  const sample = makeSample(tree);
+  expect(sample === undefined || tree.safeParse(sample).success).toBe(true);
 });

@@ -1,17 +1,20 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { accept, patchRecord, putRecord, reject } from '../../src/domain/kinds/decisions.ts';
 import { defineKind, type KindDefinition } from '../../src/domain/kinds/define-kind.ts';
 import type { EventContext, RecordView } from '../../src/domain/kinds/intent.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../src/domain/kinds/policies/append.ts';
 import {
-  append,
+  accept,
   decide,
-  patch,
-  type Policy,
-  put,
-  remove,
-} from '../../src/domain/kinds/policies.ts';
+  patchRecord,
+  putRecord,
+  reject,
+} from '../../src/domain/kinds/policies/decide.ts';
+import { patch } from '../../src/domain/kinds/policies/patch.ts';
+import type { Policy } from '../../src/domain/kinds/policies/policy.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
+import { remove } from '../../src/domain/kinds/policies/remove.ts';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
 import type { DecisionContext } from '../../src/domain/decide/apply-writes.ts';
 import { createBatch } from '../../src/domain/decide/batch.ts';
@@ -21,8 +24,8 @@ import {
   type DraftRecord,
   toRecordState,
 } from '../../src/domain/decide/tenant-draft.ts';
-import { planMerge, planWrites } from '../../src/domain/decide/plan-writes.ts';
-import { RecordData } from '../../src/domain/decide/record-data.ts';
+import { planMergeByHook, planWrites } from '../../src/domain/decide/plan-writes.ts';
+import { RecordData } from '../../src/domain/record-data.ts';
 
 const jobSchema = z.strictObject({ id: z.string(), name: z.string() });
 type Job = z.infer<typeof jobSchema>;
@@ -52,7 +55,7 @@ function recordOf(ref: { entityType: string; entityId: string }, rest: Partial<D
 }
 
 /** An event of a kind with this policy, on a tenant with these records. */
-function occurrenceOf(
+function contextOf(
   policy: Policy<Job>,
   records: readonly DraftRecord[] = [],
   more: Partial<KindDefinition<Job>> = {},
@@ -98,9 +101,9 @@ test.each<[string, Policy<Job>, number]>([
     decide({ reads, decide: ({ name }) => accept(putRecord(own, { name })) }),
     receivedAt,
   ],
-])('the writes of %s compete at the time that counts for it', (_what, policy, at) => {
+])('the writes of %s compete at the time that counts for its policy', (_what, policy, at) => {
   const record = recordOf(own);
-  expect(planWrites(occurrenceOf(policy, [record]), record)).toMatchObject({
+  expect(planWrites(contextOf(policy, [record]), record)).toMatchObject({
     ok: true,
     at,
     writes: [own],
@@ -108,22 +111,23 @@ test.each<[string, Policy<Job>, number]>([
 });
 
 test.each<[string, DraftRecord | undefined]>([
-  ['never there', undefined],
-  ['only ever deleted', recordOf(own, { deleted: true, data: null, clock: { remove: [1, 'k0'] } })],
-])('a patch of what was %s waits for its create', (_what, record) => {
-  const plan = planWrites(occurrenceOf(patch(fieldsOf)), record);
+  ['never created', undefined],
+  ['only deleted', recordOf(own, { deleted: true, data: null, clock: { remove: [1, 'k0'] } })],
+])('a patch of a record that was %s waits for its create', (_what, record) => {
+  const plan = planWrites(contextOf(patch(fieldsOf)), record);
   expect(plan).toMatchObject({ ok: false, failure: { code: 'NOT_FOUND' } });
 });
 
-test('a fact is folded into nothing where its record is deleted', () => {
+test('a fact is folded into no data if its record is deleted', () => {
   const seen: unknown[] = [];
   const policy = append<Job>((before) => (seen.push(before), {}));
-  planWrites(occurrenceOf(policy), recordOf(own, { deleted: true }));
-  planWrites(occurrenceOf(policy), recordOf(own));
+  for (const record of [recordOf(own, { deleted: true }), recordOf(own)]) {
+    planWrites(contextOf(policy, [record]), record);
+  }
   expect(seen).toEqual([undefined, { name: 'old' }]);
 });
 
-test('a decision finds the records that it names and its own, but no deleted one', () => {
+test('a decision finds its own record and the records that it names, but no deleted record', () => {
   const seen: (RecordView | undefined)[] = [];
   const policy = decide<Job>({
     reads: () => [other, { entityType: 'crew', entityId: 'gone' }],
@@ -137,15 +141,15 @@ test('a decision finds the records that it names and its own, but no deleted one
     },
   });
   const gone = recordOf({ entityType: 'crew', entityId: 'gone' }, { deleted: true });
-  planWrites(occurrenceOf(policy, [recordOf(own), recordOf(other), gone]), recordOf(own));
+  planWrites(contextOf(policy, [recordOf(own), recordOf(other), gone]), recordOf(own));
   const view = { version: 4, data: { name: 'old' }, updatedAtMs: 3000 };
   expect(seen).toEqual([{ ...own, ...view }, { ...other, ...view }, undefined]);
 });
 
-test('the kind is told of the event in whole milliseconds', () => {
+test('the functions of a kind get the times of the event in whole milliseconds', () => {
   const seen: EventContext[] = [];
   const policy = append<Job>((_before, _job, context) => (seen.push(context), {}));
-  planWrites(occurrenceOf(policy), undefined);
+  planWrites(contextOf(policy), undefined);
   const sender = { tenantId: 't1', identityKey: 'k1', deviceId: 'd1', subject: 'Ada' };
   expect(seen).toEqual([{ ...sender, effectiveAtMs: 7000, receivedAtMs: 9000 }]);
 });
@@ -175,60 +179,60 @@ test.each<[string, object | undefined, object]>([
     undefined,
     { code: 'NOT_FOUND', message: 'no', retryable: true, retryAfterMs: 30_000 },
   ],
-])('a rejection is what the table says of its code: %s %j', (code, options, failure) => {
-  const plan = planWrites(occurrenceOf(refusing(code, options), [], { failures }), undefined);
+])('a rejection has the properties of its code in the table: %s %j', (code, options, failure) => {
+  const plan = planWrites(contextOf(refusing(code, options), [], { failures }), undefined);
   expect(plan).toEqual({ ok: false, failure });
 });
 
-test('whether a code can be retried is the same for every event, whatever the kind says', () => {
+test('the table decides whether a code can be retried, not a single rejection', () => {
   const policy = refusing('TOO_LATE', { retryable: true, secret: 'x' });
-  const plan = planWrites(occurrenceOf(policy, [], { failures }), undefined);
+  const plan = planWrites(contextOf(policy, [], { failures }), undefined);
   const failure = { code: 'TOO_LATE', message: 'no', retryable: false };
   expect(plan).toEqual({ ok: false, failure });
 });
 
-test('what a decision does wrong is a failure of the event, with what is wrong for the operator', () => {
+test('an invalid decision fails the event, and the operator gets the reason', () => {
   const policy = decide<Job>({ reads, decide: () => accept(patchRecord(other, { a: 1 })) });
-  const plan = planWrites(occurrenceOf(policy), undefined);
+  const plan = planWrites(contextOf(policy), undefined);
   expect(plan).toMatchObject({
     ok: false,
     failure: { code: 'KIND_FAILED', message: 'job.do failed on this event' },
-    fault: new Error('crew "c1" is patched, but is not there'),
+    fault: new Error('crew "c1" cannot be patched, because it does not exist'),
   });
 });
 
 test.each<[string, DraftRecord | undefined]>([
   ['no record', undefined],
   ['a deleted record', recordOf(own, { deleted: true })],
-])('there is nothing to merge with where there is %s', (_what, record) => {
+])('an edit is not merged with %s', (_what, record) => {
   const resolve = () => ({ merged: true });
-  expect(planMerge(occurrenceOf(put(fieldsOf), [], { resolve }), record)).toBeUndefined();
+  expect(planMergeByHook(contextOf(put(fieldsOf), [], { resolve }), record)).toBeUndefined();
 });
 
-test('there is nothing to merge without a hook, or where the hook leaves it to a person', () => {
+test('an edit is not merged without a hook, or if the hook leaves the conflict to a person', () => {
   const record = recordOf(own);
-  expect(planMerge(occurrenceOf(put(fieldsOf)), record)).toBeUndefined();
+  expect(planMergeByHook(contextOf(put(fieldsOf)), record)).toBeUndefined();
   const resolve = () => undefined;
-  expect(planMerge(occurrenceOf(put(fieldsOf), [], { resolve }), record)).toBeUndefined();
+  expect(planMergeByHook(contextOf(put(fieldsOf), [], { resolve }), record)).toBeUndefined();
 });
 
-test('what the hook merges is put on top of all that the record holds', () => {
+test('the data that a hook returns is a put after all writes in the record', () => {
   const resolve = ({ data }: RecordView, incoming: object) => ({ ...incoming, before: data });
-  const occurrence = occurrenceOf(patch(fieldsOf), [], { resolve });
-  const plan = planMerge(occurrence, recordOf(own));
+  const context = contextOf(patch(fieldsOf), [], { resolve });
+  const plan = planMergeByHook(context, recordOf(own));
   const fields = { name: 'new', before: { name: 'old' } };
   expect(plan).toEqual({
     ok: true,
-    at: occurrence.time.effectiveAt,
+    at: context.time.effectiveAt,
     writes: [{ ...own, write: { policy: 'put', fields } }],
   });
 });
 
-test('a hook that throws is told apart from one that leaves it to a person', () => {
+test('a hook that throws fails, and does not leave the conflict to a person', () => {
   const fault = new Error('cannot merge');
   const resolve = () => {
     throw fault;
   };
-  const plan = planMerge(occurrenceOf(put(fieldsOf), [], { resolve }), recordOf(own));
+  const plan = planMergeByHook(contextOf(put(fieldsOf), [], { resolve }), recordOf(own));
   expect(plan).toMatchObject({ ok: false, failure: { code: 'KIND_FAILED' }, fault });
 });

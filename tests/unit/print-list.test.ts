@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest';
-import { printList } from '../../src/protocol/print-list.ts';
+import { printList } from '../../src/protocol/page.ts';
 
 const parsed = async (...given: Parameters<typeof printList<number>>) =>
   JSON.parse((await printList(...given)).toString());
 
 test.each([
-  ['none', []],
-  ['one', [1]],
-  ['several', [1, 2, 3]],
-])('a list is printed as it is, with %s', async (_what, entries) => {
+  ['no entries', []],
+  ['one entry', [1]],
+  ['several entries', [1, 2, 3]],
+])('a list with %s is printed completely', async (_what, entries) => {
   const page = { entries, nextAfter: null };
   expect(await parsed('events', page, (at) => ({ at, text: 'é"' }))).toEqual({
     events: entries.map((at) => ({ at, text: 'é"' })),
@@ -19,7 +19,7 @@ test.each([
   });
 });
 
-test('others have their turn between entries that are work to make', async () => {
+test('other work runs between entries that take long to make', async () => {
   const entries = Array.from({ length: 5 }, (_, at) => at);
   const turns: number[] = [];
   let made = 0;
@@ -37,7 +37,7 @@ test('others have their turn between entries that are work to make', async () =>
   expect(turns).toEqual(expect.arrayContaining([1, 2, 3, 4]));
 });
 
-test('what fails for an entry fails the list', async () => {
+test('an error in one entry fails the list', async () => {
   const fails = printList('events', { entries: [1], nextAfter: null }, () => {
     throw new Error('broken');
   });

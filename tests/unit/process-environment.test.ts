@@ -16,17 +16,17 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-test('a file .env sets what is not set yet', () => {
-  vi.stubEnv('LANDFALL_TEST_SET', 'by hand');
+test('the file .env sets only variables that are not set yet', () => {
+  vi.stubEnv('LANDFALL_TEST_SET', 'from the environment');
   vi.stubEnv('LANDFALL_TEST_UNSET', undefined);
-  writeFileSync('.env', 'LANDFALL_TEST_SET=by file\nLANDFALL_TEST_UNSET=by file\n');
+  writeFileSync('.env', 'LANDFALL_TEST_SET=from the file\nLANDFALL_TEST_UNSET=from the file\n');
   const { fromFile } = readProcessEnvironment();
   expect(fromFile).toEqual(new Set(['LANDFALL_TEST_UNSET']));
-  expect(process.env.LANDFALL_TEST_SET).toBe('by hand');
-  expect(process.env.LANDFALL_TEST_UNSET).toBe('by file');
+  expect(process.env.LANDFALL_TEST_SET).toBe('from the environment');
+  expect(process.env.LANDFALL_TEST_UNSET).toBe('from the file');
 });
 
-test('without a file .env nothing happens', () => {
+test('the environment stays unchanged without a file .env', () => {
   const environment = { ...process.env };
   expect(readProcessEnvironment().fromFile).toEqual(new Set());
   expect(process.env).toEqual(environment);

@@ -5,30 +5,30 @@ import { recordSchema, toSyncRecord } from '../../src/protocol/record.ts';
 import { identifierSchema } from '../../src/domain/identifier.ts';
 import { fc } from './support/property.ts';
 
-/** The years that a time in an answer can have: a client's clock may be off by two centuries. */
+/** Times within the years that an answer can show. A client's clock may be wrong by two centuries. */
 const micros = fc.integer({ min: Date.UTC(1700, 0) * 1000, max: Date.UTC(2200, 0) * 1000 - 1 });
-/** Visible, as keys and ids are; what JSON has to escape is among it. */
-const key = fc
+/** Identifiers: visible characters only, including those that JSON escapes. */
+const identifier = fc
   .stringMatching(/^[^\p{C}\p{Z}]{1,20}$/u)
   .filter((text) => identifierSchema.safeParse(text).success);
-/** No body that names `__proto__` is taken, so none is stored. */
+/** A body with a member `__proto__` is refused, so no stored record has one. */
 const field = fc.string().filter((name) => name !== '__proto__');
 const storedRecord: fc.Arbitrary<StoredRecord> = fc.record({
-  entityType: key,
-  entityId: key,
+  entityType: identifier,
+  entityId: identifier,
   version: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
   deleted: fc.boolean(),
   data: fc.option(fc.dictionary(field, fc.jsonValue()).map((data) => JSON.stringify(data))),
   dataVersion: fc.integer({ min: 1, max: 9 }),
-  originKey: key,
-  originKind: key,
-  originDevice: fc.option(key),
+  originKey: identifier,
+  originKind: identifier,
+  originDevice: fc.option(identifier),
   originAt: micros,
   createdAt: micros,
   updatedAt: micros,
 });
 
-/** Said once more, without what is to be proved. */
+/** The expected answer, computed without the code under test. */
 function expectedOf(stored: StoredRecord): unknown {
   const time = (at: number) => new Date(Math.floor(at / 1000)).toISOString();
   return {
@@ -48,7 +48,7 @@ function expectedOf(stored: StoredRecord): unknown {
   };
 }
 
-test('a record is printed as the schema says, whatever it holds', () => {
+test('every record is printed as its schema describes', () => {
   fc.assert(
     fc.property(storedRecord, (stored) => {
       const record = toSyncRecord(stored);
@@ -58,7 +58,7 @@ test('a record is printed as the schema says, whatever it holds', () => {
   );
 });
 
-test('a page is printed as the schema says, with any number of records', () => {
+test('a page with any number of records is printed as its schema describes', () => {
   const pages = fc.record({
     records: fc.array(storedRecord, { maxLength: 3 }),
     checkpoint: fc.base64String(),
@@ -76,7 +76,7 @@ test('a page is printed as the schema says, with any number of records', () => {
   );
 });
 
-test('data goes out as the text that is stored', () => {
+test('the data of a record is printed as its stored text', () => {
   const [stored] = fc.sample(storedRecord, 1);
   if (!stored) throw new Error('no record');
   const data = '{"2":1e3,"10":0.10}';

@@ -12,15 +12,15 @@ const bounds = {
   admitAnswer: () => {},
 };
 
-/** One read for many, which ends when the test says so. A reader's tenant is its name's first letter. */
+/** A coalesced read that ends when the test says so. The tenant of a reader is the first letter of its name. */
 function driveGroups(options: Partial<ReadLimiterOptions> = {}) {
-  const gate = createReadLimiter({ ...bounds, ...options });
+  const limiter = createReadLimiter({ ...bounds, ...options });
   const started: (readonly string[])[] = [];
-  const said = new Map<string, unknown>();
+  const results = new Map<string, unknown>();
   const answers = new Map<string, EventEmitter>();
   let running = Promise.withResolvers<readonly string[]>();
-  const look = gate.coalesce((asked: readonly string[]) => {
-    started.push(asked);
+  const readCoalesced = limiter.coalesce((names: readonly string[]) => {
+    started.push(names);
     running = Promise.withResolvers();
     return running.promise;
   });
@@ -30,21 +30,21 @@ function driveGroups(options: Partial<ReadLimiterOptions> = {}) {
     answers.set(name, answer);
     return { tenantId: name.slice(0, 1), answer } as unknown as Reader;
   }
-  function note(name: string, answer: Promise<unknown>): void {
+  function keepResult(name: string, answer: Promise<unknown>): void {
     answer.then(
-      (result) => said.set(name, result),
-      (error) => said.set(name, error),
+      (result) => results.set(name, result),
+      (error) => results.set(name, error),
     );
   }
   return {
-    gate,
+    limiter,
     started,
-    said,
-    async look(...names: readonly string[]): Promise<void> {
-      for (const name of names) note(name, look(readerOf(name), name));
+    results,
+    async readCoalesced(...names: readonly string[]): Promise<void> {
+      for (const name of names) keepResult(name, readCoalesced(readerOf(name), name));
       await setImmediate();
     },
-    /** Of the read that is under way. */
+    /** Ends the coalesced read that is running. */
     async end(): Promise<void> {
       running.resolve((started.at(-1) ?? []).map((name) => `found ${name}`));
       await setImmediate();
@@ -53,14 +53,14 @@ function driveGroups(options: Partial<ReadLimiterOptions> = {}) {
       running.reject(error);
       await setImmediate();
     },
-    /** A read of its own. @returns what ends it */
-    async read(name: string): Promise<() => Promise<void>> {
+    /** Starts a single read. @returns a function that ends it */
+    async readSingle(name: string): Promise<() => Promise<void>> {
       const { promise, resolve } = Promise.withResolvers<string>();
-      const begun = () => {
+      const read = () => {
         started.push([name]);
         return promise;
       };
-      note(name, gate.run(readerOf(name), begun));
+      keepResult(name, limiter.run(readerOf(name), read));
       await setImmediate();
       return async () => {
         resolve(`read ${name}`);
@@ -71,57 +71,58 @@ function driveGroups(options: Partial<ReadLimiterOptions> = {}) {
       answers.get(name)?.emit('close');
       await setImmediate();
     },
-    listeners: () => [...answers.values()].map((answer) => answer.listenerCount('close')),
+    listenerCounts: () => [...answers.values()].map((answer) => answer.listenerCount('close')),
   };
 }
 
-test('the first goes at once, and what comes meanwhile goes together into the next', async () => {
+test('the first reader starts a read at once, and readers that arrive meanwhile share the next one', async () => {
   const groups = driveGroups();
-  await groups.look('a1');
-  await groups.look('b1', 'a2', 'c1');
+  await groups.readCoalesced('a1');
+  await groups.readCoalesced('b1', 'a2', 'c1');
   expect(groups.started).toEqual([['a1']]);
   await groups.end();
-  expect(groups.said).toEqual(new Map([['a1', 'found a1']]));
+  expect(groups.results).toEqual(new Map([['a1', 'found a1']]));
   expect(groups.started).toEqual([['a1'], ['b1', 'a2', 'c1']]);
-  await groups.look('d1');
+  await groups.readCoalesced('d1');
   await groups.end();
   await groups.end();
   expect(groups.started).toEqual([['a1'], ['b1', 'a2', 'c1'], ['d1']]);
-  for (const name of ['b1', 'a2', 'c1', 'd1']) expect(groups.said.get(name)).toBe(`found ${name}`);
-  expect(groups.listeners()).toEqual([0, 0, 0, 0, 0]);
+  for (const name of ['b1', 'a2', 'c1', 'd1'])
+    expect(groups.results.get(name)).toBe(`found ${name}`);
+  expect(groups.listenerCounts()).toEqual([0, 0, 0, 0, 0]);
 });
 
-test('what comes in the same turn of the event loop goes together, also where nothing is under way', async () => {
+test('readers of the same iteration of the event loop share a read, also while no read is running', async () => {
   const groups = driveGroups();
-  await groups.look('a1', 'b1');
+  await groups.readCoalesced('a1', 'b1');
   expect(groups.started).toEqual([['a1', 'b1']]);
 });
 
-test('a group takes one lane, and leaves the others to reads of their own', async () => {
+test('a coalesced read occupies one lane and leaves the others to single reads', async () => {
   const groups = driveGroups({ lanes: 2 });
-  await groups.look('a1');
-  await groups.look('b1', 'c1');
-  await groups.read('d1');
+  await groups.readCoalesced('a1');
+  await groups.readCoalesced('b1', 'c1');
+  await groups.readSingle('d1');
   expect(groups.started).toEqual([['a1'], ['d1']]);
 });
 
-test('a group that waits for a lane goes first, and then whoever waited for a lane of its own', async () => {
+test('a coalesced read that waits for a lane goes first, and a waiting single read goes next', async () => {
   const groups = driveGroups();
-  const end = await groups.read('a1');
-  await groups.read('b1');
-  await groups.look('c1');
-  await groups.look('d1');
+  const end = await groups.readSingle('a1');
+  await groups.readSingle('b1');
+  await groups.readCoalesced('c1');
+  await groups.readCoalesced('d1');
   await end();
   expect(groups.started).toEqual([['a1'], ['c1', 'd1']]);
-  await groups.look('e1');
+  await groups.readCoalesced('e1');
   await groups.end();
   expect(groups.started).toEqual([['a1'], ['c1', 'd1'], ['b1']]);
 });
 
-test('a group has a bound, within which tenants take turns', async () => {
+test('a coalesced read answers a maximum of readers, in which tenants take turns', async () => {
   const groups = driveGroups({ maxTenantReads: 300, maxQueuedReads: 300 });
-  await groups.look('x1');
-  await groups.look(...Array.from({ length: 210 }, (_, at) => `a${at}`), 'b1');
+  await groups.readCoalesced('x1');
+  await groups.readCoalesced(...Array.from({ length: 210 }, (_, at) => `a${at}`), 'b1');
   await groups.end();
   expect(groups.started[1]).toHaveLength(200);
   expect(groups.started[1]?.slice(0, 3)).toEqual(['a0', 'b1', 'a1']);
@@ -129,71 +130,71 @@ test('a group has a bound, within which tenants take turns', async () => {
   expect(groups.started[2]).toHaveLength(11);
 });
 
-test('a group spans no more tenants than it may, and those left out are first in the next', async () => {
+test('a coalesced read answers a maximum of tenants, and the others are first in the next one', async () => {
   const groups = driveGroups({ maxGroupTenants: 2 });
-  await groups.look('x1');
-  await groups.look('a1', 'b1', 'c1', 'a2');
+  await groups.readCoalesced('x1');
+  await groups.readCoalesced('a1', 'b1', 'c1', 'a2');
   await groups.end();
   expect(groups.started.at(-1)).toEqual(['a1', 'b1', 'a2']);
-  await groups.look('a3', 'd1');
+  await groups.readCoalesced('a3', 'd1');
   await groups.end();
   expect(groups.started.at(-1)).toEqual(['c1', 'a3']);
   await groups.end();
   expect(groups.started.at(-1)).toEqual(['d1']);
 });
 
-test('a read that fails fails for all it would have answered, and for nobody else', async () => {
+test('a coalesced read that fails rejects its own readers, and no others', async () => {
   const groups = driveGroups();
-  await groups.look('a1', 'b1');
-  await groups.look('c1');
-  const broken = new Error('broken');
-  await groups.fail(broken);
+  await groups.readCoalesced('a1', 'b1');
+  await groups.readCoalesced('c1');
+  const failure = new Error('broken');
+  await groups.fail(failure);
   await groups.end();
-  expect(groups.said).toEqual(
+  expect(groups.results).toEqual(
     new Map<string, unknown>([
-      ['a1', broken],
-      ['b1', broken],
+      ['a1', failure],
+      ['b1', failure],
       ['c1', 'found c1'],
     ]),
   );
 });
 
-test('TENANT_BUSY counts what waits of a tenant, for the next group or for a lane', async () => {
+test('TENANT_BUSY counts the waiting reads of a tenant, coalesced and single ones together', async () => {
   const groups = driveGroups({ maxTenantReads: 2 });
-  await groups.look('a1');
-  await groups.look('a2');
-  await groups.read('a3');
-  await groups.look('a4', 'b1');
-  await groups.read('a5');
+  await groups.readCoalesced('a1');
+  await groups.readCoalesced('a2');
+  await groups.readSingle('a3');
+  await groups.readCoalesced('a4', 'b1');
+  await groups.readSingle('a5');
   for (const name of ['a4', 'a5']) {
-    expect(groups.said.get(name)).toMatchObject({ code: 'TENANT_BUSY' });
+    expect(groups.results.get(name)).toMatchObject({ code: 'TENANT_BUSY' });
   }
   await groups.end();
   expect(groups.started).toEqual([['a1'], ['a3']]);
 });
 
-test('OVERLOADED counts what waits of all, and what goes on in a group makes room', async () => {
+test('OVERLOADED counts the waiting reads of all tenants, without those that a read has started to answer', async () => {
   const groups = driveGroups({ lanes: 2, maxQueuedReads: 2 });
-  await groups.look('a1');
-  await groups.look('b1', 'c1');
-  expect(groups.gate.isFull()).toBe(true);
-  await groups.look('d1');
-  expect(groups.said.get('d1')).toMatchObject({ code: 'OVERLOADED' });
+  await groups.readCoalesced('a1');
+  await groups.readCoalesced('b1', 'c1');
+  expect(groups.limiter.isFull()).toBe(true);
+  await groups.readCoalesced('d1');
+  expect(groups.results.get('d1')).toMatchObject({ code: 'OVERLOADED' });
   await groups.end();
-  expect(groups.gate.isFull()).toBe(false);
+  expect(groups.limiter.isFull()).toBe(false);
   expect(groups.started).toEqual([['a1'], ['b1', 'c1']]);
 });
 
-test('a reader who leaves gives up its place, and a group of nobody is not read for', async () => {
+test('a reader that leaves gives up its place, and a group without readers starts no read', async () => {
   const groups = driveGroups({ maxTenantReads: 1 });
-  const end = await groups.read('a1');
-  await groups.look('b1');
+  const end = await groups.readSingle('a1');
+  await groups.readCoalesced('b1');
   await groups.leave('b1');
-  expect(groups.said.get('b1')).toMatchObject({ code: 'OVERLOADED' });
+  expect(groups.results.get('b1')).toMatchObject({ code: 'OVERLOADED' });
   await end();
-  await groups.look('b2');
+  await groups.readCoalesced('b2');
   await groups.leave('b2');
   await groups.end();
   expect(groups.started).toEqual([['a1'], ['b2']]);
-  expect(groups.said.get('b2')).toBe('found b2');
+  expect(groups.results.get('b2')).toBe('found b2');
 });

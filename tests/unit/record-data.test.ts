@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Fields } from '../../src/domain/kinds/intent.ts';
-import { canonicalJson } from '../../src/domain/canonical-json.ts';
-import { RecordData } from '../../src/domain/decide/record-data.ts';
+import { canonicalJson } from '../../src/domain/fingerprint.ts';
+import { RecordData } from '../../src/domain/record-data.ts';
 import { fc } from './support/property.ts';
 
 const names = fc.oneof(fc.constantFrom('a', 'b', '__proto__', 'constructor', 'é"\\'), fc.string());
@@ -9,7 +9,7 @@ const fieldsArbitrary = fc
   .dictionary(names, fc.jsonValue())
   .map((fields) => JSON.parse(JSON.stringify(fields)) as Fields);
 
-test('a record with some fields replaced is what the merged fields print as, in text and in length', () => {
+test('record data with replaced fields has the text and the length of the merged fields', () => {
   fc.assert(
     fc.property(fieldsArbitrary, fieldsArbitrary, fc.boolean(), (old, changes, fromText) => {
       const before = fromText ? RecordData.ofText(canonicalJson(old)) : RecordData.ofFields(old);
@@ -25,7 +25,7 @@ test('a record with some fields replaced is what the merged fields print as, in 
   );
 });
 
-test('what a kind is given cannot be changed, however deep it lies', () => {
+test('a kind cannot change the data that it gets, at any depth', () => {
   const { frozenFields } = RecordData.ofText('{"list":[{"deep":1}]}');
   const [item] = frozenFields.list as unknown as [{ deep: number }];
   expect(() => (item.deep = 2)).toThrow(TypeError);

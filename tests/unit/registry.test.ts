@@ -17,19 +17,19 @@ test.each(['', 'person', 'person.PUT', 'toString', '__proto__', 'constructor'])(
   },
 );
 
-test('two kinds of one name are refused at the start, by name', () => {
+test('two kinds with one name are refused, and the error names them', () => {
   const twin = { ...stepPut, name: personPut.name };
   expect(() => createRegistry([personPut, stepPut, twin])).toThrow('person.put is defined twice');
 });
 
-test('kinds that settle one entity type in two ways are refused, by name', () => {
+test('kinds of different families for one entity type are refused, and the error names them', () => {
   const folded = { ...personPut, name: 'person.append', family: 'append' as const };
   expect(() => createRegistry([personPut, folded])).toThrow('person.append is append');
   const decided = { ...folded, family: 'decide' as const };
   expect(createRegistry([personPut, decided]).kinds).toHaveLength(2);
 });
 
-test('a failure code means one thing, whichever kind answers it', () => {
+test('a failure code has the same meaning in all kinds', () => {
   const failures = { SOLD_OUT: { retryable: false, cause: 'none left', remedy: 'wait' } };
   const same = { ...stepPut, failures };
   expect(createRegistry([{ ...personPut, failures }, same]).failures).toEqual(failures);
@@ -47,10 +47,10 @@ test('the bundled kinds can be registered together, with a schema for every vers
   }
 });
 
-test('a note patch writes the fields it names and needs at least one', () => {
+test('a note patch writes the fields that it names, and needs at least one field', () => {
   const notePatch = createRegistry(bundledKinds).find('note.patch');
   expect(notePatch?.interpret(1, { noteId: 'n', title: '' })).toMatchObject({
-    meaning: { entityId: 'n', intent: { policy: 'patch', fields: { title: '' } } },
+    interpretation: { entityId: 'n', intent: { policy: 'patch', fields: { title: '' } } },
   });
   expect(notePatch?.interpret(1, { noteId: 'n' }).ok).toBe(false);
 });

@@ -1,10 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { accept, patchRecord, putRecord, reject } from '../../src/domain/kinds/decisions.ts';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
-import { entityType as typeOf, recordData } from '../../src/domain/kinds/entity-type.ts';
-import { payload } from '../../src/domain/kinds/payload-versions.ts';
-import { append, decide, patch, put, remove } from '../../src/domain/kinds/policies.ts';
+import { entityType as typeOf, recordData } from '../../src/domain/kinds/record-versions.ts';
+import { payload } from '../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../src/domain/kinds/policies/append.ts';
+import {
+  accept,
+  decide,
+  patchRecord,
+  putRecord,
+  reject,
+} from '../../src/domain/kinds/policies/decide.ts';
+import { patch } from '../../src/domain/kinds/policies/patch.ts';
+import { put } from '../../src/domain/kinds/policies/put.ts';
+import { remove } from '../../src/domain/kinds/policies/remove.ts';
 import { rehearse } from '../../src/testing/rehearse.ts';
 
 const idSchema = z.strictObject({ id: z.string() });
@@ -71,7 +80,7 @@ const move = (id: string) => event('coin.move', { id, from: 'a', to: 'b' });
 const cupsOf = ({ records }: ReturnType<typeof rehearse>) =>
   records.filter(({ entityType }) => entityType === 'cup').map(({ data }) => data);
 
-describe('a rehearsal that begins with records', () => {
+describe('a rehearsal that starts with records', () => {
   const v1 = z.object({ coins: z.number() });
   const purse = typeOf(
     'purse',
@@ -93,7 +102,7 @@ describe('a rehearsal that begins with records', () => {
     { entityType: 'cup', entityId: 'c', data: { coins: 1 } },
   ];
 
-  test('decides on them as they were lifted, and shows them so', () => {
+  test('decides by the newest version of their data, and shows them in that version', () => {
     const label = event('cup.label', { id: 'c', label: 'x' }, { baseVersion: 3 });
     const events = ['a', 'b'].map((id) => event('purse.pay', { id, cents: 1 }));
     const played = rehearse([...kinds, pay], [{ events: [...events, label] }], { records });
@@ -103,7 +112,7 @@ describe('a rehearsal that begins with records', () => {
     ]);
   });
 
-  test('shows those that no event changed in the newest version', () => {
+  test('shows records that no event changed in the newest version', () => {
     const played = rehearse([...kinds, pay], [], { records });
     expect(played.records.map(({ version, data }) => [version, data])).toEqual([
       [1, { cents: 200 }],
@@ -114,7 +123,7 @@ describe('a rehearsal that begins with records', () => {
     expect(played.faults).toEqual([]);
   });
 
-  test('tells of those that cannot be lifted', () => {
+  test('reports records that cannot be converted', () => {
     const debt = [{ entityType: 'purse', entityId: 'a', data: { coins: -2 } }];
     const events = [event('purse.pay', { id: 'a', cents: 1 })];
     const played = rehearse([pay], [{ events }], { records: debt });
@@ -126,7 +135,7 @@ describe('a rehearsal that begins with records', () => {
 });
 
 describe('a rehearsal', () => {
-  test('answers each batch as a push with results does, but for the checkpoint', () => {
+  test('answers each batch like a push with results, but without a checkpoint', () => {
     const [forbidden] = filled.events;
     const moved = move('m1');
     const { answers } = rehearse(kinds, [filled, { events: [forbidden, moved, 7] }]);
@@ -147,7 +156,7 @@ describe('a rehearsal', () => {
     });
   });
 
-  test('decides each batch on what the ones before it left', () => {
+  test('decides each batch after the batches before it', () => {
     const again = move('m1');
     const batches = [[again], [move('m2')], [again, move('m3')]].map((events) => ({ events }));
     const played = rehearse(kinds, [filled, ...batches]);
@@ -161,7 +170,7 @@ describe('a rehearsal', () => {
     expect(cupsOf(played)).toEqual([{ coins: 0 }, { coins: 1 }]);
   });
 
-  test('shows records as pulls do: by version, with their origin, tombstones too', () => {
+  test('shows records like a pull: ordered by version, with their origin, and with tombstones', () => {
     const gone = event('cup.remove', { id: 'a' }, { occurredAt: '2026-03-01T08:00:00.000Z' });
     const batch = { events: [gone], deviceId: 'till', at: '2026-03-01T09:00:00.000Z' };
     const { records } = rehearse(kinds, [filled, batch]);
@@ -180,7 +189,7 @@ describe('a rehearsal', () => {
     });
   });
 
-  test('tells kinds who sends and when, as the batch says, else as the options say', () => {
+  test('gives kinds the sender and the time of the batch, or else of the options', () => {
     const { records } = rehearse(
       kinds,
       [
@@ -197,7 +206,7 @@ describe('a rehearsal', () => {
     ]);
   });
 
-  test('corrects a clock by sentAt, and takes all of an atomic batch or none', () => {
+  test('corrects a clock by sentAt, and stores all events of an atomic batch or none', () => {
     const late = event(
       'cup.label',
       { id: 'a', label: 'x' },
@@ -213,7 +222,7 @@ describe('a rehearsal', () => {
     expect(records[1]?.origin.effectiveAt).toBe('2026-01-01T00:00:01.500Z');
   });
 
-  test('never receives an event before the one before it, though the time be set back', () => {
+  test('never receives an event before an earlier one, even if the time is set back', () => {
     const { answers, records } = rehearse(kinds, [
       { ...filled, at: '2030-01-01T00:00:00Z' },
       { events: [event('cup.label', { id: 'a', label: 'x' })], at: '2029-01-01T00:00:00Z' },
@@ -222,7 +231,7 @@ describe('a rehearsal', () => {
     expect(records.at(-1)?.data).toEqual({ coins: 1, label: 'x' });
   });
 
-  test('hands out what a kind threw, which a client is not told', () => {
+  test('returns what a kind threw, which clients do not get', () => {
     const count = () => event('jar.count', { id: 'j' });
     const { answers, faults } = rehearse(kinds, [{ events: [count(), count(), count()] }]);
     expect(answers[0]?.failed).toMatchObject([{ code: 'KIND_FAILED', retryable: true }]);
@@ -230,14 +239,14 @@ describe('a rehearsal', () => {
     expect(rehearse(kinds, [filled]).faults).toEqual([]);
   });
 
-  test('sends events as JSON, as HTTP would', () => {
+  test('sends events as JSON, like HTTP', () => {
     const since = new Date(0);
     const sent = event('cup.put', { id: 'a', coins: 1, since, unset: undefined });
     const { answers } = rehearse(kinds, [{ ...filled, events: [sent] }]);
     expect(answers[0]?.failed).toEqual([]);
   });
 
-  test('is the same every time, and begins anew', () => {
+  test('gives the same result every time, and starts without records', () => {
     const batches = [filled, { events: [move('m1')] }];
     const once = rehearse(kinds, batches);
     expect(once.records).toHaveLength(3);
@@ -245,9 +254,9 @@ describe('a rehearsal', () => {
   });
 
   test.each([
-    ['kinds that do not go together', () => rehearse([...kinds, ...kinds], []), 'defined twice'],
-    ['a time that is none', () => rehearse(kinds, [], { at: 'noon' }), 'RFC 3339'],
-    ['a sentAt that is none', () => rehearse(kinds, [{ events: [], sentAt: '?' }]), 'RFC 3339'],
+    ['kinds that cannot be combined', () => rehearse([...kinds, ...kinds], []), 'defined twice'],
+    ['an invalid time', () => rehearse(kinds, [], { at: 'noon' }), 'RFC 3339'],
+    ['an invalid sentAt', () => rehearse(kinds, [{ events: [], sentAt: '?' }]), 'RFC 3339'],
   ])('refuses %s', (_what, play, message) => {
     expect(play).toThrow(message);
   });

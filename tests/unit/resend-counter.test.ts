@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createResendCounter } from '../../src/ingest/resend-counter.ts';
-import type { BatchDecision, EventOutcome } from '../../src/domain/decide/outcome.ts';
+import type { BatchDecision, EventOutcome } from '../../src/domain/decide/batch.ts';
 import type { ResendCount } from '../../src/audit/audit-store.ts';
 import { batchOf } from './support/commits.ts';
 
@@ -14,7 +14,7 @@ afterEach(() => {
 
 function replayed(version: number): EventOutcome {
   const failure = { code: 'CONFLICT', message: '' } as const;
-  return { identityKey: `k${version}`, status: 'failed', failure, replayOf: version };
+  return { identityKey: `k${version}`, status: 'failed', failure, resendOf: version };
 }
 
 /** A counter whose writes end when the test says so. */

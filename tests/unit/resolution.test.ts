@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
-import { fingerprintOf, toResolutionEvent } from '../../src/audit/resolution-event.ts';
-import { noteKinds, pagePut } from '../testkit/oracle/audit-kinds.ts';
+import { fingerprintOf, toResolutionEvent } from '../../src/audit/conflict-resolution.ts';
+import { noteKinds, pagePut } from '../testkit/kinds/storeroom-kinds.ts';
 
 const kinds = createRegistry([...noteKinds, pagePut]);
 const note = { noteId: 'n1', title: 'A', body: '' };
@@ -15,7 +15,7 @@ const conflict = {
   payload: note,
 };
 
-test('every resolution of a conflict has the same key, which no client may use', () => {
+test('every resolution of a conflict has the same key, and no client can use that key', () => {
   for (const request of [
     { resolution: 'discard' },
     { resolution: 'force' },
@@ -23,15 +23,13 @@ test('every resolution of a conflict has the same key, which no client may use',
   ] as const) {
     expect(toResolutionEvent(conflict, request, kinds)).toMatchObject({
       identityKey: 'landfall:resolution:7',
-      occurredAt: null,
-      baseVersion: null,
-      baseKey: null,
+      envelope: { occurredAt: null, baseVersion: null, baseKey: null },
       resolves: { version: 7, resolution: request.resolution },
     });
   }
 });
 
-test('requests are the same only for the same conflict, resolution and data', () => {
+test('requests have the same fingerprint only for the same conflict, resolution and payload', () => {
   const requests = [
     [7, { resolution: 'discard' }],
     [8, { resolution: 'discard' }],
@@ -40,19 +38,19 @@ test('requests are the same only for the same conflict, resolution and data', ()
     [7, { resolution: 'merge', payload: { a: 1, b: 3 } }],
     [7, { resolution: 'merge', payload: null }],
   ] as const;
-  const prints = requests.map(([version, request]) => fingerprintOf({ version }, request));
-  expect(new Set(prints.map((print) => print.toString('hex'))).size).toBe(requests.length);
-  const turned = fingerprintOf({ version: 7 }, { resolution: 'merge', payload: { b: 2, a: 1 } });
-  expect(turned).toEqual(prints[3]);
+  const fingerprints = requests.map(([version, request]) => fingerprintOf({ version }, request));
+  expect(new Set(fingerprints.map((bytes) => bytes.toString('hex'))).size).toBe(requests.length);
+  const reordered = fingerprintOf({ version: 7 }, { resolution: 'merge', payload: { b: 2, a: 1 } });
+  expect(reordered).toEqual(fingerprints[3]);
 });
 
 test.each([
-  ['the kind is gone', { kind: 'letter.put' }, 'UNKNOWN_KIND'],
-  ['its version is of a later release', { kindVersion: 2 }, 'UNSUPPORTED_VERSION'],
-  ['the kind no longer takes the payload', { payload: { noteId: 'n1' } }, 'INVALID_PAYLOAD'],
-  ['the kind reads another entity from it', { entityId: 'n2' }, 'INVALID_PAYLOAD'],
-  ['the kind is now of another type', { entityType: 'letter' }, 'INVALID_PAYLOAD'],
-])('an edit cannot be forced where %s', (_what, change, failure) => {
+  ['the kind was removed', { kind: 'letter.put' }, 'UNKNOWN_KIND'],
+  ['its version is of a newer release', { kindVersion: 2 }, 'UNSUPPORTED_VERSION'],
+  ['the kind no longer accepts the payload', { payload: { noteId: 'n1' } }, 'INVALID_PAYLOAD'],
+  ['the kind now reads another entity from the payload', { entityId: 'n2' }, 'INVALID_PAYLOAD'],
+  ['the kind now has another entity type', { entityType: 'letter' }, 'INVALID_PAYLOAD'],
+])('a conflict can be discarded but not forced if %s', (_what, change, failure) => {
   const changed = { ...conflict, ...change };
   expect(() => toResolutionEvent(changed, { resolution: 'force' }, kinds)).toThrow(
     expect.objectContaining({ code: 'RESOLUTION_REFUSED', members: { failure } }),
@@ -62,7 +60,7 @@ test.each([
   });
 });
 
-test('of an ordered kind, force and merge take the number of the edit, discard none', () => {
+test('force and merge use the sequence number of the edit, and discard uses none', () => {
   const page = {
     ...conflict,
     kind: 'page.put',
@@ -72,8 +70,8 @@ test('of an ordered kind, force and merge take the number of the edit, discard n
     payload: { id: 'p', words: 'w' },
   };
   const eventOf = (request: Parameters<typeof toResolutionEvent>[1]) => {
-    const { sequence, kindVersion, definition } = toResolutionEvent(page, request, kinds);
-    return [sequence, kindVersion, definition.ordered];
+    const { envelope, kindVersion, definition } = toResolutionEvent(page, request, kinds);
+    return [envelope.sequence, kindVersion, definition.ordered];
   };
   expect(eventOf({ resolution: 'force' })).toEqual([3, 1, true]);
   expect(eventOf({ resolution: 'merge', payload: { id: 'p', text: 'w' } })).toEqual([3, 2, true]);

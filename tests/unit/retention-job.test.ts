@@ -15,7 +15,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** A job whose passes do what they are told, and what it logged. */
+/** A job that runs `run` as its passes, with the lines that it logs. */
 function createJob(
   run: (signal: AbortSignal) => Promise<RetentionReport | undefined>,
   intervalMs = hourMs,
@@ -27,7 +27,7 @@ function createJob(
   return { job: createRetentionJob({ intervalMs, run: passes, log }), passes, lines };
 }
 
-test('the first pass comes within a minute of the start, the next ones an interval after the last', async () => {
+test('the first pass runs within a minute of the start, and each next one an interval after the last', async () => {
   const { job, passes } = createJob(async () => report);
   await vi.advanceTimersByTimeAsync(hourMs);
   expect(passes).toHaveBeenCalledTimes(0);
@@ -40,14 +40,14 @@ test('the first pass comes within a minute of the start, the next ones an interv
   await job.stop();
 });
 
-test('processes that start together do not come together', async () => {
+test('processes that start together run their first passes at different times', async () => {
   const starts = new Set<number>();
   const random = vi.spyOn(Math, 'random');
   for (const value of [0, 0.5, 0.99]) {
     random.mockReturnValueOnce(value);
-    const begun = Date.now();
+    const startedAt = Date.now();
     const { job } = createJob(async () => {
-      starts.add(Date.now() - begun);
+      starts.add(Date.now() - startedAt);
       return report;
     });
     job.start();
@@ -58,10 +58,10 @@ test('processes that start together do not come together', async () => {
   expect(starts.size).toBe(3);
 });
 
-test('an interval longer than a timer can be does not make it run at once', async () => {
-  let begun = 0;
-  // The third one never ends, so that a job which runs on and on is told from one that waits.
-  const run = () => ((begun += 1) > 2 ? new Promise<never>(() => {}) : Promise.resolve(report));
+test('an interval beyond the maximum of a timer does not start a pass at once', async () => {
+  let passCount = 0;
+  // The third pass never ends. So a job that runs passes without a pause does not hang the test.
+  const run = () => ((passCount += 1) > 2 ? new Promise<never>(() => {}) : Promise.resolve(report));
   const { job, passes } = createJob(run, 365 * 24 * hourMs);
   job.start();
   await vi.advanceTimersByTimeAsync(48 * hourMs);
@@ -69,7 +69,7 @@ test('an interval longer than a timer can be does not make it run at once', asyn
   await job.stop();
 });
 
-test('a pass that takes longer than the interval is not joined by another', async () => {
+test('a pass that takes longer than the interval delays the next one', async () => {
   const pass = Promise.withResolvers<RetentionReport>();
   const { job, passes } = createJob(() => pass.promise);
   job.start();
@@ -91,17 +91,17 @@ test('a pass logs one line of counts', async () => {
   expect(lines).toEqual([{ level: 'info', event: 'retention.done', ...counts, durationMs }]);
 });
 
-test('a pass that failed for some tenants says for how many, and why for the first', async () => {
+test('a pass that failed for some tenants logs their number and the first error', async () => {
   const errors = [new Error('one'), new Error('two')];
   const { job, lines } = createJob(async () => ({ ...report, errors }));
   job.start();
   await vi.advanceTimersByTimeAsync(60_000);
   await job.stop();
-  const said = { level: 'error', event: 'retention.failed', tombstones: 2, failed: 2 };
-  expect(lines).toMatchObject([{ ...said, err: errors[0] }]);
+  const fields = { level: 'error', event: 'retention.failed', tombstones: 2, failed: 2 };
+  expect(lines).toMatchObject([{ ...fields, err: errors[0] }]);
 });
 
-test('a pass that fails whole is logged, and the next one comes all the same', async () => {
+test('a pass that fails completely is logged, and the next one still runs', async () => {
   const { job, passes, lines } = createJob(async () => {
     throw new Error('no database');
   });
@@ -113,7 +113,7 @@ test('a pass that fails whole is logged, and the next one comes all the same', a
   await job.stop();
 });
 
-test('a pass that another process is at is no news', async () => {
+test('a pass that another process is running is logged at debug', async () => {
   const { job, lines } = createJob(async () => undefined);
   job.start();
   await vi.advanceTimersByTimeAsync(60_000);
@@ -121,11 +121,11 @@ test('a pass that another process is at is no news', async () => {
   expect(lines).toEqual([{ level: 'debug', event: 'retention.skipped' }]);
 });
 
-test('stopping tells the pass under way to end, waits for it, and starts no other', async () => {
+test('stopping the job aborts the current pass, waits for it, and starts no further pass', async () => {
   const pass = Promise.withResolvers<RetentionReport>();
   let signal: AbortSignal | undefined;
-  const { job, passes } = createJob((given) => {
-    signal = given;
+  const { job, passes } = createJob((passSignal) => {
+    signal = passSignal;
     return pass.promise;
   });
   job.start();

@@ -5,31 +5,35 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { watchSlowReaders } from '../../src/http/limits/slow-readers.ts';
 
-/** Larger than what the systems of both sides take by themselves. */
+/** Larger than the socket buffers of both operating systems together. */
 const answer = Buffer.alloc(64_000_000, 'x');
 const periodMs = 200;
 
-const open = new Map<Socket, { readonly response: ServerResponse }[]>();
+const connections = new Map<Socket, { readonly response: ServerResponse }[]>();
 let cuts = 0;
-const server = createServer((request: IncomingMessage, response) => {
-  open.set(request.socket, [...(open.get(request.socket) ?? []), { response }]);
-  response.end(request.url === '/small' ? 'small' : answer);
+const server = createServer((incoming: IncomingMessage, response) => {
+  const { socket } = incoming;
+  connections.set(socket, [...(connections.get(socket) ?? []), { response }]);
+  response.end(incoming.url === '/small' ? 'small' : answer);
 });
-let endWatch: () => void;
+let stopWatching: () => void;
 beforeEach(async () => {
   cuts = 0;
-  open.clear();
-  endWatch = watchSlowReaders({ open, periodMs, minBytes: 100_000, onCut: () => (cuts += 1) });
+  connections.clear();
+  stopWatching = watchSlowReaders({
+    ...{ connections, periodMs, minBytes: 100_000 },
+    onCut: () => (cuts += 1),
+  });
   await once(server.listen(0, '127.0.0.1'), 'listening');
 });
 afterEach(async () => {
-  endWatch();
+  stopWatching();
   server.closeAllConnections();
   server.close();
   await once(server, 'close');
 });
 
-async function ask(path: string): Promise<Socket> {
+async function request(path: string): Promise<Socket> {
   const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
   socket.on('error', () => {});
   await once(socket, 'connect');
@@ -37,7 +41,7 @@ async function ask(path: string): Promise<Socket> {
   return socket;
 }
 
-/** Reads so many bytes in each of so many tenths of a period. */
+/** Reads `bytes` in each of `steps` tenths of a period. */
 async function readSlowly(socket: Socket, bytes: number, steps: number): Promise<void> {
   for (let step = 0; step < steps; step += 1) {
     let left = bytes;
@@ -52,9 +56,9 @@ async function readSlowly(socket: Socket, bytes: number, steps: number): Promise
 
 test.each([
   ['nothing', 0],
-  ['a little now and then', 100],
-])('a client that takes %s of its answer is cut', async (_what, bytes) => {
-  const socket = await ask('/large');
+  ['very little', 100],
+])('the connection of a client that reads %s of its answer is closed', async (_what, bytes) => {
+  const socket = await request('/large');
   socket.pause();
   const reading = readSlowly(socket, bytes, 40);
   await expect.poll(() => cuts).toBe(1);
@@ -62,16 +66,16 @@ test.each([
   socket.destroy();
 });
 
-test('a client that goes on reading is not cut, however long it takes', async () => {
-  const socket = await ask('/large');
+test('a client that keeps reading keeps its connection, however long the answer takes', async () => {
+  const socket = await request('/large');
   socket.pause();
   await readSlowly(socket, 400_000, 60);
   expect(cuts).toBe(0);
   socket.destroy();
 });
 
-test('a client that has taken its answer is not cut, however long it waits', async () => {
-  const socket = await ask('/small');
+test('an idle client that has received its answer keeps its connection', async () => {
+  const socket = await request('/small');
   await once(socket, 'data');
   await sleep(4 * periodMs);
   expect(cuts).toBe(0);

@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { textsOf } from '../testkit/module-texts.ts';
+import { stringLiteralsOf } from '../testkit/repository/string-literals.ts';
 
 const src = new URL('../../src/', import.meta.url);
 
@@ -33,7 +33,7 @@ test('SQL stands in files named *.sql.ts, and in what applies the migrations', (
     exclude: ['generated/**', '**/*.sql.ts', 'postgres/migrate/**'],
   });
   const found = files.flatMap((file) =>
-    textsOf(file, readFileSync(new URL(file, src), 'utf8'))
+    stringLiteralsOf(file, readFileSync(new URL(file, src), 'utf8'))
       .filter(isSql)
       .map((text) => `${file}: ${text}`),
   );

@@ -22,7 +22,7 @@ describe('a timestamp', () => {
     '2016-12-31t15:59:60-08:00',
     '2017-01-01T05:29:60+05:30',
     '2199-12-31T23:59:60Z',
-  ])('%s is one', (text) => {
+  ])('%s is valid', (text) => {
     expect(timestampSchema.safeParse(text).success).toBe(true);
   });
 
@@ -35,7 +35,7 @@ describe('a timestamp', () => {
     ['a point without a fraction', '2026-11-21T10:00:05.Z'],
     ['a second 60 within a month', '2016-12-30T23:59:60Z'],
     ['a second 60 within a day', '2016-12-31T12:00:60Z'],
-    ['a second 60 that is none in UTC', '2016-12-31T23:59:60-08:00'],
+    ['a second 60 that is no leap second in UTC', '2016-12-31T23:59:60-08:00'],
     ['a second 61', '2016-12-31T23:59:61Z'],
     ['a zone of 24 hours', '2026-11-21T10:00:05+24:00'],
     ['29 February of 2100', '2100-02-29T00:00:00Z'],
@@ -49,12 +49,12 @@ describe('a timestamp', () => {
     ['a month 13', '2026-13-01T00:00:00Z'],
     ['a number', 1_795_255_205_000],
     ['the last moment of 1899', '1899-12-31T23:59:59.999Z'],
-    ['1900 there, but still 1899 in UTC', '1900-01-01T00:00:00+00:01'],
+    ['a time in 1900 that is in 1899 in UTC', '1900-01-01T00:00:00+00:01'],
     ['the first moment of 2200', '2200-01-01T00:00:00Z'],
-    ['2199 there, but already 2200 in UTC', '2199-12-31T23:59:59-00:01'],
+    ['a time in 2199 that is in 2200 in UTC', '2199-12-31T23:59:59-00:01'],
     ['a year of five digits', '+020000-01-01T00:00:00Z'],
     ['text after it', '2026-11-21T10:00:05Z and more'],
-  ])('is not: %s', (_what, value) => {
+  ])('is invalid with %s', (_what, value) => {
     expect(timestampSchema.safeParse(value).success).toBe(false);
   });
 });
@@ -75,13 +75,13 @@ describe('microseconds', () => {
     expect(timestampSchema.parse(text)).toBe(micros);
   });
 
-  test('are the same for every way to write a time', () => {
+  test('are equal for all notations of one time', () => {
     const ways = ['Z', 'z', '+00:00', '-00:00', '.0Z', '.000Z', '.000000Z', '.0000009Z'];
     const times = [...ways.map((end) => `2026-11-21T10:00:05${end}`), '2026-11-21 11:30:05+01:30'];
     expect(new Set(times.map((text) => timestampSchema.parse(text))).size).toBe(1);
   });
 
-  test('of a leap second are the last of the second before it, never those of the next', () => {
+  test('of a leap second are the last microsecond of the second before it', () => {
     const last = Date.UTC(2017, 0, 1) * 1000 - 1;
     for (const fraction of ['', '.0', '.5', '.999999999']) {
       expect(timestampSchema.parse(`2016-12-31T23:59:60${fraction}Z`)).toBe(last);
@@ -90,7 +90,7 @@ describe('microseconds', () => {
 
   const micros = fc.integer({ min: Date.UTC(1900, 0) * 1000, max: Date.UTC(2200, 0) * 1000 - 1 });
 
-  test('are exact over all the years that are taken', () => {
+  test('are exact in all accepted years', () => {
     fc.assert(
       fc.property(micros, (exact) => {
         const text = withMicros(exact);
@@ -100,7 +100,7 @@ describe('microseconds', () => {
     );
   });
 
-  test('are written in UTC with milliseconds, what is below them cut off', () => {
+  test('are printed in UTC with milliseconds, and smaller digits are cut off', () => {
     expect(formatMicros(1_500_999)).toBe('1970-01-01T00:00:01.500Z');
     expect(formatMicros(-1)).toBe('1969-12-31T23:59:59.999Z');
     fc.assert(

@@ -10,23 +10,23 @@ const printed = (environment: NodeJS.ProcessEnv) =>
   welcome('http://127.0.0.1:3000', loadConfig(environment, () => secret).auth, registry);
 const token = /\beyJ[\w-]+\.[\w-]+\.[\w-]+/;
 
-test('with a secret that the service made, a token and two commands are printed', () => {
+test('with a generated secret, the text has a token and two commands', () => {
   const text = printed({});
   expect(text).toMatch(token);
   expect(text.match(/^curl /gm)).toHaveLength(2);
 });
 
 test.each<[what: string, environment: NodeJS.ProcessEnv]>([
-  ['a secret that somebody set', { JWT_SECRET: secret }],
+  ['a configured secret', { JWT_SECRET: secret }],
   [
-    'a secret and a database that somebody set',
+    'a configured secret and database',
     { JWT_SECRET: secret, DATABASE_URL: 'postgresql://db/landfall' },
   ],
   [
-    'keys of an issuer',
+    'the keys of an issuer',
     { JWKS_URL: 'https://issuer.test/keys', JWT_ISSUER: 'i', JWT_AUDIENCE: 'a' },
   ],
-])('with %s no token is printed, and the text says where one comes from', (_what, environment) => {
+])('with %s, the text has no token and says where to get one', (_what, environment) => {
   const text = printed(environment);
   expect(text).not.toMatch(token);
   expect(text).not.toContain('curl');

@@ -1,65 +1,65 @@
-import { setImmediate as endTurn } from 'node:timers/promises';
+import { setImmediate as nextIteration } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { startWorkBudget, WorkLimitError } from '../../src/scheduling/work-budget.ts';
 import { RequestProblem } from '../../src/domain/errors.ts';
 
-/** Works, and does not only wait. */
+/** Uses CPU time. */
 function work(milliseconds: number): void {
-  const begun = process.cpuUsage();
+  const startUsage = process.cpuUsage();
   const worked = () => {
-    const { user, system } = process.cpuUsage(begun);
+    const { user, system } = process.cpuUsage(startUsage);
     return (user + system) / 1000;
   };
   while (worked() < milliseconds);
 }
 
-/** Lets time pass in which nothing is done, as in a process that is stopped. */
-function stand(milliseconds: number): void {
+/** Blocks without using CPU time, like a process that is stopped. */
+function standStill(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-test('work is due to give way after a stretch of it, and then goes on', async () => {
-  const pace = startWorkBudget();
+test('work should yield after a stretch, and may go on after that', async () => {
+  const budget = startWorkBudget();
   work(60);
-  expect(pace.shouldYield()).toBe(true);
-  await pace.yieldToOthers();
-  expect(pace.shouldYield()).toBe(false);
+  expect(budget.shouldYield()).toBe(true);
+  await budget.yieldToOthers();
+  expect(budget.shouldYield()).toBe(false);
 });
 
-test('a rest is a turn of the event loop for others', async () => {
-  const pace = startWorkBudget();
-  let turns = 0;
-  const other = endTurn().then(() => (turns += 1));
+test('yielding gives other tasks an iteration of the event loop', async () => {
+  const budget = startWorkBudget();
+  let iterations = 0;
+  const other = nextIteration().then(() => (iterations += 1));
   work(60);
-  await pace.yieldToOthers();
-  expect(turns).toBe(1);
+  await budget.yieldToOthers();
+  expect(iterations).toBe(1);
   await other;
 });
 
-test('work beyond its bound ends as too much, however often it rests', async () => {
-  const pace = startWorkBudget({ maxWorkMs: 100 });
+test('work beyond its maximum ends with WorkLimitError, however often it yields', async () => {
+  const budget = startWorkBudget({ maxWorkMs: 100 });
   work(60);
-  await pace.yieldToOthers();
+  await budget.yieldToOthers();
   work(60);
-  await expect(pace.yieldToOthers()).rejects.toThrow(WorkLimitError);
+  await expect(budget.yieldToOthers()).rejects.toThrow(WorkLimitError);
 });
 
-test('time in which the process stands is no work', async () => {
-  const pace = startWorkBudget({ maxWorkMs: 100 });
-  stand(300);
-  await expect(pace.yieldToOthers()).resolves.toBeUndefined();
+test('time in which the process is stopped is no work', async () => {
+  const budget = startWorkBudget({ maxWorkMs: 100 });
+  standStill(300);
+  await expect(budget.yieldToOthers()).resolves.toBeUndefined();
 });
 
-test('work that others leave no time for ends as an overload', async () => {
-  const pace = startWorkBudget({ maxMs: 100 });
-  stand(150);
-  await expect(pace.yieldToOthers()).rejects.toThrow(RequestProblem);
-  await expect(pace.yieldToOthers()).rejects.toMatchObject({ code: 'OVERLOADED' });
+test('work that other tasks leave no time for ends as OVERLOADED', async () => {
+  const budget = startWorkBudget({ maxMs: 100 });
+  standStill(150);
+  await expect(budget.yieldToOthers()).rejects.toThrow(RequestProblem);
+  await expect(budget.yieldToOthers()).rejects.toMatchObject({ code: 'OVERLOADED' });
 });
 
-test('work that is much and finds too little time ends as too much', async () => {
-  const pace = startWorkBudget({ maxMs: 200, maxWorkMs: 200 });
+test('much work that finds too little time ends with WorkLimitError', async () => {
+  const budget = startWorkBudget({ maxMs: 200, maxWorkMs: 200 });
   work(100);
-  stand(250);
-  await expect(pace.yieldToOthers()).rejects.toThrow(WorkLimitError);
+  standStill(250);
+  await expect(budget.yieldToOthers()).rejects.toThrow(WorkLimitError);
 });

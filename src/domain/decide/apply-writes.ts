@@ -1,21 +1,22 @@
+import { kindFailedFailure } from '../errors.ts';
+import type { KnownEvent, StoredEvent } from '../event.ts';
 import type { RecordWrite } from '../kinds/intent.ts';
+import { rulesOf } from '../kinds/policies/intent-rules.ts';
+import { settleWrite } from '../kinds/policies/last-write-wins.ts';
+import type { SettledWrite } from '../kinds/policies/policy.ts';
 import { isSameEntity, type RecordClock } from '../record.ts';
-import type { StoredEvent, KnownEvent } from '../stored-event.ts';
-import type { Batch } from './batch.ts';
-import type { EffectiveTime } from './effective-time.ts';
+import type { Batch, EventOutcome } from './batch.ts';
 import type { DecodedEvent } from './decode-event.ts';
-import { deviceTimesAfterWrite } from './device-times.ts';
-import type { TenantDraft, DraftRecord } from './tenant-draft.ts';
-import { type SettledWrite, settleWrite } from './last-write-wins.ts';
-import { type EventOutcome, kindFailedFailure } from './outcome.ts';
+import { lastWriteTimesByDevice, type EffectiveTime } from './event-time.ts';
+import type { DraftRecord, TenantDraft } from './tenant-draft.ts';
 
-/** An event that is being decided, on all that was decided before it. */
+/** An event that is being decided, and the state after all events that were decided before it. */
 export interface DecisionContext {
   readonly draft: TenantDraft;
   readonly batch: Batch;
   readonly event: DecodedEvent;
   readonly time: EffectiveTime;
-  /** Characters of JSON that a record's data may come to. */
+  /** The maximum number of characters of JSON of a record's data. */
   readonly maxRecordLength: number;
 }
 
@@ -25,52 +26,52 @@ interface RecordUpdate {
   readonly settled: SettledWrite;
 }
 
-/** Writes, and the time at which they compete with others, in microseconds since 1970. */
+/** Writes, and the time at which they compete with other writes, in microseconds since 1970. */
 export interface TimedWrites {
   readonly writes: readonly RecordWrite[];
   readonly at: number;
 }
 
 /**
- * Step 7: the event takes its version, and the records what it wrote. Where the record then holds more
- * than its sender knew of, the log says `merged`, and its sender is told `applied`.
+ * Step 7 of the protocol: the event gets its version, and the records change. If the record then has more than its
+ * sender wrote, the log says `merged`, and the sender is answered `applied`.
  *
- * @param merged the kind's hook made the writes of both sides
- * @returns KIND_FAILED, with nothing changed, where a record would outgrow its bound: a kind that folds
- *   facts or patches fields has to say itself where that ends
+ * @param merged whether the resolve hook of the kind made the writes from both sides
+ * @returns KIND_FAILED, with nothing changed, if a record would outgrow its maximum. A kind that folds facts or patches
+ *   fields has to limit the growth itself
  */
 export function applyWrites(
-  occurrence: DecisionContext,
+  context: DecisionContext,
   { writes, at }: TimedWrites,
   merged = false,
 ): EventOutcome {
-  const { draft, event, time } = occurrence;
+  const { draft, event, time } = context;
   const { identityKey } = event;
   const updates = writes.map((write): RecordUpdate => {
     const record = draft.findRecord(write);
     return { write, record, settled: settleWrite(record, write.write, [at, identityKey]) };
   });
-  const outgrown = updates.find((one) => outgrows(one, occurrence.maxRecordLength));
+  const outgrown = updates.find((update) => outgrows(update, context.maxRecordLength));
   if (outgrown) return refuseGrowth(event, outgrown);
   const settled = outcomeOf(updates);
   const isMerged = merged || (settled !== 'superseded' && updates.some(isPartly));
   const own = updates.find(({ write }) => isSameEntity(write, event));
   const version = draft.head + 1;
   const before = (own?.record ?? draft.findRecord(event))?.version ?? 0;
-  const after = own && shows(own) ? version : before;
-  const known = appendEvent(occurrence, isMerged ? 'merged' : settled, before, after);
-  for (const update of updates) putSettledRecord(occurrence, known, update, at);
+  const after = own && isShown(own) ? version : before;
+  const known = appendEvent(context, isMerged ? 'merged' : settled, before, after);
+  for (const update of updates) putSettledRecord(context, known, update, at);
   const status = isMerged ? 'applied' : settled;
   return { identityKey, status, event: known, clockAdjusted: time.clockAdjusted };
 }
 
-/** One that is too large already, as from before the bound was lowered, may still shrink. */
+/** A record that is too large already, for example since the maximum was lowered, may still shrink. */
 function outgrows({ record, settled }: RecordUpdate, maxLength: number): boolean {
   const length = settled.record.data?.length ?? 0;
   return length > maxLength && length > (record?.data?.length ?? 0);
 }
 
-/** The log names no entity: its id is the client's text. */
+/** The error does not name the entity: a client chose its id, and the log does not contain data of clients. */
 function refuseGrowth(
   { identityKey, definition }: DecodedEvent,
   { write: { entityType }, settled }: RecordUpdate,
@@ -85,22 +86,22 @@ function isPartly({ settled }: RecordUpdate): boolean {
 }
 
 /**
- * Whether pullers are to see the record anew. One whose tombstone was purged also where nothing
- * changed, as it stands in the feed again: at its old version nobody would purge it a second time.
+ * Whether pulls have to send the record again. This includes a record whose tombstone was purged, even if it did not
+ * change: it is in the feed again, and at its old version no clean-up would purge it a second time.
  */
-function shows({ record, settled }: RecordUpdate): boolean {
+function isShown({ record, settled }: RecordUpdate): boolean {
   return settled.changed || record?.purged === 'hidden';
 }
 
-/** The event is kept as it is, and takes a version; no record changes. */
-export function appendConflict(occurrence: DecisionContext, record: DraftRecord | undefined): void {
+/** Stores an event that is a conflict. It gets a version, and no record changes. */
+export function appendConflict(context: DecisionContext, record: DraftRecord | undefined): void {
   const version = record?.version ?? 0;
-  appendEvent(occurrence, 'conflict', version, version);
+  appendEvent(context, 'conflict', version, version);
 }
 
-function outcomeOf(writes: readonly RecordUpdate[]): SettledWrite['outcome'] {
-  if (writes.some(({ settled }) => settled.outcome === 'applied')) return 'applied';
-  return writes.some(({ settled }) => settled.outcome === 'superseded') ? 'superseded' : 'noop';
+function outcomeOf(updates: readonly RecordUpdate[]): SettledWrite['outcome'] {
+  if (updates.some(({ settled }) => settled.outcome === 'applied')) return 'applied';
+  return updates.some(({ settled }) => settled.outcome === 'superseded') ? 'superseded' : 'noop';
 }
 
 function appendEvent(
@@ -109,8 +110,9 @@ function appendEvent(
   recordBefore: number,
   recordAfter: number,
 ): KnownEvent & StoredEvent {
-  // Member by member: an object spread that leaves some out is the dearest step of deciding.
+  // The members are listed: to spread the event without some of its members is the slowest step of deciding.
   return draft.append({
+    ...event.envelope,
     version: draft.head + 1,
     identityKey: event.identityKey,
     fingerprint: event.fingerprint,
@@ -121,13 +123,9 @@ function appendEvent(
     outcome,
     deviceId: batch.deviceId,
     subject: batch.subject,
-    occurredAt: event.occurredAt,
     effectiveAt: time.effectiveAt,
     receivedAt: draft.receivedAt,
     clockAdjusted: time.clockAdjusted,
-    baseVersion: event.baseVersion,
-    baseKey: event.baseKey,
-    sequence: event.sequence,
     payload: event.payload,
     recordBefore,
     recordAfter,
@@ -136,19 +134,19 @@ function appendEvent(
 }
 
 function putSettledRecord(
-  occurrence: DecisionContext,
+  context: DecisionContext,
   known: StoredEvent,
   update: RecordUpdate,
   at: number,
 ): void {
-  const { draft, batch, event, time } = occurrence;
+  const { draft, batch, event, time } = context;
   const { write, record, settled } = update;
   const { entityType, entityId } = write;
   const { receivedAt, version } = known;
-  const isShown = shows(update);
+  const shown = isShown(update);
   const isOwn = isSameEntity(write, event);
   const { deleted, data } = settled.record;
-  const changed = {
+  const change = {
     version,
     originKey: event.identityKey,
     originKind: event.kind,
@@ -156,45 +154,45 @@ function putSettledRecord(
     originAt: time.effectiveAt,
     updatedAt: receivedAt,
   };
-  const last = isShown || !record ? changed : record;
-  const clock = clockAfterWrite(occurrence, update, at, last);
-  // Also where nothing shows: the stamps decide what later events win against.
+  const newest = shown || !record ? change : record;
+  const clock = clockAfterWrite(context, update, at, newest);
+  const sequence = isOwn && event.definition.ordered ? event.envelope.sequence : record?.sequence;
+  // The record is stored even if nothing is shown: later events compete with its stamps.
   draft.putRecord({
     entityType,
     entityId,
-    version: last.version,
+    version: newest.version,
     deleted,
     data,
     dataVersion: draft.lifter.newestVersion(entityType),
-    originKey: last.originKey,
-    originKind: last.originKind,
-    originDevice: last.originDevice,
-    originAt: last.originAt,
+    originKey: newest.originKey,
+    originKind: newest.originKind,
+    originDevice: newest.originDevice,
+    originAt: newest.originAt,
     createdAt: record?.createdAt ?? receivedAt,
-    updatedAt: last.updatedAt,
+    updatedAt: newest.updatedAt,
     clock,
-    sequence: isOwn && event.definition.ordered ? event.sequence : (record?.sequence ?? null),
+    sequence: sequence ?? null,
     ...(record?.purged && data === null && { purged: 'shown' as const }),
   });
   if (isOwn) return;
   const recordBefore = record?.version ?? 0;
-  const recordAfter = isShown ? version : recordBefore;
+  const recordAfter = shown ? version : recordBefore;
   draft.effects.push({ entityType, entityId, version, recordBefore, recordAfter });
 }
 
-/** Facts are folded in order of arrival: no time decides between them. */
 function clockAfterWrite(
   { batch: { deviceId }, event }: DecisionContext,
   { record, settled }: RecordUpdate,
   at: number,
-  last: { readonly originDevice: string | null; readonly originAt: number },
+  newest: { readonly originDevice: string | null; readonly originAt: number },
 ): RecordClock {
   const { clock } = settled.record;
-  if (event.intent.policy === 'append') return clock;
-  const origin = { deviceId: last.originDevice, at: last.originAt };
-  const devices = deviceTimesAfterWrite(record, { deviceId, at }, origin);
+  if (!rulesOf(event.intent).remembersDevices) return clock;
+  const origin = { deviceId: newest.originDevice, at: newest.originAt };
+  const devices = lastWriteTimesByDevice(record, { deviceId, at }, origin);
   if (devices) return { ...clock, devices };
   if (!clock.devices) return clock;
-  const { devices: _past, ...rest } = clock;
+  const { devices: _former, ...rest } = clock;
   return rest;
 }

@@ -3,8 +3,8 @@ import { entityKey } from '../record.ts';
 import type { DecodedEvent, UndecodedEvent } from './decode-event.ts';
 
 /**
- * The entities of a batch of which an event has to be sent again, so that later ones wait for it; each with
- * why that event failed.
+ * The entities of a batch for which an event failed and has to be sent again. Later events of the batch for such an
+ * entity wait for it. Each entity is stored with the failure of that event.
  */
 export class BlockedEntities {
   readonly #failed = new Map<string, EventFailure>();
@@ -12,24 +12,24 @@ export class BlockedEntities {
   readonly #types = new Map<string, EventFailure>();
 
   add(event: DecodedEvent, failure: EventFailure): void {
-    // One that was itself held back waits for the same event, and holds back nobody else.
+    // If the entity is blocked already, the event itself waits for the same earlier event.
     if (!retryOf(failure).retryable || this.find(event)) return;
     const entities = failure.code === 'SEQUENCE_GAP' ? this.#gaps : this.#failed;
     entities.set(entityKey(event), failure);
   }
 
-  /** One that its kind could not read. Where its entity is not known, its type is blocked. */
-  addUndecoded({ failure, blocks: holdsBack }: UndecodedEvent): void {
-    if (!holdsBack) return;
-    if ('entityId' in holdsBack) this.#failed.set(entityKey(holdsBack), failure);
-    else for (const entityType of holdsBack.entityTypes) this.#types.set(entityType, failure);
+  /** Adds an event that could not be interpreted. If its entity is not known, all entities of its type are blocked. */
+  addUndecoded({ failure, blocks }: UndecodedEvent): void {
+    if (!blocks) return;
+    if ('entityId' in blocks) this.#failed.set(entityKey(blocks), failure);
+    else for (const entityType of blocks.entityTypes) this.#types.set(entityType, failure);
   }
 
   /**
-   * Why the event failed that this one has to wait for.
+   * The failure of the event that this one has to wait for; undefined if it need not wait.
    *
-   * Behind a gap only those wait that have no number. The others keep their order by it, and one of
-   * them may be what closes the gap.
+   * Behind a sequence gap, only events of kinds without a sequence wait. The others keep their order by their number,
+   * and one of them may close the gap.
    */
   find(event: DecodedEvent): EventFailure | undefined {
     const key = entityKey(event);

@@ -1,59 +1,58 @@
-import { type EventFailure, retryOf } from '../errors.ts';
-import { differingFields } from '../kinds/differing-fields.ts';
-import type { KnownEvent } from '../stored-event.ts';
-import type { TenantPlan, TenantSnapshot } from './tenant-plan.ts';
-import type { Batch } from './batch.ts';
+import { type EventFailure, failingKindOf, retryOf } from '../errors.ts';
+import type { KnownEvent } from '../event.ts';
+import { differingFields } from '../kinds/policies/intent-rules.ts';
+import type { Batch, BatchDecision, EventOutcome } from './batch.ts';
 import { BlockedEntities } from './blocked-entities.ts';
-import { type DecisionLimits, decideEvent } from './decide-event.ts';
+import { decideEvent, type DecisionLimits } from './decide-event.ts';
 import type { DecodedEvent } from './decode-event.ts';
 import { TenantDraft, toRecordState } from './tenant-draft.ts';
-import { type BatchDecision, type EventOutcome, failingKindOf } from './outcome.ts';
+import type { TenantPlan, TenantSnapshot } from './tenant-plan.ts';
 
-/** Decides as `decideInSteps`, without a pause. */
+/** Does the same as `decideBatchesInSteps`, without a pause. */
 export function decideBatches(
   snapshot: TenantSnapshot,
   batches: readonly Batch[],
-  rules: DecisionLimits,
+  limits: DecisionLimits,
 ): TenantPlan<BatchDecision> {
-  const steps = decideBatchesInSteps(snapshot, batches, rules);
+  const steps = decideBatchesInSteps(snapshot, batches, limits);
   let step = steps.next();
   while (!step.done) step = steps.next();
   return step.value;
 }
 
 /**
- * Decides a tenant's batches, one after the other, on a snapshot taken under the tenant's lock. Yields
- * between events, where others may go on. Pure: no clock, no I/O; the same arguments give the same plan.
+ * Decides the batches of a tenant, one after the other, on a snapshot that was taken under the tenant's lock. It yields
+ * between events, so that other work can run. Pure: no clock, no I/O; the same arguments give the same plan.
  */
 export function* decideBatchesInSteps(
   snapshot: TenantSnapshot,
   batches: readonly Batch[],
-  rules: DecisionLimits,
+  limits: DecisionLimits,
 ): Generator<void, TenantPlan<BatchDecision>> {
-  const draft = TenantDraft.of(snapshot, rules.lifter);
+  const draft = TenantDraft.of(snapshot, limits.lifter);
   const { receivedAt } = draft;
   const decisions: BatchDecision[] = [];
   for (const batch of batches) {
-    const decided = yield* decideBatch(draft, batch, rules);
+    const decided = yield* decideBatch(draft, batch, limits);
     decisions.push({ ...decided, epoch: snapshot.epoch, receivedAt });
   }
   const { head, events, effects, records } = draft;
   return { head, events, effects, records, decisions };
 }
 
-type Decided = Omit<BatchDecision, 'epoch' | 'receivedAt'>;
+type DecidedBatch = Omit<BatchDecision, 'epoch' | 'receivedAt'>;
 
 function* decideBatch(
   tenant: TenantDraft,
   batch: Batch,
-  rules: DecisionLimits,
-): Generator<void, Decided> {
+  limits: DecisionLimits,
+): Generator<void, DecidedBatch> {
   const draft = tenant.fork();
   const blocked = new BlockedEntities();
   const outcomes: EventOutcome[] = [];
   for (const result of batch.events) {
     if (result.ok) {
-      const outcome = decideEvent(draft, batch, result.event, blocked, rules);
+      const outcome = decideEvent(draft, batch, result.event, blocked, limits);
       if (outcome.status === 'failed') blocked.add(result.event, outcome.failure);
       outcomes.push(outcome);
     } else {
@@ -66,10 +65,10 @@ function* decideBatch(
 
   if (batch.atomic && outcomes.some(({ status }) => status === 'failed')) {
     const position = { version: tenant.head, reference: tenant.headReference };
-    // What the others are told of is what is stored, not what this batch would have made of it.
+    // The answer shows the stored records, not what this batch would have made of them.
     const shown = yield* withCurrent(outcomes, batch, tenant);
-    const aborted = abortedBy(outcomes);
-    return { outcomes: shown.map((outcome) => abort(outcome, aborted)), position };
+    const failure = abortFailure(outcomes);
+    return { outcomes: shown.map((outcome) => abort(outcome, failure)), position };
   }
   tenant.adopt(draft);
   const position = positionBefore(outcomes) ?? {
@@ -79,15 +78,15 @@ function* decideBatch(
   return { outcomes: yield* withCurrent(outcomes, batch, draft), position };
 }
 
-/** Where only the server has to be mended for the batch, all of it waits for the server. */
-function abortedBy(outcomes: readonly EventOutcome[]): EventFailure {
+/** If all failures of the batch are the server's fault, the whole batch waits for the server. */
+function abortFailure(outcomes: readonly EventOutcome[]): EventFailure {
   const failures = outcomes.flatMap((outcome) =>
     outcome.status === 'failed' ? [outcome.failure] : [],
   );
   const [first] = failures;
-  const isServers = failures.every((failure) => retryOf(failure).fault === 'server');
+  const isServerFault = failures.every((failure) => retryOf(failure).fault === 'server');
   const message = 'another event of this atomic batch failed';
-  return { code: 'BATCH_ABORTED', message, ...(first && isServers && failingKindOf(first)) };
+  return { code: 'BATCH_ABORTED', message, ...(first && isServerFault && failingKindOf(first)) };
 }
 
 function abort(outcome: EventOutcome, failure: EventFailure): EventOutcome {
@@ -104,7 +103,7 @@ function positionBefore(outcomes: readonly EventOutcome[]) {
   return first && { version: first.version - 1, reference: first.previous };
 }
 
-/** Losers are told what won as it stands after the whole batch, so that they can roll back to it. */
+/** Adds the record, as it is after the whole batch, to outcomes whose sender must roll back to it. */
 function* withCurrent(
   outcomes: readonly EventOutcome[],
   batch: Batch,
@@ -125,29 +124,22 @@ function addCurrent(
   batch: Batch,
   draft: TenantDraft,
 ): EventOutcome {
-  if (!wantsCurrent(outcome, event, batch)) return outcome;
+  if (!needsCurrent(outcome, event, batch)) return outcome;
   const record = draft.findRecord(event);
-  // One that cannot be read is shown as it is stored, and the log says why.
+  // A record that cannot be read is shown as it is stored, and the reason is logged.
   const fault = draft.findUnreadable([event]);
   const shown = { current: record ? toRecordState(record) : null, ...(fault && { fault }) };
-  const { intent } = event;
-  if (
-    outcome.status === 'failed' &&
-    outcome.failure.code === 'CONFLICT' &&
-    intent.policy !== 'discard'
-  ) {
-    const data = record?.data?.fields ?? null;
-    return { ...outcome, ...shown, differingFields: differingFields(intent, data) };
+  if (outcome.status !== 'failed' || outcome.failure.code !== 'CONFLICT') {
+    return { ...outcome, ...shown };
   }
-  return { ...outcome, ...shown };
+  const data = record?.data?.fields ?? null;
+  return { ...outcome, ...shown, differingFields: differingFields(event.intent, data) };
 }
 
-/** Most events win: nothing is looked up for them. */
-function wantsCurrent(outcome: EventOutcome, event: DecodedEvent, batch: Batch): boolean {
+/** Most events win and need no record, so nothing is looked up for them. */
+function needsCurrent(outcome: EventOutcome, event: DecodedEvent, batch: Batch): boolean {
   if (batch.bringsRecords) return true;
-  if (outcome.status === 'failed') {
-    return outcome.failure.code === 'CONFLICT' && event.intent.policy !== 'discard';
-  }
+  if (outcome.status === 'failed') return outcome.failure.code === 'CONFLICT';
   const decided = outcome.event.outcome;
   return event.resolves !== null || decided === 'superseded' || decided === 'noop';
 }

@@ -1,50 +1,54 @@
 import type { z } from 'zod';
-import { type SyncEvent, eventSchema, readIdentityKey } from '../event.ts';
-import { findEventFault } from '../json-value.ts';
-import type { StoredEvent } from '../stored-event.ts';
-import type { EventFailure } from '../errors.ts';
-import type { Kind, Interpretation } from '../kinds/define-kind.ts';
-import type { Intent } from '../kinds/intent.ts';
+import { type EventFailure, kindFailedFailure } from '../errors.ts';
+import {
+  contentOf,
+  type Envelope,
+  envelopeOf,
+  eventSchema,
+  readIdentityKey,
+  type StoredEvent,
+  type SyncEvent,
+  versionSchema,
+} from '../event.ts';
+import { canonicalJson, sha256 } from '../fingerprint.ts';
+import { identifierRule, identifierSchema } from '../identifier.ts';
+import { describeFirstIssue, findUnsafeJson } from '../json-value.ts';
+import type { Interpretation, Kind } from '../kinds/define-kind.ts';
+import { entitiesOf, type EventIntent, resolveBase } from '../kinds/policies/intent-rules.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
-import { describeFirstIssue } from '../schema-issue.ts';
-import { sha256 } from '../sha-256.ts';
-import { canonicalJson } from '../canonical-json.ts';
-import type { BlockedScope } from './entities-of-event.ts';
-import { interpretPayload } from './interpret-payload.ts';
+import type { EntityRef } from '../record.ts';
 
 /** A valid event, ready to be decided. */
-export interface DecodedEvent {
+export interface DecodedEvent extends EntityRef {
   readonly identityKey: string;
-  /** SHA-256 over everything that makes two sends of a key the same event. */
+  /** SHA-256 over the content: two sends of one identityKey are the same event if it is equal. */
   readonly fingerprint: Buffer;
   readonly kind: string;
   readonly kindVersion: number;
-  readonly entityType: string;
-  readonly entityId: string;
-  /** Microseconds since 1970. */
-  readonly occurredAt: number | null;
-  readonly baseVersion: number | null;
-  readonly baseKey: string | null;
-  readonly sequence: number | null;
+  /** With the base that the payload states or the policy implies. Times are microseconds since 1970. */
+  readonly envelope: Envelope;
   /** JSON text of the payload as it was sent. */
   readonly payload: string;
-  /** The conflict that this event resolves; null for all that clients send. */
+  /** The conflict that this event resolves; null for all events that clients send. */
   readonly resolves: StoredEvent['resolves'];
   readonly definition: Pick<Kind, 'name' | 'ordered' | 'failures'>;
-  /** `discard`: the event is kept, and writes nothing. */
-  readonly intent: Intent | { readonly policy: 'discard' };
+  readonly intent: EventIntent;
   readonly resolve: Interpretation['resolve'];
 }
 
-/** What stands for an event that failed: its key, or where it has no readable one, its index. */
+/** An event that failed before it could be decided. */
 export interface UndecodedEvent {
+  /** Null if the event has no readable key: the answer then names it by its index. */
   readonly identityKey: string | null;
   readonly failure: EventFailure;
-  /** What the kind's own code threw, for the log. */
+  /** What the code of the kind threw, for the log. */
   readonly fault?: unknown;
-  /** What later events of the batch wait for it. */
+  /** Later events of the batch that have to wait for it. */
   readonly blocks?: BlockedScope | undefined;
 }
+
+/** The entity of an event that could not be interpreted; if the entity is not known, the entity types it may have. */
+export type BlockedScope = EntityRef | { readonly entityTypes: readonly string[] };
 
 export type DecodeResult =
   | { readonly ok: true; readonly event: DecodedEvent }
@@ -55,159 +59,105 @@ export interface DecodeOptions {
   readonly sender: EventSender;
 }
 
-/** Whose token sends the event. */
+/** The token with which the event was sent. */
 export interface EventSender {
   readonly tenantId: string;
   readonly subject: string | null;
-  /** Some kinds need one of their own. */
+  /** Some kinds need a scope of their own. */
   readonly scopes: readonly string[];
 }
 
-/** Keys of events that the server makes itself. */
+/** The keys of events that the server itself makes start with this. */
 export const reservedKeyPrefix = 'landfall:';
 
-/** Step 1 of deciding: reads one element of `events`, whatever it is. Pure. */
+/** Step 1 of the protocol: reads one element of `events`, which can be any JSON value. Pure. */
 export function decodeEvent(
   raw: unknown,
   registry: KindRegistry,
-  rules: DecodeOptions,
+  { maxEventBytes, sender }: DecodeOptions,
 ): DecodeResult {
-  const fail = (
-    failure: EventFailure,
-    holdsBack?: BlockedScope,
-    fault?: unknown,
-  ): DecodeResult => ({
+  const fail = (failure: EventFailure, blocks?: BlockedScope, fault?: unknown): DecodeResult => ({
     ok: false,
-    undecoded: { identityKey: readIdentityKey(raw), failure, fault, blocks: holdsBack },
+    undecoded: { identityKey: readIdentityKey(raw), failure, fault, blocks },
   });
 
-  const fault = findEventFault(raw);
-  if (fault) return fail(fault);
+  const jsonFault = findUnsafeJson(raw);
+  if (jsonFault) return fail(jsonFault);
   const parsed = eventSchema.safeParse(raw);
-  if (!parsed.success) return fail(envelopeFailure(parsed.error));
+  if (!parsed.success) return fail(toEnvelopeFailure(parsed.error));
   const event = parsed.data;
   if (event.identityKey.startsWith(reservedKeyPrefix)) return fail(reservedKey);
-  const stranger = otherAccountOf(event, rules.sender);
-  if (stranger) return fail(stranger);
+  const wrongAccount = checkAccount(event, sender);
+  if (wrongAccount) return fail(wrongAccount);
 
-  const canonical = canonicalJson(contentOf(event));
-  if (Buffer.byteLength(canonical) > rules.maxEventBytes) {
-    const message = `is larger than ${rules.maxEventBytes} bytes`;
-    return fail({ code: 'EVENT_TOO_LARGE', message });
+  const content = canonicalJson(contentOf(event));
+  if (Buffer.byteLength(content) > maxEventBytes) {
+    return fail({ code: 'EVENT_TOO_LARGE', message: `is larger than ${maxEventBytes} bytes` });
   }
   const kind = registry.find(event.kind);
-  if (!kind)
+  if (!kind) {
     return fail(unknownKind(event), { entityTypes: registry.entityTypesOfSameGroup(event.kind) });
+  }
   if (event.version > kind.newestVersion) {
     return fail(unsupportedVersion(event, kind), { entityTypes: [kind.entityType] });
   }
-  const misfit = misfitOf(event, kind, rules.sender.scopes);
-  if (misfit) return fail(misfit);
-  const read = interpretPayload(kind, event.version, event.payload);
-  if (!read.ok) return fail(withVersion(read.failure, raw, kind), read.holdsBack, read.fault);
-  const base = readBase(event, kind, read.meaning);
-  if (!base.ok) return fail(base.failure);
-
-  const fingerprint = sha256(canonical);
-  return {
-    ok: true,
-    event: { ...toDecoded(event, kind, read.meaning, fingerprint), ...base.of },
-  };
-}
-
-/** Why an event is none that its kind takes, whatever its payload. */
-function misfitOf(
-  event: SyncEvent,
-  kind: Kind,
-  scopes: readonly string[],
-): EventFailure | undefined {
-  if (kind.scope !== undefined && !scopes.includes(kind.scope)) return notAllowed(kind);
-  return kind.ordered && (event.sequence ?? null) === null ? sequenceMissing(kind) : undefined;
-}
-
-function toDecoded(
-  event: SyncEvent,
-  kind: Kind,
-  meaning: Interpretation,
-  fingerprint: Buffer,
-): Omit<DecodedEvent, 'baseVersion' | 'baseKey'> {
-  return {
+  const notAccepted = checkScopeAndSequence(event, kind, sender.scopes);
+  if (notAccepted) return fail(notAccepted);
+  const result = interpretPayload(kind, event.version, event.payload);
+  if (!result.ok) return fail(withVersion(result.failure, raw, kind), result.blocks, result.fault);
+  const { interpretation } = result;
+  const envelope = envelopeOf(event);
+  const resolved = resolveBase(kind.precondition, envelope, interpretation.baseVersion);
+  if (!resolved.ok) {
+    const { message, path } = resolved;
+    return fail({ code: 'INVALID_EVENT', message: `${kind.name} ${message}`, path });
+  }
+  const decoded = {
     identityKey: event.identityKey,
-    fingerprint,
+    fingerprint: sha256(content),
     kind: kind.name,
     kindVersion: event.version,
     entityType: kind.entityType,
-    entityId: meaning.entityId,
-    occurredAt: event.occurredAt ?? null,
-    sequence: event.sequence ?? null,
+    entityId: interpretation.entityId,
+    envelope: { ...envelope, ...resolved.base },
     payload: JSON.stringify(event.payload),
     resolves: null,
     definition: kind,
-    intent: meaning.intent,
-    resolve: meaning.resolve,
+    intent: interpretation.intent,
+    resolve: interpretation.resolve,
   };
+  return { ok: true, event: decoded };
 }
 
-type Base = Pick<DecodedEvent, 'baseVersion' | 'baseKey'>;
-type BaseResult =
-  | { readonly ok: true; readonly of: Base }
-  | { readonly ok: false; readonly failure: EventFailure };
-
-/** What the edit was made on: as the event says, else its payload, else as its kind implies. */
-function readBase(event: SyncEvent, kind: Kind, meaning: Interpretation): BaseResult {
-  const [baseKey, baseVersion] = [event.baseKey ?? null, event.baseVersion ?? null];
-  const fail = (message: string, path: string): BaseResult => ({
-    ok: false,
-    failure: { code: 'INVALID_EVENT', message: `${kind.name} ${message}`, path },
-  });
-  if (kind.precondition === 'absent') {
-    if (baseKey !== null) return fail('creates, and is made on no event', 'baseKey');
-    if (baseVersion) return fail('creates, and is made on no version', 'baseVersion');
-    return { ok: true, of: { baseVersion: 0, baseKey: null } };
-  }
-  if (baseKey !== null) return { ok: true, of: { baseVersion: null, baseKey } };
-  const stated = baseVersion ?? meaning.baseVersion ?? null;
-  if (stated === null && kind.precondition === 'required') {
-    return fail('needs the baseVersion or the baseKey of what it was made on', 'baseVersion');
-  }
-  return { ok: true, of: { baseVersion: stated, baseKey: null } };
+/** Several people may use a device: it may send events that another person left in its queue. */
+function checkAccount(event: SyncEvent, sender: EventSender): EventFailure | undefined {
+  if ((event.tenant ?? sender.tenantId) !== sender.tenantId) return wrongAccountFailure('tenant');
+  if ((event.subject ?? sender.subject) !== sender.subject) return wrongAccountFailure('subject');
+  return undefined;
 }
 
-/**
- * What makes two sends of a key the same event: all but the key, and whose queue it lay in. Two
- * spellings of one time are the same, and a member that is null is the same as none.
- */
-function contentOf(event: SyncEvent): object {
-  return {
-    kind: event.kind,
-    version: event.version,
-    occurredAt: event.occurredAt ?? undefined,
-    baseVersion: event.baseVersion ?? undefined,
-    baseKey: event.baseKey ?? undefined,
-    sequence: event.sequence ?? undefined,
-    payload: event.payload,
-  };
-}
-
-/** A device that several people use may send what another of them left in its queue. */
-function otherAccountOf(
-  event: SyncEvent,
-  { tenantId, subject }: EventSender,
-): EventFailure | undefined {
-  if ((event.tenant ?? tenantId) !== tenantId) return wrongAccount('tenant');
-  return (event.subject ?? subject) === subject ? undefined : wrongAccount('subject');
-}
-
-function wrongAccount(path: 'tenant' | 'subject'): EventFailure {
+function wrongAccountFailure(path: 'tenant' | 'subject'): EventFailure {
   return { code: 'WRONG_ACCOUNT', message: `is not the ${path} of this token`, path };
 }
 
-function envelopeFailure(error: z.ZodError): EventFailure {
+function checkScopeAndSequence(
+  event: SyncEvent,
+  { name, scope, ordered }: Kind,
+  scopes: readonly string[],
+): EventFailure | undefined {
+  if (scope !== undefined && !scopes.includes(scope)) {
+    return { code: 'NOT_ALLOWED', message: `${name} needs the scope ${scope}`, path: 'kind' };
+  }
+  if (!ordered || (event.sequence ?? null) !== null) return undefined;
+  return { code: 'INVALID_EVENT', message: `${name} needs a sequence`, path: 'sequence' };
+}
+
+function toEnvelopeFailure(error: z.ZodError): EventFailure {
   const issue = describeFirstIssue(error);
   return { code: issue.path === 'occurredAt' ? 'INVALID_TIMESTAMP' : 'INVALID_EVENT', ...issue };
 }
 
-/** No name of a kind is longer. */
+/** The longest name that a kind can have. */
 const maxKindName = 100;
 
 function unknownKind({ kind }: SyncEvent): EventFailure {
@@ -219,30 +169,70 @@ function unknownKind({ kind }: SyncEvent): EventFailure {
 function unsupportedVersion(event: SyncEvent, kind: Kind): EventFailure {
   return {
     code: 'UNSUPPORTED_VERSION',
-    message: `${kind.name} knows versions 1 to ${kind.newestVersion}, not ${event.version}`,
+    message: `${kind.name} has versions 1 to ${kind.newestVersion}, not ${event.version}`,
     path: 'version',
     failing: `${kind.name} version ${event.version}`,
   };
 }
 
-/** Who forgets to say the version of a newer payload is told of fields that are unknown or missing. */
+/** Without this hint, a client that forgets the version of a newer payload only reads of unknown or missing fields. */
 function withVersion(failure: EventFailure, raw: unknown, { newestVersion }: Kind): EventFailure {
-  const isSaid = (Reflect.get(Object(raw), 'version') ?? null) !== null;
-  if (failure.code !== 'INVALID_PAYLOAD' || isSaid || newestVersion === 1) return failure;
+  const isStated = (Reflect.get(Object(raw), 'version') ?? null) !== null;
+  if (failure.code !== 'INVALID_PAYLOAD' || isStated || newestVersion === 1) return failure;
   const hint = `read as version 1; the newest is ${newestVersion}`;
   return { ...failure, message: `${failure.message} (${hint})` };
 }
 
 const reservedKey: EventFailure = {
   code: 'INVALID_EVENT',
-  message: `begins with ${reservedKeyPrefix}, which names the server's own events`,
+  message: `starts with ${reservedKeyPrefix}, which is reserved for events of the server`,
   path: 'identityKey',
 };
 
-function notAllowed({ name, scope }: Kind): EventFailure {
-  return { code: 'NOT_ALLOWED', message: `${name} needs the scope ${scope}`, path: 'kind' };
+export type PayloadResult =
+  | { readonly ok: true; readonly interpretation: Interpretation }
+  | ({ readonly ok: false } & Omit<UndecodedEvent, 'identityKey'>);
+
+/**
+ * Interprets a payload by its kind. A kind is code of its author: if it throws, this event fails, and not its batch.
+ * The ids and versions that it returns are checked like those that a client sends.
+ *
+ * @param version one of 1..newestVersion
+ */
+export function interpretPayload(kind: Kind, version: number, payload: unknown): PayloadResult {
+  const { name, entityType } = kind;
+  const result = kind.interpret(version, payload);
+  if (result.ok) {
+    const { interpretation } = result;
+    return checkInterpretation(kind, interpretation) ?? { ok: true, interpretation };
+  }
+  if (result.error) return invalidPayload(describeFirstIssue(result.error, 'payload'));
+  const { fault, entityId } = result;
+  // A kind may be written in plain JavaScript, and its id may be something else than a text.
+  const blocks =
+    typeof entityId === 'string' ? { entityType, entityId } : { entityTypes: [entityType] };
+  return { ok: false, failure: kindFailedFailure(name), fault, blocks };
 }
 
-function sequenceMissing(kind: Kind): EventFailure {
-  return { code: 'INVALID_EVENT', message: `${kind.name} needs a sequence`, path: 'sequence' };
+/** Each record that an event reads is loaded under the tenant's lock. */
+const maxReads = 100;
+
+/** Ids are keys in the database and in answers, so they are checked whatever the schema of the kind accepts. */
+function checkInterpretation(
+  { name, entityType }: Kind,
+  { entityId, intent, baseVersion }: Interpretation,
+): PayloadResult | undefined {
+  const invalid = (message: string) => invalidPayload({ message, path: 'payload' });
+  const entities = entitiesOf({ entityType, entityId }, intent);
+  if (entities.length > maxReads + 1) {
+    return invalid(`${name} would read ${entities.length - 1} records, at most ${maxReads}`);
+  }
+  const wrong = entities.find((entity) => !identifierSchema.safeParse(entity.entityId).success);
+  if (wrong) return invalid(`the id of a ${wrong.entityType} must be ${identifierRule}`);
+  if (baseVersion === undefined || versionSchema.safeParse(baseVersion).success) return undefined;
+  return invalid('the version that the edit was made on must be an integer, 0 or more');
+}
+
+function invalidPayload(issue: Pick<EventFailure, 'message' | 'path'>): PayloadResult {
+  return { ok: false, failure: { code: 'INVALID_PAYLOAD', ...issue } };
 }

@@ -1,41 +1,56 @@
-import type { RecordLifter } from '../kinds/record-lifter.ts';
-import { entityKey, type EntityRef, isSameEntity, type RecordState } from '../record.ts';
-import type { StoredEffect, EventReference, StoredEvent, KnownEvent } from '../stored-event.ts';
+import type { EventReference, KnownEvent, StoredEffect, StoredEvent } from '../event.ts';
+import type { RecordView } from '../kinds/intent.ts';
+import type { RecordLifter, TypeRename } from '../kinds/record-versions.ts';
+import { RecordData } from '../record-data.ts';
+import {
+  entityKey,
+  type EntityRef,
+  isAfter,
+  isSameEntity,
+  type RecordClock,
+  type RecordState,
+  type Stamp,
+} from '../record.ts';
 import type { TenantSnapshot } from './tenant-plan.ts';
-import { liftState } from './lift-state.ts';
-import { RecordData } from './record-data.ts';
 
 /** A record while events are decided. */
 export interface DraftRecord extends Omit<RecordState, 'data'> {
   readonly data: RecordData | null;
 }
 
-/** A record with its data as text, as it is stored and answered. */
+/** A record with its data as text, as it is stored and sent. */
 export function toRecordState(record: DraftRecord): RecordState {
   return { ...record, data: record.data && record.data.text };
 }
 
+/** A record as kinds see it; undefined if it does not exist or is deleted. */
+export function toRecordView(record: DraftRecord | undefined): RecordView | undefined {
+  if (!record?.data || record.deleted) return undefined;
+  const { entityType, entityId, version, updatedAt } = record;
+  const data = record.data.frozenFields;
+  return { entityType, entityId, version, data, updatedAtMs: Math.floor(updatedAt / 1000) };
+}
+
 /**
- * What a tenant would look like after the events decided so far. A batch is decided on a draft of
- * its own, which its tenant's draft adopts, or forgets where an atomic batch failed.
+ * The state of a tenant after the events that were decided so far. A batch is decided on a draft of its own. The
+ * tenant's draft then adopts it, or drops it if an atomic batch failed.
  */
 export class TenantDraft {
   head: number;
   headReference: EventReference | undefined;
   /**
-   * When the next event is received: the clock under the lock, a microsecond later for each event.
-   * So events that count by their receipt keep the order in which the client sent them.
+   * When the next event is received: the clock under the lock, a microsecond later for each event. So events that
+   * count by their time of receipt keep the order in which the client sent them.
    */
   receivedAt: number;
+  readonly lifter: RecordLifter;
   readonly events: StoredEvent[] = [];
   readonly effects: StoredEffect[] = [];
   readonly #parent: TenantDraft | undefined;
   readonly #known = new Map<string, KnownEvent>();
   readonly #records = new Map<string, DraftRecord>();
   readonly #lastTimes = new Map<string, number>();
-
-  readonly lifter: RecordLifter;
-  /** Why records cannot be read that were loaded. */
+  /** The loaded records that cannot be read, with the reason. */
   readonly #unreadable: Map<string, Error>;
 
   private constructor(
@@ -50,9 +65,9 @@ export class TenantDraft {
     this.#parent = parent;
   }
 
-  /** The tenant as it stands in the database, and an empty draft on top of it. */
+  /** An empty draft on top of the tenant's state in the database. */
   static of(snapshot: TenantSnapshot, lifter: RecordLifter): TenantDraft {
-    // The clock may have been set back, as by a failover: receipts of a tenant never go back.
+    // The database's clock may go back, for example in a failover. The receipts of a tenant never go back.
     const last = snapshot.headReference?.receivedAt ?? Number.NEGATIVE_INFINITY;
     const receivedAt = Math.max(snapshot.receivedAt, last + 1);
     const stored = new TenantDraft({ ...snapshot, receivedAt, lifter }, undefined);
@@ -101,12 +116,12 @@ export class TenantDraft {
     return this.#findByKey(entityKey(entity));
   }
 
-  /** When the batch's event before this one of the same entity happened, in microseconds since 1970. */
+  /** When the previous event of the entity in this batch happened, in microseconds since 1970. */
   lastTimeOf(entity: EntityRef): number | undefined {
     return this.#lastTimes.get(entityKey(entity));
   }
 
-  /** Why the first of these records cannot be read that cannot; nothing can be decided on it. */
+  /** Why the first of these records that cannot be read cannot be read. Events on it cannot be decided. */
   findUnreadable(entities: readonly EntityRef[]): Error | undefined {
     if (this.#unreadable.size === 0) return undefined;
     const key = entities.map(entityKey).find((one) => this.#unreadable.has(one));
@@ -117,11 +132,11 @@ export class TenantDraft {
     this.#records.set(entityKey(record), record);
   }
 
-  /** Appends an event that has the next version and the next receipt. */
+  /** Appends an event that has the next version and the next time of receipt. */
   append(event: StoredEvent): KnownEvent & StoredEvent {
     const known = { ...event, previous: this.headReference };
     this.events.push(event);
-    // The order of a known device is kept with the record, over its batches.
+    // For a known device, the record stores when it last wrote, also over several batches.
     if (event.deviceId === null) this.#lastTimes.set(entityKey(event), event.effectiveAt);
     this.#known.set(event.identityKey, known);
     this.head = event.version;
@@ -134,4 +149,37 @@ export class TenantDraft {
     const parent = this.#parent;
     return this.#records.get(key) ?? (parent && parent.#findByKey(key));
   }
+}
+
+interface LiftedState {
+  readonly state: RecordState;
+  /** Why the record cannot be read; the state is then as it is stored. */
+  readonly fault?: Error;
+}
+
+/** Converts a record to the newest version of its type's data, in which events are decided. */
+export function liftState(state: RecordState, lifter: RecordLifter): LiftedState {
+  if (lifter.isNewest(state)) return { state };
+  const lifted = lifter.lift(state);
+  if (!lifted.ok) return { state, fault: lifted.fault };
+  const { data, dataVersion, renamings } = lifted;
+  const clock = renamings.reduce(renameStamps, state.clock);
+  return { state: { ...state, data, dataVersion, clock } };
+}
+
+/**
+ * Fields that appear where others disappear get the newest stamp of those. So a late patch from before that stamp does
+ * not win over a field that has another name now. The stamps of the fields that disappeared are then not needed. If no
+ * field appears, they are kept, because they still tell that the record is alive.
+ */
+function renameStamps(clock: RecordClock, { gone, came }: TypeRename): RecordClock {
+  const stamps = Object.entries(clock.fields ?? {});
+  const [first, ...others] = stamps
+    .filter(([name]) => gone.includes(name))
+    .map(([, stamp]) => stamp);
+  if (!first) return clock;
+  const newest = others.reduce((one: Stamp, other) => (isAfter(other, one) ? other : one), first);
+  const kept = stamps.filter(([name]) => !gone.includes(name));
+  const fields = Object.fromEntries([...kept, ...came.map((name) => [name, newest] as const)]);
+  return { ...clock, fields };
 }

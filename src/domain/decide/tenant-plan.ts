@@ -1,48 +1,36 @@
+import type { EventBase, EventReference, KnownEvent, StoredEffect, StoredEvent } from '../event.ts';
 import type { EntityRef, RecordState } from '../record.ts';
-import type {
-  EventBase,
-  StoredEffect,
-  EventReference,
-  StoredEvent,
-  KnownEvent,
-} from '../stored-event.ts';
 
-/** What a batch needs to have loaded before it can be decided. */
+/** What must be loaded before a batch can be decided. */
 export interface BatchNeeds {
   readonly tenantId: string;
   readonly identityKeys: readonly string[];
   readonly entities: readonly EntityRef[];
-  /** The versions on which its edits say they were made. */
+  /** The versions that the edits state as their base. */
   readonly bases: readonly EventBase[];
 }
 
-/** A row of a set that spans tenants. */
+/** A row of a set that contains rows of several tenants. */
 export type WithTenant<Row> = Row & { readonly tenantId: string };
 
-/** One tenant under its row lock: nothing of it can change before the plan is written. */
+/** The state of one tenant under its row lock: it cannot change before the plan is written. */
 export interface TenantSnapshot {
   readonly tenantId: string;
   readonly head: number;
   readonly epoch: string;
   readonly headReference: EventReference | undefined;
-  /** The database's clock, after the lock was taken. */
+  /** The database's clock, read after the lock was taken. Microseconds since 1970. */
   readonly receivedAt: number;
   readonly known: readonly KnownEvent[];
   readonly records: readonly RecordState[];
 }
 
-/** What to write for one tenant: rows to append, records to replace, the head to move to. */
+/** What to write for one tenant: the events to append, the records to replace, and the new head. */
 export interface TenantPlan<Decision> {
   readonly head: number;
   readonly events: readonly StoredEvent[];
   readonly effects: readonly StoredEffect[];
   readonly records: readonly RecordState[];
-  /** One per batch of the tenant, in order; handed back to whoever sent the batch. */
+  /** One per batch of the tenant, in order, for the sender of the batch. */
   readonly decisions: readonly Decision[];
 }
-
-/** Yields as often as it can be interrupted for a moment. */
-export type DecideTenantInSteps<Batch, Decision> = (
-  snapshot: TenantSnapshot,
-  batches: readonly Batch[],
-) => Generator<void, TenantPlan<Decision>>;

@@ -1,51 +1,49 @@
 import type { z } from 'zod';
-import { eventFailures, type FailureEntry } from '../errors.ts';
+import { eventFailures, type KindFailures } from '../errors.ts';
 import { entityTypeRule } from '../record.ts';
-import { assertIntent, assertNotPromise, isEntityType } from './check-output.ts';
-import { type EntityType, entityTypeName } from './entity-type.ts';
+import { assertNotPromise, isEntityType } from './check-output.ts';
 import type { EventContext, Fields, Intent, RecordView } from './intent.ts';
-import type { Policy, Precondition } from './policies.ts';
+import { assertIntent, rulesOf } from './policies/intent-rules.ts';
+import type { Policy, Precondition } from './policies/policy.ts';
+import { type EntityType, entityTypeName } from './record-versions.ts';
 import { SchemaVersions } from './schema-versions.ts';
 
 /** What a kind makes of one valid payload. */
 export interface Interpretation {
   readonly entityId: string;
   readonly intent: Intent;
-  /** Where the payload itself names the record version that the edit was made on. */
+  /** Set if the payload itself names the record version that the edit was made on. */
   readonly baseVersion?: number;
-  /** The kind's resolution hook, with the fields that the event would write. */
+  /** The resolve hook of the kind, called with the fields that the event would write. */
   readonly resolve?: (current: RecordView, context: EventContext) => Fields | undefined;
 }
 
 export type InterpretationResult =
-  | { readonly ok: true; readonly meaning: Interpretation }
-  /** The payload is not what the schema of its own version says. */
+  | { readonly ok: true; readonly interpretation: Interpretation }
+  /** The payload does not match the schema of its version. */
   | { readonly ok: false; readonly error: z.ZodError }
   | {
       readonly ok: false;
       readonly error?: undefined;
-      /** What the kind's own code threw, or Landfall where that code returned none of its types. */
+      /** What the code of the kind threw, or what Landfall threw because that code returned a value of a wrong type. */
       readonly fault: unknown;
-      /** Where that was known by then. */
+      /** Undefined if the error happened before the id was known. */
       readonly entityId: string | undefined;
     };
 
-/** A kind's own reasons to refuse an event, by their code. */
-export type KindFailures = { readonly [code: string]: FailureEntry };
-
-/** A kind as the pipeline sees it: names, and one pure function from payload to meaning. */
+/** A kind as the pipeline sees it: names, and one pure function from a payload to its interpretation. */
 export interface Kind {
   readonly name: string;
   readonly entityType: string;
-  /** Of those that it is about, reads or writes, the ones whose data has versions. */
+  /** The entity types whose data has versions, of those that the kind is about, reads or writes. */
   readonly entityTypes: readonly EntityType[];
   /** Payload versions 1 to this one are accepted. */
   readonly newestVersion: number;
-  /** True: events of one entity carry `sequence` 1, 2, 3 … and are taken in that order only. */
+  /** True: events of one entity have `sequence` 1, 2, 3 … and are accepted in that order only. */
   readonly ordered: boolean;
   readonly family: Policy<never>['family'];
   readonly precondition: Precondition;
-  /** The scope a token needs to send this kind, beside sync:push. */
+  /** The scope that a token needs to send this kind, beside sync:push. */
   readonly scope: string | undefined;
   readonly failures: KindFailures;
   schemaOf(version: number): z.ZodType | undefined;
@@ -54,9 +52,9 @@ export interface Kind {
 }
 
 export interface KindDefinition<Payload> {
-  /** Such as `note.put` or `WorkOrderUpdated`: 1 to 100 letters, digits and `.`, `_`, `-`, `:`, `/`. */
+  /** For example `note.put` or `WorkOrderUpdated`: 1 to 100 letters, digits and `.`, `_`, `-`, `:`, `/`. */
   readonly name: string;
-  /** Its name, or where its records' data has versions, what `entityType` made. */
+  /** Its name. If the data of its records has versions: the value that `entityType(…)` returned. */
   readonly entityType: string | EntityType;
   /** For `decide`: the other entity types that it reads or writes and whose data has versions. */
   readonly otherTypes?: readonly EntityType[];
@@ -64,16 +62,15 @@ export interface KindDefinition<Payload> {
   readonly entityId: (payload: Payload) => string;
   readonly policy: Policy<Payload>;
   readonly ordered?: boolean;
-  /** What `decide` may reject with, beside NOT_OWNER and NOT_FOUND. */
+  /** The codes with which `decide` may reject, beside NOT_OWNER and NOT_FOUND. */
   readonly failures?: KindFailures;
-  /** Only tokens with this scope may send the kind: for what a device must not decide itself. */
+  /** Only tokens with this scope may send the kind. Use it for events that a device must not decide itself. */
   readonly scope?: string;
-  /** For clients whose payload holds the record version it was made on; 0 for none yet. */
+  /** For clients whose payload contains the record version that the edit was made on; 0 for none yet. */
   readonly baseVersion?: (payload: Payload) => number;
   /**
-   * For `put` and `patch`: asked where the record changed since the version that the edit was made
-   * on. Returns the merged data, or undefined to let it be a conflict. Where it throws, the last
-   * write wins.
+   * For `put` and `patch`: called if the record changed since the version that the edit was made on. Returns the
+   * merged data, or undefined to make the event a conflict. If it throws, the last write wins.
    */
   readonly resolve?: (
     current: RecordView,
@@ -87,9 +84,9 @@ const failureCodePattern = /^[A-Za-z][A-Za-z0-9._-]{0,99}$/;
 const codeForm = 'a letter and up to 99 letters, digits and . _ - after it';
 
 /**
- * Defines a kind of event. The functions given must be pure: they run again on every retry.
+ * Defines a kind of event. Its functions must be pure: they are called again on every retry.
  *
- * @throws Error, naming the kind, where the definition contradicts itself
+ * @throws Error, naming the kind, if the definition is not consistent
  */
 export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
   checkDefinition(definition);
@@ -110,10 +107,11 @@ export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
       try {
         const result = payload.read(version, raw);
         if (!result.ok) return result;
-        // First, as it says what waits behind an event on which the rest fails.
+        // First, because later events of this entity wait if the rest fails.
         entityId = assertNotPromise(definition.entityId(result.value));
         const unknown = payload.unknownTo(version);
-        return { ok: true, meaning: toInterpretation(definition, result.value, entityId, unknown) };
+        const interpretation = toInterpretation(definition, result.value, entityId, unknown);
+        return { ok: true, interpretation };
       } catch (fault) {
         return { ok: false, fault, entityId };
       }
@@ -121,55 +119,35 @@ export function defineKind<Payload>(definition: KindDefinition<Payload>): Kind {
   };
 }
 
+/** @param unknown the fields that the version of the payload does not know */
 function toInterpretation<Payload>(
   { policy, baseVersion, resolve }: KindDefinition<Payload>,
   payload: Payload,
   entityId: string,
   unknown: readonly string[],
 ): Interpretation {
-  const intent = withUnknown(assertIntent(assertNotPromise(policy(payload))), unknown);
+  const intended = assertIntent(assertNotPromise(policy(payload)));
+  const intent = unknown.length === 0 ? intended : rulesOf(intended).withUnknown(intended, unknown);
+  const hook = resolve && toHook(resolve, intent);
   return {
     entityId,
     intent,
     ...(baseVersion && { baseVersion: assertNotPromise(baseVersion(payload)) }),
-    ...(resolve &&
-      'fields' in intent && {
-        // A copy, as these fields are written as they are where the hook throws half-way.
-        resolve: (current, context) =>
-          assertNotPromise(
-            resolve(current, structuredClone(fieldsBeside(current, intent)), context),
-          ),
-      }),
+    ...(hook && { resolve: hook }),
   };
 }
 
-/** A put has defaults of the fields that its version knows nothing of, a patch does not name them. */
-function withUnknown(intent: Intent, unknown: readonly string[]): Intent {
-  if (unknown.length === 0) return intent;
-  switch (intent.policy) {
-    case 'put':
-      return { ...intent, unknown };
-    case 'patch':
-      return { ...intent, fields: without(intent.fields, unknown) };
-    default:
-      return intent;
-  }
-}
+type Resolve = NonNullable<KindDefinition<unknown>['resolve']>;
 
-/** What an event would write on top of a record: without what it knows nothing of and the record has. */
-function fieldsBeside(
-  { data }: RecordView,
-  { fields, unknown = [] }: { readonly fields: Fields; readonly unknown?: readonly string[] },
-): Fields {
-  return without(
-    fields,
-    unknown.filter((name) => Object.hasOwn(data, name)),
-  );
-}
-
-function without(fields: Fields, names: readonly string[]): Fields {
-  if (names.length === 0) return fields;
-  return Object.fromEntries(Object.entries(fields).filter(([name]) => !names.includes(name)));
+/** Undefined if the event names no fields that could be merged, such as a remove. */
+function toHook(resolve: Resolve, intent: Intent): Interpretation['resolve'] {
+  const rules = rulesOf(intent);
+  if (rules.fieldsFor(intent, {}) === null) return undefined;
+  return (current, context) => {
+    const incoming = rules.fieldsFor(intent, current.data) ?? {};
+    // A copy: the fields of the intent are written unchanged if the hook changes some of them and then throws.
+    return assertNotPromise(resolve(current, structuredClone(incoming), context));
+  };
 }
 
 function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {
@@ -182,11 +160,11 @@ function checkDefinition<Payload>(definition: KindDefinition<Payload>): void {
   }
   const own = entityTypeName(entityType);
   if (!isEntityType(own)) fail(`${JSON.stringify(own)} ${entityTypeRule}`);
-  // Types say so, but a file that is run with its types stripped is not checked by them.
+  // The compiler checks these members too, but not in a file whose types are only stripped.
   if (!(payload instanceof SchemaVersions)) fail('payload is not made by payload(schema)');
   if (typeof entityId !== 'function') fail('entityId is not a function of the payload');
   if (typeof policy !== 'function' || policy.family === undefined) {
-    fail('policy is none, such as put(…)');
+    fail('policy is not made by put(…) or another policy function');
   }
   for (const code of Object.keys(failures)) {
     if (!failureCodePattern.test(code)) {

@@ -1,22 +1,22 @@
-import type { Kind, KindFailures } from './define-kind.ts';
-import type { EntityType } from './entity-type.ts';
-import { RecordLifter } from './record-lifter.ts';
+import type { KindFailures } from '../errors.ts';
+import type { Kind } from './define-kind.ts';
+import { type EntityType, RecordLifter } from './record-versions.ts';
 
 export interface KindRegistry {
   readonly kinds: readonly Kind[];
-  /** Every kind's own failures in one table. */
+  /** The failures of all kinds in one table. */
   readonly failures: KindFailures;
   /** The entity types whose data has versions. */
   readonly entityTypes: readonly EntityType[];
   readonly records: RecordLifter;
   find(name: string): Kind | undefined;
-  /** For a kind that is not known: the entity types of those whose names begin in the same way. */
+  /** The entity types of the kinds whose names start like the name of this kind, which is unknown. */
   entityTypesOfSameGroup(name: string): readonly string[];
 }
 
 /**
- * @throws Error, naming a kind, where two share a name, give one code two meanings, define one entity
- *   type in two ways, or settle it in two ways that do not go together
+ * @throws Error, naming a kind, if two kinds have one name, give one code two meanings, define one entity type
+ *   differently, or use policies on it that cannot be combined
  */
 export function createRegistry(kinds: readonly Kind[]): KindRegistry {
   const byName = new Map<string, Kind>();
@@ -25,8 +25,8 @@ export function createRegistry(kinds: readonly Kind[]): KindRegistry {
     byName.set(kind.name, kind);
   }
   checkFamilies(kinds);
-  const groups = groupTypes(kinds);
-  const entityTypes = collectTypes(kinds);
+  const groups = groupEntityTypes(kinds);
+  const entityTypes = collectEntityTypes(kinds);
   return {
     kinds,
     entityTypes: [...entityTypes.values()],
@@ -37,7 +37,7 @@ export function createRegistry(kinds: readonly Kind[]): KindRegistry {
   };
 }
 
-function collectTypes(kinds: readonly Kind[]): ReadonlyMap<string, EntityType> {
+function collectEntityTypes(kinds: readonly Kind[]): ReadonlyMap<string, EntityType> {
   const found = new Map<string, { readonly type: EntityType; readonly kind: Kind }>();
   for (const kind of kinds) {
     for (const type of kind.entityTypes) {
@@ -50,18 +50,18 @@ function collectTypes(kinds: readonly Kind[]): ReadonlyMap<string, EntityType> {
   for (const kind of kinds) {
     const { entityType, entityTypes } = kind;
     const other = found.get(entityType);
-    const isGiven = entityTypes.some(({ name }) => name === entityType);
-    if (other && !isGiven) throw new Error(twoDefinitions(entityType, kind, other.kind));
+    const isVersioned = entityTypes.some(({ name }) => name === entityType);
+    if (other && !isVersioned) throw new Error(twoDefinitions(entityType, kind, other.kind));
   }
   return new Map([...found].map(([name, { type }]) => [name, type]));
 }
 
 function twoDefinitions(entityType: string, one: Kind, other: Kind): string {
-  const cure = 'give both the one that entityType(…) made';
-  return `the kinds ${one.name} and ${other.name} define the entity type ${entityType} in two ways: ${cure}`;
+  const remedy = 'give both the value that entityType(…) returned';
+  return `the kinds ${one.name} and ${other.name} define the entity type ${entityType} in two ways: ${remedy}`;
 }
 
-function groupTypes(kinds: readonly Kind[]): ReadonlyMap<string, readonly string[]> {
+function groupEntityTypes(kinds: readonly Kind[]): ReadonlyMap<string, readonly string[]> {
   const types = new Map<string, Set<string>>();
   for (const { name, entityType } of kinds) {
     const group = groupOf(name);
@@ -71,13 +71,13 @@ function groupTypes(kinds: readonly Kind[]): ReadonlyMap<string, readonly string
   return new Map([...types].map(([group, found]) => [group, [...found]]));
 }
 
-/** Such as `note` of `note.put`; undefined for a name of one part. */
+/** For example `note` of `note.put`; undefined for a name of one part. */
 function groupOf(name: string): string | undefined {
   const end = name.search(/[.:/]/);
   return end > 0 ? name.slice(0, end) : undefined;
 }
 
-/** A fold cannot hold what last write wins may later take back: see `append`. */
+/** A fold of facts cannot be combined with last write wins, which may later replace the facts: see `append`. */
 function checkFamilies(kinds: readonly Kind[]): void {
   const first = new Map<string, Kind>();
   for (const kind of kinds.filter(({ family }) => family !== 'decide')) {

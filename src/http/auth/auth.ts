@@ -1,61 +1,72 @@
-import { isUtf8 } from 'node:buffer';
 import jwt, { type FastifyJWTOptions, type TokenOrHeader } from '@fastify/jwt';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
+import { LruMap } from 'toad-cache';
 import type { AuthConfig } from '../../config/config.ts';
 import { RequestProblem } from '../../domain/errors.ts';
 import { createIssuerKeys, issuerAlgorithms } from './issuer-keys.ts';
-import { cacheVerifiedTokens, type VerifiedToken } from './verified-tokens.ts';
-import { identifierSchema } from '../../domain/identifier.ts';
-import { readClaim, readClaims } from './token-claims.ts';
-import { TokenError, toTokenProblem } from './token-error.ts';
+import {
+  assertWellFormed,
+  type DecodedToken,
+  readClaims,
+  readTenant,
+  TokenError,
+  toTokenProblem,
+} from './token.ts';
 
 export type Scope = 'sync:push' | 'sync:pull';
 
-/** Who sends a request, by its token. Everything it reads or writes is under `tenantId`. */
+/** The sender of a request, from its token. Every read and write of the request is limited to `tenantId`. */
 export interface Actor {
   readonly tenantId: string;
   readonly subject: string | null;
   readonly deviceId: string | null;
-  /** All that the token allows, as some kinds need a scope of their own. */
+  /** All scopes of the token. Some kinds require a scope of their own. */
   readonly scopes: readonly string[];
 }
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set on every route that names a `scope`. */
+    /** Set on every route that has a `scope`. */
     actor: Actor;
   }
   interface FastifyContextConfig {
-    /** The scope a token needs for this route; routes without one are public. */
+    /** The scope that a token needs for this route. A route without a scope is public. */
     readonly scope?: Scope;
   }
 }
 
-/** How far the issuer's clock may be from this one's. */
-const clockToleranceMs = 30_000;
-
-const tokenType = /^(application\/)?(at\+)?jwt$/i;
-
-interface DecodedToken {
-  readonly input: string;
-  readonly header: { readonly typ?: unknown; readonly crit?: unknown; readonly b64?: unknown };
-  readonly payload: { readonly [name: string]: unknown };
+/** The period in which a token is valid, in milliseconds since 1970 on the clock of this process. */
+export interface VerifiedToken {
+  readonly from: number;
+  readonly until: number;
 }
 
-/** Checks tokens before a body is read, and gives each request its actor. */
+interface WithAuthorization {
+  readonly headers: { readonly authorization?: string | undefined };
+}
+
+/** The maximum difference between the clocks of the issuer and of this process. */
+const clockToleranceMs = 30_000;
+/**
+ * The maximum of cached tokens. A token of some hundred characters takes some megabytes in total. Tokens of
+ * the maximum header size take 80 MB.
+ */
+const maxCachedTokens = 5_000;
+
+/** Verifies the token before the body is read, and sets the actor of the request. */
 export const auth = plugin<{ config: AuthConfig }>(
   async (app, { config }) => {
     await app.register(jwt, jwtOptions(config, app));
     app.decorateRequest('actor');
     const verify = (request: FastifyRequest) => verifyToken(request, config);
-    // Of published keys one may be withdrawn: it is asked for each time.
+    // An issuer can withdraw a published key, so a token of an issuer is verified each time.
     const identify = config.mode === 'secret' ? cacheVerifiedTokens(verify) : verify;
     app.addHook('onRequest', async (request) => {
       const { scope } = request.routeOptions.config;
       if (scope === undefined) return;
       const { actor } = await identify(request).catch((error) => {
-        if (error instanceof TokenError) request.logFields.tokenFault = error.fault;
+        if (error instanceof TokenError) request.logFields.tokenFault = error.problem;
         throw error;
       });
       if (!actor.scopes.includes(scope)) {
@@ -67,17 +78,36 @@ export const auth = plugin<{ config: AuthConfig }>(
   { name: 'auth', dependencies: ['observability'] },
 );
 
+/**
+ * Verifies each token once and caches the result. Only the current time is checked for every request. The
+ * rest of the verification depends on the token and on a secret that is constant for the process.
+ */
+export function cacheVerifiedTokens<Request extends WithAuthorization, Token extends VerifiedToken>(
+  verify: (request: Request) => Promise<Token>,
+): (request: Request) => Promise<Token> {
+  const cache = new LruMap<Token>(maxCachedTokens);
+  return async (request) => {
+    const { authorization } = request.headers;
+    const cached = cache.get(authorization);
+    const now = Date.now();
+    if (cached && cached.from <= now && now <= cached.until) return cached;
+    const verified = await verify(request);
+    cache.set(authorization, verified);
+    return verified;
+  };
+}
+
 async function verifyToken(
   request: FastifyRequest,
   config: AuthConfig,
 ): Promise<VerifiedToken & { readonly actor: Actor }> {
-  const verified = await request.jwtVerify<DecodedToken>().catch((error) => {
-    throw toProblem(error);
+  const token = await request.jwtVerify<DecodedToken>().catch((error) => {
+    throw toRequestProblem(error);
   });
-  assertWellFormed(verified);
-  const { payload } = verified;
+  assertWellFormed(token);
+  const { payload } = token;
   const read = readClaims(payload, config.claims, config.defaultScopes);
-  if (!read.ok) throw new TokenError(`claim ${read.fault}`);
+  if (!read.ok) throw new TokenError(`claim ${read.invalidClaim}`);
   const { subject, device: deviceId, scopes, exp, iat = 0, nbf = 0 } = read.claims;
   if (iat * 1000 > Date.now() + clockToleranceMs) throw new TokenError('not yet valid');
   const tenantId = readTenant(payload, config.claims.tenant);
@@ -88,43 +118,18 @@ async function verifyToken(
   };
 }
 
-/** What of a token its signature does not tell. */
-function assertWellFormed({ input, header }: DecodedToken): void {
-  // Bytes that are no UTF-8 would all read as U+FFFD, and two tenants as one.
-  if (!input.split('.').every((part) => isUtf8(Buffer.from(part, 'base64url')))) {
-    throw new TokenError('malformed');
-  }
-  const { typ, crit, b64 } = header;
-  // A token made for another purpose, such as a logout, says so.
-  if (typ !== undefined && !(typeof typ === 'string' && tokenType.test(typ))) {
-    throw new TokenError('type');
-  }
-  // What must be understood is not: the service knows no extension, an unencoded payload least.
-  if (crit !== undefined || (b64 !== undefined && b64 !== true)) {
-    throw new TokenError('extension');
-  }
-}
+const missingTokenCodes = new Set(['FST_JWT_NO_AUTHORIZATION_IN_HEADER', 'FST_JWT_BAD_REQUEST']);
 
-function readTenant(payload: DecodedToken['payload'], claim: string): string {
-  const found = readClaim(payload, claim);
-  const tenant = identifierSchema.safeParse(found);
-  if (tenant.success) return tenant.data;
-  const fault = found === undefined || found === null ? 'tenant missing' : 'tenant malformed';
-  throw new TokenError(fault, 'TENANT_REQUIRED');
-}
-
-const missing = new Set(['FST_JWT_NO_AUTHORIZATION_IN_HEADER', 'FST_JWT_BAD_REQUEST']);
-
-/** One answer for whatever is wrong with a token: the reason would help only who forges one. */
-function toProblem(error: Error & { code?: string }): RequestProblem {
+/** Every invalid token gets the same answer, because the reason would help only a forger. */
+function toRequestProblem(error: Error & { code?: string }): RequestProblem {
   if (error instanceof RequestProblem) return error;
-  if (missing.has(error.code ?? '')) return new RequestProblem('AUTH_REQUIRED');
+  if (missingTokenCodes.has(error.code ?? '')) return new RequestProblem('AUTH_REQUIRED');
   return new TokenError(toTokenProblem(error));
 }
 
 function jwtOptions(config: AuthConfig, app: FastifyInstance): FastifyJWTOptions {
   const { issuer, audience } = config;
-  // A claim is only checked where it is there, so what is checked is also required.
+  // The library checks a claim only if the token has it. So every claim that is checked is also required.
   const verify = {
     complete: true,
     clockTolerance: clockToleranceMs,
@@ -142,14 +147,14 @@ function jwtOptions(config: AuthConfig, app: FastifyInstance): FastifyJWTOptions
   };
 }
 
-/** The issuer's key for a token. Of the token, only `kid` and `alg` say which. */
+/** Finds the issuer's key for a token. Only `kid` and `alg` of the token choose the key. */
 function publishedKey(jwksUrl: string, app: FastifyInstance) {
   const { log } = app;
   const keys = createIssuerKeys(jwksUrl, (err) =>
-    log.warn({ event: 'issuer.failed', err }, 'the keys at hand serve on'),
+    log.warn({ event: 'issuer.failed', err }, 'the issuer failed: its last keys stay in use'),
   );
-  // An address that is wrong is seen at once, and not at the first token. The service starts all the same:
-  // the issuer may be what is down.
+  // The first fetch at the start shows a wrong address at once. The service starts in spite of a failure,
+  // because the issuer may be down.
   app.addHook('onListen', async () => {
     await keys.fetchNow().catch((error) => {
       const line = `JWKS_URL: the issuer did not give its keys, ${reasonOf(error)}: tokens are answered 503 until it does`;
@@ -162,7 +167,7 @@ function publishedKey(jwksUrl: string, app: FastifyInstance) {
   };
 }
 
-/** One line: what `fetch` throws has the reason in its cause. */
+/** One line of text. An error of `fetch` has its reason in its cause. */
 function reasonOf(error: Error & { readonly cause?: { readonly code?: string } }): string {
   return error.cause?.code ?? error.message.split('\n', 1)[0] ?? '';
 }

@@ -3,7 +3,7 @@ import type { AuthConfig } from '../../config/config.ts';
 
 export interface TokenRequest {
   readonly tenant: string;
-  /** Null for a token without a device. */
+  /** Null for a token without a device claim. */
   readonly device: string | null;
   readonly subject: string;
   /** Separated by spaces. */
@@ -11,7 +11,7 @@ export interface TokenRequest {
   readonly ttlMs: number;
 }
 
-/** What of the settings a token is made by. */
+/** The settings that a token is signed with. */
 export type SignerConfig =
   | Pick<Extract<AuthConfig, { mode: 'jwks' }>, 'mode'>
   | Pick<
@@ -22,9 +22,9 @@ export type SignerConfig =
 export const allScopes = 'sync:push sync:pull';
 
 /**
- * Signs a token that this service accepts: for development, tests and hand-made calls.
+ * Signs a token that this service accepts: for development, tests and manual calls.
  *
- * @throws Error where the issuer is somebody else (JWKS_URL)
+ * @throws Error if an external issuer signs the tokens (JWKS_URL)
  */
 export function issueToken(config: SignerConfig, request: TokenRequest): string {
   if (config.mode === 'jwks') {
@@ -42,7 +42,7 @@ export function issueToken(config: SignerConfig, request: TokenRequest): string 
     [claims.scopes[0] ?? 'scope']: request.scope,
     ...(request.device !== null && { [claims.device]: request.device }),
     [claims.subject]: request.subject,
-    // Last: where it is the subject's claim too, that is what it says.
+    // The tenant comes last. If tenant and subject share a claim, it has the tenant.
     [claims.tenant]: request.tenant,
   });
 }

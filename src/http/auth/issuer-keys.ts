@@ -8,76 +8,78 @@ import {
   jwksCache,
 } from 'jose';
 import { RequestProblem } from '../../domain/errors.ts';
-import { TokenError } from './token-error.ts';
+import { TokenError } from './token.ts';
 
 export const issuerAlgorithms = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 
-/** For the issuer to answer, body and all. */
+/** The time in which the issuer must answer, including the body. */
 const timeoutMs = 5_000;
-/** From the end of one fetch to the next, whatever tokens arrive and whatever the issuer answered. */
+/** The minimum time between two fetches, independent of the tokens that arrive and of the issuer's answer. */
 const cooldownMs = 5_000;
-/** How long a key that the issuer withdrew may still be taken. */
+/** How long a key is accepted after the issuer has withdrawn it. */
 const freshMs = 10 * 60_000;
-/** The same, where the issuer does not answer. */
+/** How long keys are accepted while the issuer does not answer. */
 const staleMs = 60 * 60_000;
 const maxBytes = 1_048_576;
 /** RFC 7518, 3.3. */
 const minRsaBits = 2048;
 
 /**
- * The keys that an issuer publishes, kept in memory and fetched from `jwksUrl` only. A user and password
- * in it are sent as Basic authentication. Where the issuer stops answering, its last keys serve for an
- * hour, and `onFailed` hears of every attempt.
+ * Caches the keys that an issuer publishes at `jwksUrl`. A user and password in the URL are sent as Basic
+ * authentication. If the issuer stops answering, its last keys stay valid for an hour.
  *
- * @returns `find` gives the public key for a token's `kid` and `alg`, as PEM. It throws RequestProblem
- * TOKEN_INVALID where the issuer has no such key, and UNAVAILABLE where it does not answer, or not with a
- * key that can be trusted. `fetchNow` fetches the keys before anybody names one, and throws where the
- * issuer does not give them
+ * @param onFailed called for every failed attempt to refresh the keys
+ * @returns `find` returns the public key for a token's `kid` and `alg`, as PEM. It throws RequestProblem
+ *   TOKEN_INVALID if the issuer has no such key. It throws UNAVAILABLE if the issuer does not answer, or if
+ *   its key is not secure. `fetchNow` fetches the keys before the first token. It throws if that fails
  */
 export function createIssuerKeys(jwksUrl: string, onFailed: (error: unknown) => void) {
   const { url, authorization } = splitCredentials(jwksUrl);
-  const last: JWKSCacheInput = {};
-  let askedAt = Number.NEGATIVE_INFINITY;
-  const keyOf = createRemoteJWKSet(url, {
+  const cache: JWKSCacheInput = {};
+  let fetchedAt = Number.NEGATIVE_INFINITY;
+  const keySet = createRemoteJWKSet(url, {
     ...(authorization !== undefined && { headers: { authorization } }),
     timeoutDuration: timeoutMs,
     cooldownDuration: cooldownMs,
     cacheMaxAge: staleMs,
-    [jwksCache]: last,
+    [jwksCache]: cache,
     async [customFetch](address, options) {
-      if (isWithin(cooldownMs, askedAt)) throw new Error('the token issuer failed a moment ago');
-      askedAt = Date.now();
-      return readWhole(await fetch(address, options));
+      if (isWithin(cooldownMs, fetchedAt)) throw new Error('the token issuer failed a moment ago');
+      fetchedAt = Date.now();
+      return readBounded(await fetch(address, options));
     },
   });
 
-  /** One request waits for the answer; the others, and all while the issuer is down, do not. */
+  /**
+   * Fetches the keys again if they are old. One request waits for the new keys. Other requests use the old
+   * keys, and all requests do so while the issuer is down.
+   */
   async function refresh(): Promise<void> {
-    const answeredAt = last.uat;
+    const answeredAt = cache.uat;
     if (answeredAt === undefined || isWithin(freshMs, answeredAt)) return;
-    if (isWithin(cooldownMs, askedAt)) return;
-    const isDown = askedAt > answeredAt;
-    const asked = keyOf.reload().catch(onFailed);
-    if (!isDown) await asked;
+    if (isWithin(cooldownMs, fetchedAt)) return;
+    const isDown = fetchedAt > answeredAt;
+    const reloaded = keySet.reload().catch(onFailed);
+    if (!isDown) await reloaded;
   }
 
   async function find(kid: unknown, alg: unknown): Promise<string> {
-    if (!isAccepted(alg)) throw new TokenError('algorithm');
+    if (!isAcceptedAlgorithm(alg)) throw new TokenError('algorithm');
     if (typeof kid !== 'string') throw new TokenError('unknown kid');
     try {
       await refresh();
-      return toPem(await keyOf({ kid, alg }));
+      return toPem(await keySet({ kid, alg }));
     } catch (error) {
-      if (saysNoSuchKey(error)) throw new TokenError('unknown kid');
+      if (isNoSuchKey(error)) throw new TokenError('unknown kid');
       const detail = 'The token issuer did not answer.';
       throw new RequestProblem('UNAVAILABLE', detail, { retryAfter: 5 }, error);
     }
   }
 
-  return { find, fetchNow: () => keyOf.reload() };
+  return { find, fetchNow: () => keySet.reload() };
 }
 
-/** `fetch` takes no address with a password, and would name it in its refusal. */
+/** `fetch` rejects a URL with a password, and its error message would show the password. */
 function splitCredentials(jwksUrl: string) {
   const url = new URL(jwksUrl);
   const credentials = [url.username, url.password].map(decodeURIComponent).join(':');
@@ -87,13 +89,13 @@ function splitCredentials(jwksUrl: string) {
   return { url, authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
 }
 
-/** Also where the clock was set back meanwhile. */
-function isWithin(milliseconds: number, since: number): boolean {
-  return Math.abs(Date.now() - since) < milliseconds;
+/** Uses the absolute difference, because the clock may have been set back. */
+function isWithin(milliseconds: number, timestamp: number): boolean {
+  return Math.abs(Date.now() - timestamp) < milliseconds;
 }
 
-/** A key set is a few kilobytes; whatever else comes from there must not fill the memory. */
-async function readWhole(response: Response): Promise<Response> {
+/** A key set has a few kilobytes. The limit protects the memory against any other answer. */
+async function readBounded(response: Response): Promise<Response> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
@@ -112,8 +114,8 @@ function toPem(published: CryptoKey): string {
   return key.export({ type: 'spki', format: 'pem' }).toString();
 }
 
-/** The issuer answered, and has no one key that this token could be signed with. */
-function saysNoSuchKey(error: unknown): boolean {
+/** Whether the issuer answered, but has no key, or several keys, for the token. */
+function isNoSuchKey(error: unknown): boolean {
   return (
     error instanceof errors.JWKSNoMatchingKey ||
     error instanceof errors.JWKSMultipleMatchingKeys ||
@@ -121,6 +123,6 @@ function saysNoSuchKey(error: unknown): boolean {
   );
 }
 
-function isAccepted(alg: unknown): alg is (typeof issuerAlgorithms)[number] {
-  return issuerAlgorithms.some((accepted) => accepted === alg);
+function isAcceptedAlgorithm(alg: unknown): alg is (typeof issuerAlgorithms)[number] {
+  return issuerAlgorithms.some((algorithm) => algorithm === alg);
 }

@@ -1,44 +1,46 @@
-import type { FastifyContextConfig, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
-import type { AnswerBudget } from './answer-budget.ts';
-import type { BodyBudget, BodyShare } from './body-budget.ts';
-import { watchLiveHeap } from './live-heap.ts';
-import { watchEventLoopDelay } from './event-loop-delay.ts';
+import type { AnswerBudget, BodyBudget, BodyShare } from './memory-budgets.ts';
+import { watchEventLoopDelay, watchLiveHeap } from './process-load.ts';
 import { overloadedError, tenantBusyError } from '../../scheduling/refusals.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Set where a body may come, by somebody who may send it. */
+    /** Set if the route accepts a body and the actor may send one. */
     bodyShare: BodyShare | undefined;
   }
 }
 
 export interface OverloadOptions {
-  /** Milliseconds that a turn of the event loop may take, on average, for a second on end. */
+  /** The maximum delay of the event loop in milliseconds, sustained over a second. */
   readonly maxEventLoopDelayMs: number;
-  /** Of what is left after a collection. */
+  /** The maximum of bytes in use on the heap after a major garbage collection. */
   readonly maxHeapBytes: number;
   readonly maxBodyBytes: number;
   readonly bodies: BodyBudget;
   readonly answers: AnswerBudget;
-  /** Whether as many pushes of the tenant wait as may. */
-  readonly isBusy: (tenantId: string) => boolean;
-  /** Whether what waits of this scope leaves no room for more. */
-  readonly isFull: (scope: NonNullable<FastifyContextConfig['scope']>) => boolean;
+  readonly pushes: {
+    /** Whether the maximum of the tenant's pushes waits. */
+    isBusy(tenantId: string): boolean;
+    /** Whether the maximum of pushes waits. */
+    isFull(): boolean;
+  };
+  /** Tells whether the maximum of reads waits. */
+  readonly reads: { isFull(): boolean };
 }
 
-/** How fast refusals grow with the excess: at one and a half times the limit it is four of five. */
+/** How fast refusals grow with the excess. At 1.5 times the limit, four of five requests are refused. */
 const steepness = 4;
 
 /**
- * Refuses what there is no room for, before its token is checked and its body is read: a refusal must
- * cost so little that those who are let in do not notice it. What is left of a body is read and thrown
- * away, so that its sender gets the answer and keeps the connection.
+ * Refuses requests when the service is overloaded. A request is refused before its token is checked and
+ * before its body is read, because a refusal must cost very little. The rest of a refused body is read
+ * and discarded, so that the client receives the answer and keeps its connection.
  */
 export const overload = plugin<OverloadOptions>(
   async (app, options) => {
-    const { maxEventLoopDelayMs, maxHeapBytes, maxBodyBytes, bodies, answers, isBusy, isFull } =
-      options;
+    const { maxEventLoopDelayMs, maxHeapBytes, maxBodyBytes } = options;
+    const { bodies, answers, pushes, reads } = options;
     const delay = watchEventLoopDelay();
     const heap = watchLiveHeap();
     app.addHook('onClose', async () => {
@@ -50,11 +52,12 @@ export const overload = plugin<OverloadOptions>(
       const { probe, scope } = routeOptions.config;
       if (probe === true) return false;
       if (heap.bytes() > maxHeapBytes) return true;
-      if (isPartOfExcess(delay.ms(), maxEventLoopDelayMs)) return true;
+      if (isRandomlyRefused(delay.ms(), maxEventLoopDelayMs)) return true;
       if (answers.isFull()) return true;
       if (scope === undefined) return false;
-      const announced = Number(headers['content-length'] ?? 0);
-      return isFull(scope) || bodies.isFull(Math.min(announced, maxBodyBytes));
+      const announcedBytes = Number(headers['content-length'] ?? 0);
+      const queue = scope === 'sync:push' ? pushes : reads;
+      return queue.isFull() || bodies.isFull(Math.min(announcedBytes, maxBodyBytes));
     }
 
     app.decorateRequest('bodyShare');
@@ -66,15 +69,15 @@ export const overload = plugin<OverloadOptions>(
       if (probe !== true) answers.admit(request.actor?.tenantId);
       if (scope !== 'sync:push') return;
       const { tenantId } = request.actor;
-      // To read what is refused then would take longer than all the rest, from everybody else's time.
-      if (isBusy(tenantId)) throw tenantBusyError();
+      // The push is refused before its body is read: reading is the most expensive part of a refusal.
+      if (pushes.isBusy(tenantId)) throw tenantBusyError();
       const share = bodies.open(tenantId);
       request.bodyShare = share;
       reply.raw.once('close', () => share.release());
     });
     app.addHook('onSend', (request, reply, payload, done) => {
-      const bytes = sizeOf(payload);
-      // Whoever has left takes nothing, and would not be heard to leave again.
+      const bytes = byteLengthOf(payload);
+      // If the client has left already, there is no second `close` event that would give the bytes back.
       if (bytes > 0 && !reply.raw.destroyed) {
         reply.raw.once('close', answers.hold(request.actor?.tenantId, bytes));
       }
@@ -84,13 +87,16 @@ export const overload = plugin<OverloadOptions>(
   { name: 'overload', dependencies: ['error-handler'] },
 );
 
-/** Streams are read no faster than they are taken. */
-function sizeOf(payload: unknown): number {
+/** A stream counts as 0 bytes: it is read only as fast as the client receives it. */
+function byteLengthOf(payload: unknown): number {
   if (typeof payload === 'string') return Buffer.byteLength(payload);
   return Buffer.isBuffer(payload) ? payload.length : 0;
 }
 
-/** Chance, so that part of the requests is refused, and not all of them and then none. */
-function isPartOfExcess(value: number, limit: number): boolean {
+/**
+ * Chance decides, so that a part of the requests is refused at any moment. A fixed threshold would refuse
+ * all of them, and then none.
+ */
+function isRandomlyRefused(value: number, limit: number): boolean {
   return value > limit && Math.random() > (limit / value) ** steepness;
 }

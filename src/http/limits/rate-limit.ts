@@ -2,29 +2,29 @@ import rateLimit, { normalizeIP, type RateLimitOptions } from '@fastify/rate-lim
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import plugin from 'fastify-plugin';
 import { isIP } from 'node:net';
-import type { EdgeConfig } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
 import { RequestProblem } from '../../domain/errors.ts';
 
-type LimitName = keyof EdgeConfig['rateLimits'];
+type LimitName = keyof Config['edge']['rateLimits'];
 type Limiter = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Asked by whoever runs the service: always answered, whatever else is refused. */
+    /** A health check for operators. It is always answered, also during an overload. */
     readonly probe?: boolean;
   }
 }
 
 const windowMs = 60_000;
-/** Keys that each limit remembers, the latest ones: memory stays the same whoever calls. */
+/** The most recent keys that each limit remembers. This bounds the memory, however many clients call. */
 const maxKeys = 10_000;
-/** An IPv6 customer has at least as many addresses as this leaves out. */
+/** An IPv6 customer has at least a /64 network, so its addresses count together. */
 const ipv6Prefix = 64;
-/** Apart from each other, so that those refused together do not come back together. */
+/** Spreads the retries of clients that were refused at the same time. */
 const jitterSeconds = 5;
 
-/** By address, before anything else is asked of a request. */
-export const addressLimit = plugin<{ limits: EdgeConfig['rateLimits'] }>(
+/** Limits requests by client address. This limit is checked first. */
+export const addressLimit = plugin<{ limits: Config['edge']['rateLimits'] }>(
   async (app, { limits }) => {
     await app.register(rateLimit, { global: false });
     const limit = createLimiter(app, 'address', limits.address, ({ ip }) => addressKey(ip));
@@ -37,32 +37,33 @@ export const addressLimit = plugin<{ limits: EdgeConfig['rateLimits'] }>(
 );
 
 /**
- * By subject and by tenant, once the token has said who sends. The subject is asked first, so that one
- * that sends too much does not use up what its tenant may send.
+ * Limits requests by subject and by tenant, after authentication. The subject's limit is checked first,
+ * so that a subject that sends too much does not use up the limit of its tenant.
  */
-export const actorLimits = plugin<{ limits: EdgeConfig['rateLimits'] }>(
+export const actorLimits = plugin<{ limits: Config['edge']['rateLimits'] }>(
   async (app, { limits }) => {
-    const ofSubject = createLimiter(app, 'subject', limits.subject, ({ actor }) =>
+    const limitSubject = createLimiter(app, 'subject', limits.subject, ({ actor }) =>
       JSON.stringify([actor.tenantId, actor.subject]),
     );
-    const ofTenant = createLimiter(app, 'tenant', limits.tenant, ({ actor }) => actor.tenantId);
-    if (ofSubject === undefined && ofTenant === undefined) return;
+    const limitTenant = createLimiter(app, 'tenant', limits.tenant, ({ actor }) => actor.tenantId);
+    if (limitSubject === undefined && limitTenant === undefined) return;
     app.addHook('onRequest', async (request, reply) => {
       const { actor } = request;
       if (actor === undefined) return;
-      // Tokens without a subject are counted with their tenant alone.
-      if (actor.subject !== null) await ofSubject?.(request, reply);
-      await ofTenant?.(request, reply);
+      // A token without a subject counts only for its tenant.
+      if (actor.subject !== null) await limitSubject?.(request, reply);
+      await limitTenant?.(request, reply);
     });
   },
   { name: 'actor-limits', dependencies: ['auth', 'address-limit'] },
 );
 
-/** What a proxy forwards need not be an address: all that is none shares one key. */
+/** A proxy can forward a text that is no address. All such texts share one key. */
 function addressKey(ip: string | undefined): string {
   return ip !== undefined && isIP(ip) > 0 ? normalizeIP(ip, ipv6Prefix) : 'no address';
 }
 
+/** @returns undefined if there is no maximum */
 function createLimiter(
   app: FastifyInstance,
   name: LimitName,
@@ -71,19 +72,19 @@ function createLimiter(
 ): Limiter | undefined {
   if (max === null) return undefined;
   const options: RateLimitOptions = { max, timeWindow: windowMs, cache: maxKeys, keyGenerator };
-  const count = app.createRateLimit(options);
+  const countRequest = app.createRateLimit(options);
   return async (request, reply) => {
-    const use = await count(request);
-    if (use.isAllowed) return;
-    const { remaining, ttlInSeconds } = use;
-    // Of several limits the answer tells the one that is nearest.
-    const nearest = reply.getHeader('ratelimit-remaining');
-    if (nearest === undefined || remaining <= Number(nearest)) {
+    const usage = await countRequest(request);
+    if (usage.isAllowed) return;
+    const { remaining, ttlInSeconds } = usage;
+    // If several limits apply, the headers show the one with the fewest remaining requests.
+    const shownRemaining = reply.getHeader('ratelimit-remaining');
+    if (shownRemaining === undefined || remaining <= Number(shownRemaining)) {
       reply.header('ratelimit-limit', max);
       reply.header('ratelimit-remaining', remaining);
       reply.header('ratelimit-reset', ttlInSeconds);
     }
-    if (!use.isExceeded) return;
+    if (!usage.isExceeded) return;
     request.logFields.limit = name;
     const detail = `More than ${max} requests of this ${name} within a minute.`;
     const retryAfter = ttlInSeconds + Math.floor(Math.random() * jitterSeconds);

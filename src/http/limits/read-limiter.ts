@@ -3,108 +3,109 @@ import { overloadedError, tenantBusyError } from '../../scheduling/refusals.ts';
 import { FairQueue } from '../../scheduling/fair-queue.ts';
 
 export interface ReadLimiterOptions {
-  /** Reads under way at once; each has at most one connection. */
+  /** The maximum of concurrent reads. A read occupies one lane, and uses at most one connection. */
   readonly lanes: number;
-  /** Reads of one tenant that may wait; one more is refused. */
+  /** The maximum of waiting reads of one tenant. A further read is refused. */
   readonly maxTenantReads: number;
-  /** Reads of all tenants that may wait; one more is refused. */
+  /** The maximum of waiting reads of all tenants. A further read is refused. */
   readonly maxQueuedReads: number;
-  /** Tenants that one read may answer together. */
+  /** The maximum of tenants in one coalesced read. */
   readonly maxGroupTenants: number;
-  /** Throws where as much is on its way to the tenant as may be: asked when its turn has come. */
+  /** Throws if the tenant's answers reach their maximum. Called when the read gets a lane. */
   readonly admitAnswer: (tenantId: string) => void;
 }
 
-/** Who reads. */
+/** The request that a read belongs to. */
 export interface Reader {
   readonly tenantId: string;
-  /** Where the answer goes; once it is closed, nobody waits for the read any more. */
+  /** The response of the request. Nobody waits for the read once the response is closed. */
   readonly answer: Pick<Writable, 'destroyed' | 'writableEnded' | 'once' | 'off'>;
 }
 
 export interface ReadLimiter {
   /**
-   * Waits for a lane and reads.
+   * Waits for a lane, then reads.
    *
-   * @throws RequestProblem TENANT_BUSY or OVERLOADED with nothing read; whatever `read` throws
+   * @throws RequestProblem TENANT_BUSY or OVERLOADED if the read was refused; whatever `read` throws
    */
   run<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
-  /** The same, whatever waits: for a further read of a request that was let in before. */
+  /** Like `run`, without the bounds on waiting reads: for a further read of an admitted request. */
   runNextRead<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
-  /** The same, whatever is on its way too: for what tells of something that was done. */
+  /** Like `runNextRead`, without `admitAnswer`: for a read that shows the result of a finished write. */
   runAdmitted<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result>;
   /**
-   * For what one read can ask for many. While one is under way, later readers wait, and when it ends
-   * all that wait go together into the next, up to its bounds: it takes one lane, and nobody waits
-   * where none is under way.
+   * Answers many readers with one read. While a read is in progress, later readers wait. When it ends,
+   * the next read answers all that wait, up to its bounds. Each read occupies one lane. A reader that
+   * finds no read in progress does not wait for others.
    *
-   * @param read answers in the order asked; where it fails, it fails for all of them
-   * @returns as `run`, for one of them
+   * @param read returns one result per query, in the same order; if it throws, it fails for all readers
+   * @returns like `run`, for one query
    */
-  coalesce<Asked, Found>(
-    read: (asked: readonly Asked[]) => Promise<readonly Found[]>,
-  ): (reader: Reader, asked: Asked) => Promise<Found>;
-  /** Whether the next read would be refused, whoever asks. */
+  coalesce<Query, Result>(
+    read: (queries: readonly Query[]) => Promise<readonly Result[]>,
+  ): (reader: Reader, query: Query) => Promise<Result>;
+  /** Whether the next read would be refused for every tenant. */
   isFull(): boolean;
 }
 
-type Start = () => void;
+type StartRead = () => void;
 
-/** One of many that a read answers together. */
-interface CoalescedRead<Asked, Found> {
-  readonly asked: Asked;
-  readonly resolve: (found: Found) => void;
+/** One of the reads that a single read answers. */
+interface CoalescedRead<Query, Result> {
+  readonly query: Query;
+  readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Readers that one read answers: a bound for its statement, and for how long its lane is taken. */
-const maxTogether = 200;
+/** The maximum of readers that one read answers. It bounds the statement and the time in the lane. */
+const maxCoalescedReads = 200;
 
 /**
- * Bounds the reads before they ask for a connection, as group commit does with pushes: the pool's own
- * queue knows no tenants, and no end. Tenants take turns. A read that answers many goes before them, and
- * not twice in a row while somebody waits for the same lane.
+ * Bounds the reads before they request a connection. The queue of the connection pool is no substitute:
+ * it is unbounded and does not know tenants. Tenants take turns. A coalesced read goes before single
+ * reads, but not twice in a row while a single read waits for the same lane.
  */
 export function createReadLimiter(options: ReadLimiterOptions): ReadLimiter {
-  const waiting = new FairQueue<Start>();
-  /** All that waits, for a lane or for the next read together: both have the same bounds. */
-  const queues: Pick<FairQueue<unknown>, 'size' | 'sizeOf'>[] = [waiting];
-  const groups: Start[] = [];
+  const singleReads = new FairQueue<StartRead>();
+  /** Every queue of waiting reads: single ones and those to be coalesced. The bounds apply to their sum. */
+  const queues: Pick<FairQueue<unknown>, 'size' | 'sizeOf'>[] = [singleReads];
+  const coalescedReads: StartRead[] = [];
   let busyLanes = 0;
-  const sum = (sizeOf: (queue: (typeof queues)[number]) => number) =>
+  const sumOfQueues = (sizeOf: (queue: (typeof queues)[number]) => number) =>
     queues.reduce((total, queue) => total + sizeOf(queue), 0);
-  const isFull = () => sum(({ size }) => size) >= options.maxQueuedReads;
+  const isFull = () => sumOfQueues(({ size }) => size) >= options.maxQueuedReads;
 
-  function admit(tenantId: string): void {
-    if (sum((queue) => queue.sizeOf(tenantId)) >= options.maxTenantReads) throw tenantBusyError();
+  function assertRoomToWait(tenantId: string): void {
+    const tenantReads = sumOfQueues((queue) => queue.sizeOf(tenantId));
+    if (tenantReads >= options.maxTenantReads) throw tenantBusyError();
     if (isFull()) throw overloadedError();
   }
 
-  /** @param wait for the lane that is left next, where none is free */
-  async function takeLane(wait: () => Promise<void>): Promise<void> {
-    if (busyLanes >= options.lanes) return wait();
+  /** @param waitForLane called if no lane is free; resolves when the read has taken over a lane */
+  async function takeLane(waitForLane: () => Promise<void>): Promise<void> {
+    if (busyLanes >= options.lanes) return waitForLane();
     busyLanes += 1;
   }
 
-  function waitForTurn(reader: Reader): Promise<void> {
+  function waitAsSingleRead(reader: Reader): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const stay = enter(waiting, reader, resolve, reject);
-    return promise.finally(stay);
+    const removeListener = enqueue(singleReads, reader, resolve, reject);
+    return promise.finally(removeListener);
   }
 
-  const waitForGroup = () => new Promise<void>((start) => groups.push(start));
+  const waitAsCoalescedRead = () => new Promise<void>((start) => coalescedReads.push(start));
 
-  /** To whoever is next, so that none who comes in between is faster. */
+  /** Passes the lane on to the next waiting read. So no read that arrives now can overtake it. */
   function leaveLane(): void {
-    const start = groups.shift() ?? waiting.next();
+    const start = coalescedReads.shift() ?? singleReads.next();
     if (start) start();
     else busyLanes -= 1;
   }
 
-  async function finish<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result> {
-    // It left while something else was read for it: nobody would tell its place in the queue.
+  async function runAdmitted<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result> {
+    // The client left during an earlier read. Its `close` event would not remove this read from the queue.
     if (reader.answer.destroyed) throw overloadedError();
-    await takeLane(() => waitForTurn(reader));
+    await takeLane(() => waitAsSingleRead(reader));
     try {
       return await read();
     } finally {
@@ -112,8 +113,8 @@ export function createReadLimiter(options: ReadLimiterOptions): ReadLimiter {
     }
   }
 
-  function goOn<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result> {
-    return finish(reader, async () => {
+  function runNextRead<Result>(reader: Reader, read: () => Promise<Result>): Promise<Result> {
+    return runAdmitted(reader, async () => {
       options.admitAnswer(reader.tenantId);
       return read();
     });
@@ -121,58 +122,62 @@ export function createReadLimiter(options: ReadLimiterOptions): ReadLimiter {
 
   return {
     async run(reader, read) {
-      if (busyLanes >= options.lanes) admit(reader.tenantId);
-      return goOn(reader, read);
+      if (busyLanes >= options.lanes) assertRoomToWait(reader.tenantId);
+      return runNextRead(reader, read);
     },
-    runNextRead: goOn,
-    runAdmitted: finish,
-    coalesce<Asked, Found>(read: (asked: readonly Asked[]) => Promise<readonly Found[]>) {
-      const gathering = new FairQueue<CoalescedRead<Asked, Found>>();
-      queues.push(gathering);
-      let isUnderWay = false;
+    runNextRead,
+    runAdmitted,
+    coalesce<Query, Result>(read: (queries: readonly Query[]) => Promise<readonly Result[]>) {
+      const pendingReads = new FairQueue<CoalescedRead<Query, Result>>();
+      queues.push(pendingReads);
+      let isReading = false;
 
-      async function readNext(): Promise<void> {
-        isUnderWay = true;
-        await takeLane(waitForGroup);
-        let room = maxTogether;
-        const group = gathering.takeRoundRobin(
+      async function readPending(): Promise<void> {
+        isReading = true;
+        await takeLane(waitAsCoalescedRead);
+        let capacity = maxCoalescedReads;
+        const group = pendingReads.takeRoundRobin(
           () => true,
-          () => room-- > 0,
+          () => capacity-- > 0,
           options.maxGroupTenants,
         );
-        if (group.length > 0) await readFor(group, read);
+        if (group.length > 0) await readGroup(group, read);
         leaveLane();
-        isUnderWay = false;
-        if (gathering.size > 0) void readNext();
+        isReading = false;
+        if (pendingReads.size > 0) void readPending();
       }
 
-      return async (reader: Reader, asked: Asked) => {
-        if (isUnderWay || busyLanes >= options.lanes) admit(reader.tenantId);
-        const { promise, resolve, reject } = Promise.withResolvers<Found>();
-        const stay = enter(gathering, reader, { asked, resolve, reject }, reject);
-        if (!isUnderWay) void readNext();
-        return promise.finally(stay);
+      return async (reader: Reader, query: Query) => {
+        if (isReading || busyLanes >= options.lanes) assertRoomToWait(reader.tenantId);
+        const { promise, resolve, reject } = Promise.withResolvers<Result>();
+        const removeListener = enqueue(pendingReads, reader, { query, resolve, reject }, reject);
+        if (!isReading) void readPending();
+        return promise.finally(removeListener);
       };
     },
     isFull,
   };
 }
 
-/** Never throws: whoever asked is told. */
-async function readFor<Asked, Found>(
-  group: readonly CoalescedRead<Asked, Found>[],
-  read: (asked: readonly Asked[]) => Promise<readonly Found[]>,
+/** Never rejects: a failure rejects the promises of the readers. */
+async function readGroup<Query, Result>(
+  group: readonly CoalescedRead<Query, Result>[],
+  read: (queries: readonly Query[]) => Promise<readonly Result[]>,
 ): Promise<void> {
   try {
-    const found = await read(group.map(({ asked }) => asked));
-    for (const [index, one] of found.entries()) group[index]?.resolve(one);
+    const results = await read(group.map(({ query }) => query));
+    for (const [index, result] of results.entries()) group[index]?.resolve(result);
   } catch (error) {
     for (const { reject } of group) reject(error);
   }
 }
 
-/** @returns what ends the watch for a reader who leaves, and gives up its place by that */
-function enter<Item>(
+/**
+ * Adds an item to a queue. If the client leaves, the item is removed from the queue and rejected.
+ *
+ * @returns a function that removes the listener for the client's leaving
+ */
+function enqueue<Item>(
   queue: FairQueue<Item>,
   { tenantId, answer }: Reader,
   item: Item,
@@ -180,7 +185,7 @@ function enter<Item>(
 ): () => void {
   const leave = () => {
     if (!queue.remove(tenantId, item)) return;
-    // Ends a request whose client has left. One that was answered meanwhile, as by a timeout, has ended.
+    // Ends the request of the client. A request that was answered already, as by a timeout, has ended.
     if (!answer.writableEnded) reject(overloadedError());
   };
   queue.add(tenantId, item);

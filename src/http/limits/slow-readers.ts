@@ -2,50 +2,50 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 export interface SlowReadersOptions {
-  /** Every open connection, with its answers that are not sent yet, in order. */
-  readonly open: ReadonlyMap<Socket, readonly { readonly response: ServerResponse }[]>;
-  /** Between two looks, in milliseconds. */
+  /** Every open connection, with the responses that are not sent yet, in order. */
+  readonly connections: ReadonlyMap<Socket, readonly { readonly response: ServerResponse }[]>;
+  /** The time between two checks in milliseconds. */
   readonly periodMs: number;
-  /** What a client has to take in a period, while an answer waits for it. */
+  /** The minimum of bytes that a client must receive per period while an answer waits for it. */
   readonly minBytes: number;
   readonly onCut: () => void;
 }
 
-/** Of the stream below a socket: what Node's own timeout for connections goes by. */
-interface Handle {
-  /** Handed to the system. */
+/** The stream below a socket. Node's own socket timeout uses the same fields. */
+interface SocketHandle {
+  /** The bytes that were passed to the operating system. */
   readonly bytesWritten: number;
-  /** Of those, what it has not taken. */
+  /** The part of `bytesWritten` that the operating system has not accepted yet. */
   readonly writeQueueSize: number;
 }
 
 /**
- * Ends connections whose clients hardly read. Node ends one of which nothing is taken; a client that takes
- * a kilobyte now and then would keep an answer in memory for hours.
+ * Closes connections whose clients read very slowly. Node closes only connections without any progress.
+ * A client that receives a kilobyte now and then would keep its answer in memory for hours.
  *
- * @returns what ends the watch
+ * @returns a function that stops the checks
  */
 export function watchSlowReaders(options: SlowReadersOptions): () => void {
-  const { open, periodMs, minBytes, onCut } = options;
-  /** What had been taken at the last look, of connections on which this answer waited. */
-  let before = new Map<ServerResponse, number>();
+  const { connections, periodMs, minBytes, onCut } = options;
+  /** The sent bytes at the last check, by the response that was waiting then. */
+  let sentBefore = new Map<ServerResponse, number>();
 
-  function look(): void {
-    const now = new Map<ServerResponse, number>();
-    for (const [socket, [next]] of open) {
+  function checkConnections(): void {
+    const sentNow = new Map<ServerResponse, number>();
+    for (const [socket, [next]] of connections) {
       if (!next || !isWaiting(socket, next.response)) continue;
-      const taken = takenOf(socket);
-      if (taken - (before.get(next.response) ?? Number.NEGATIVE_INFINITY) < minBytes) {
+      const sent = sentBytes(socket);
+      if (sent - (sentBefore.get(next.response) ?? Number.NEGATIVE_INFINITY) < minBytes) {
         onCut();
         socket.resetAndDestroy();
       } else {
-        now.set(next.response, taken);
+        sentNow.set(next.response, sent);
       }
     }
-    before = now;
+    sentBefore = sentNow;
   }
 
-  const timer = setInterval(look, periodMs).unref();
+  const timer = setInterval(checkConnections, periodMs).unref();
   return () => clearInterval(timer);
 }
 
@@ -53,7 +53,7 @@ function isWaiting({ writableLength }: Socket, response: ServerResponse): boolea
   return response.headersSent && !response.writableFinished && writableLength > 0;
 }
 
-function takenOf(socket: Socket): number {
-  const handle: Handle | null | undefined = Reflect.get(socket, '_handle');
+function sentBytes(socket: Socket): number {
+  const handle: SocketHandle | null | undefined = Reflect.get(socket, '_handle');
   return handle ? handle.bytesWritten - handle.writeQueueSize : 0;
 }

@@ -8,9 +8,12 @@ import { historyPaths } from '../routes/history/openapi.ts';
 import { pullPaths } from '../routes/changes/openapi.ts';
 import { pushPaths } from '../routes/push/openapi.ts';
 import { headerComponents } from './responses.ts';
-import { type JsonSchema, schemasOf } from './schemas.ts';
+import { type JsonSchema, buildSchemas } from './schemas.ts';
 
-/** The OpenAPI 3.1 document: schemas from src/protocol and the kinds, codes from src/domain/errors.ts. */
+/**
+ * Builds the OpenAPI 3.1 document. The schemas come from src/protocol and from the kinds, the codes from
+ * src/domain/errors.ts.
+ */
 export function buildDocument(kinds: KindRegistry, examples: Examples): JsonSchema {
   const dialects = dialectsFor((name) => kinds.find(name) !== undefined);
   return {
@@ -20,17 +23,17 @@ export function buildDocument(kinds: KindRegistry, examples: Examples): JsonSche
       version: manifest.version,
       license: { name: 'MIT', identifier: 'MIT' },
       description:
-        'Offline-first clients post the events they queued and pull what changed since. ' +
-        'Every event happens exactly once, by its identityKey; the last write wins, on the ' +
-        "server's clock; a checkpoint never skips a change.",
+        'Offline-first clients push the events that they queued, and pull the records that changed. ' +
+        'Each event is applied exactly once, by its identityKey. The last write wins, on the ' +
+        "server's clock. A checkpoint never skips a change.",
     },
     servers: [{ url: '/' }],
     security: [{ bearer: [] }],
     tags: [
-      { name: 'Sync', description: 'What clients call.' },
-      { name: 'Conflicts', description: 'What a person settles.' },
-      { name: 'History', description: 'What the log says of an entity, or of an event.' },
-      { name: 'Health', description: 'What whoever runs it calls.' },
+      { name: 'Sync', description: 'The calls of clients.' },
+      { name: 'Conflicts', description: 'Conflicts that a person resolves.' },
+      { name: 'History', description: 'The stored events of an entity, and single events.' },
+      { name: 'Health', description: 'The calls of operators.' },
     ],
     paths: {
       ...pushPaths(kinds, dialects, examples),
@@ -44,7 +47,7 @@ export function buildDocument(kinds: KindRegistry, examples: Examples): JsonSche
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
       },
       headers: headerComponents(),
-      schemas: schemasOf(kinds, dialects),
+      schemas: buildSchemas(kinds, dialects),
     },
   };
 }

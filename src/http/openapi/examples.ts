@@ -2,73 +2,79 @@ import { readFileSync } from 'node:fs';
 import type { ProblemCode } from '../../domain/errors.ts';
 import type { Kind } from '../../domain/kinds/define-kind.ts';
 import type { KindRegistry } from '../../domain/kinds/registry.ts';
-import { sampleOf } from './sample.ts';
+import { makeSample } from './sample.ts';
 
-type Named<Value = unknown> = { readonly [name: string]: Value };
+type NamedExamples = { readonly [name: string]: unknown };
 
-/** Requests that were sent to a real service, and what it answered. See src/cli/openapi.ts. */
+/**
+ * Requests that were sent to a real service, with its answers. `npm run openapi:record` records them in
+ * examples.json.
+ */
 export interface Examples {
-  readonly pushBody: Named;
-  readonly pushAnswer: Named;
-  readonly salesBody: Named;
-  readonly salesAnswer: Named;
-  readonly pullAnswer: Named;
-  readonly conflictsAnswer: Named;
-  readonly resolutionBody: Named;
-  readonly resolutionAnswer: Named;
-  readonly historyAnswer: Named;
-  readonly receiptsAnswer: Named;
+  readonly pushBody: NamedExamples;
+  readonly pushAnswer: NamedExamples;
+  readonly salesBody: NamedExamples;
+  readonly salesAnswer: NamedExamples;
+  readonly pullAnswer: NamedExamples;
+  readonly conflictsAnswer: NamedExamples;
+  readonly resolutionBody: NamedExamples;
+  readonly resolutionAnswer: NamedExamples;
+  readonly historyAnswer: NamedExamples;
+  readonly receiptsAnswer: NamedExamples;
   readonly problems: { readonly [code in ProblemCode]?: unknown };
 }
 
 export const examplesFile = new URL('./examples.json', import.meta.url);
 
-/** Those that were recorded, of the kinds that come with Landfall. */
+/** Reads the recorded examples. They use kinds that come with Landfall. */
 export function readExamples(): Examples {
   return JSON.parse(readFileSync(examplesFile, 'utf8'));
 }
 
-/** Events that an example shows at most. */
+/** The maximum of events in a generated example. */
 const maxEvents = 5;
 const phone = 'five events of a phone';
 const bareArray = 'a bare array';
 const toBareArray = 'to a bare array';
 
-/** What a service with these kinds shows: the recorded examples of its kinds, and else some of its own. */
+/**
+ * The examples for a service with these kinds: the recorded examples of its kinds. A service without the
+ * kinds of the notes system also gets generated examples of its own kinds.
+ */
 export function selectExamples(kinds: KindRegistry): Examples {
   const recorded = readExamples();
-  const hasAll = (body: unknown) => kindsNamed(body).every((name) => kinds.find(name));
-  const hasNotes = hasAll(recorded.pushBody[phone]);
-  const hasOrders = hasAll(recorded.pushBody[bareArray]);
-  const hasSales = Object.values(recorded.salesBody).every(hasAll);
-  const ofNotes = (examples: Named) => (hasNotes ? examples : {});
-  const ofPush = (examples: Named) =>
+  const hasKindsOf = (body: unknown) => kindNames(body).every((name) => kinds.find(name));
+  const hasNotes = hasKindsOf(recorded.pushBody[phone]);
+  const hasOrders = hasKindsOf(recorded.pushBody[bareArray]);
+  const hasSales = Object.values(recorded.salesBody).every(hasKindsOf);
+  const ifNotes = (examples: NamedExamples) => (hasNotes ? examples : {});
+  const selectPush = (examples: NamedExamples) =>
     pick(examples, (name) => (name === bareArray || name === toBareArray ? hasOrders : hasNotes));
-  const own = hasNotes ? [] : sampleEvents(kinds);
+  const sampled = hasNotes ? [] : sampleEvents(kinds);
   return {
     pushBody: {
-      ...(own.length > 0 && { 'events of the kinds of this service': { events: own } }),
-      ...ofPush(recorded.pushBody),
+      ...(sampled.length > 0 && { 'events of the kinds of this service': { events: sampled } }),
+      ...selectPush(recorded.pushBody),
     },
-    pushAnswer: ofPush(recorded.pushAnswer),
+    pushAnswer: selectPush(recorded.pushAnswer),
     salesBody: hasSales ? recorded.salesBody : {},
     salesAnswer: hasSales ? recorded.salesAnswer : {},
-    pullAnswer: ofNotes(recorded.pullAnswer),
-    conflictsAnswer: ofNotes(recorded.conflictsAnswer),
-    resolutionBody: hasNotes ? recorded.resolutionBody : sampleResolution(own),
-    resolutionAnswer: ofNotes(recorded.resolutionAnswer),
-    historyAnswer: ofNotes(recorded.historyAnswer),
-    receiptsAnswer: ofNotes(recorded.receiptsAnswer),
+    pullAnswer: ifNotes(recorded.pullAnswer),
+    conflictsAnswer: ifNotes(recorded.conflictsAnswer),
+    resolutionBody: hasNotes ? recorded.resolutionBody : sampleResolution(sampled),
+    resolutionAnswer: ifNotes(recorded.resolutionAnswer),
+    historyAnswer: ifNotes(recorded.historyAnswer),
+    receiptsAnswer: ifNotes(recorded.receiptsAnswer),
     problems: recorded.problems,
   };
 }
 
-function pick(examples: Named, isShown: (name: string) => boolean): Named {
+function pick(examples: NamedExamples, isShown: (name: string) => boolean): NamedExamples {
   return Object.fromEntries(Object.entries(examples).filter(([name]) => isShown(name)));
 }
 
-/** The kinds of a body's events; clients of the sales dialect say `type`. */
-function kindsNamed(body: unknown): readonly string[] {
+/** The names of the kinds of a body's events. The sales dialect calls the kind `type`. */
+function kindNames(body: unknown): readonly string[] {
   const { events = body } = Object(body);
   return (events as { readonly kind?: string; readonly type?: string }[]).flatMap(
     ({ kind, type }) => kind ?? type ?? [],
@@ -79,7 +85,7 @@ interface SampleEvent {
   readonly payload: unknown;
 }
 
-/** An event of each of the first kinds for which a payload is found that its schema takes. */
+/** One event of each of the first kinds for which a valid payload can be generated. */
 function sampleEvents({ kinds }: KindRegistry): readonly SampleEvent[] {
   return kinds
     .values()
@@ -91,8 +97,8 @@ function sampleEvents({ kinds }: KindRegistry): readonly SampleEvent[] {
 function sampleEvent(kind: Kind, number: number): readonly SampleEvent[] {
   const { name, newestVersion: version, ordered, precondition } = kind;
   const schema = kind.schemaOf(version);
-  const payload = schema && sampleOf(schema);
-  if (payload === undefined || !isTaken(kind, payload)) return [];
+  const payload = schema && makeSample(schema);
+  if (payload === undefined || !isAccepted(kind, payload)) return [];
   return [
     {
       ...{ identityKey: `phone-${number}`, kind: name },
@@ -104,8 +110,8 @@ function sampleEvent(kind: Kind, number: number): readonly SampleEvent[] {
   ];
 }
 
-/** A kind's own code may throw. */
-function isTaken(kind: Kind, payload: unknown): boolean {
+/** Whether the kind accepts the payload. The kind's own code may throw. */
+function isAccepted(kind: Kind, payload: unknown): boolean {
   try {
     return kind.interpret(kind.newestVersion, payload).ok;
   } catch {
@@ -113,6 +119,6 @@ function isTaken(kind: Kind, payload: unknown): boolean {
   }
 }
 
-function sampleResolution([event]: readonly SampleEvent[]): Named {
+function sampleResolution([event]: readonly SampleEvent[]): NamedExamples {
   return event ? { merge: { resolution: 'merge', payload: event.payload } } : {};
 }

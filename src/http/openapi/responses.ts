@@ -1,9 +1,9 @@
 import { type ProblemCode, requestProblems } from '../../domain/errors.ts';
 import type { Examples } from './examples.ts';
-import { type JsonSchema, ref } from './schemas.ts';
+import { type JsonSchema, schemaRef } from './schemas.ts';
 
-/** What every call with a token may answer. */
-export const everyProblem = [
+/** The problems of every operation that needs a token. */
+export const commonProblems = [
   'AUTH_REQUIRED',
   'TOKEN_INVALID',
   'TENANT_REQUIRED',
@@ -20,7 +20,7 @@ export const everyProblem = [
 
 export const queryProblems = ['INVALID_QUERY'] as const satisfies readonly ProblemCode[];
 
-/** What every call with a body may answer. */
+/** The problems of every operation with a body. */
 export const bodyProblems = [
   'INVALID_JSON',
   'INVALID_UTF8',
@@ -32,21 +32,21 @@ export const bodyProblems = [
   'INVALID_BODY',
 ] as const satisfies readonly ProblemCode[];
 
-/** One response per status, which names every code it can carry. */
-export function problems(examples: Examples, codes: readonly ProblemCode[]): JsonSchema {
+/** One response per status. Its description names every code with this status. */
+export function problemResponses(examples: Examples, codes: readonly ProblemCode[]): JsonSchema {
   const byStatus = Map.groupBy(codes, (code) => requestProblems[code].status);
   return Object.fromEntries(
-    [...byStatus].map(([status, ofStatus]) => [
+    [...byStatus].map(([status, codesOfStatus]) => [
       status,
       {
-        description: ofStatus
+        description: codesOfStatus
           .map((code) => `\`${code}\`: ${requestProblems[code].cause}`)
           .join('\n\n'),
-        headers: headersOf(status),
+        headers: refusalHeaders(status),
         content: {
           'application/problem+json': {
-            schema: ref('Problem'),
-            ...withExamples(examples.problems, ofStatus),
+            schema: schemaRef('Problem'),
+            ...withExamples(examples.problems, codesOfStatus),
           },
         },
       },
@@ -54,15 +54,15 @@ export function problems(examples: Examples, codes: readonly ProblemCode[]): Jso
   );
 }
 
-/** What a refusal says beside its body. */
-function headersOf(status: number): JsonSchema {
+/** The headers of a refusal. */
+function refusalHeaders(status: number): JsonSchema {
   const header = (description: string, type = 'string') => ({
     description,
     required: true,
     schema: { type },
   });
   return {
-    'X-Request-Id': header('The request, as the log knows it'),
+    'X-Request-Id': header('The id of the request in the log'),
     ...(status === 401 && { 'WWW-Authenticate': header('Bearer') }),
     ...((status === 429 || status === 503) && {
       'Retry-After': header('Seconds to wait', 'integer'),
@@ -71,14 +71,17 @@ function headersOf(status: number): JsonSchema {
   };
 }
 
-/** By the names of draft-ietf-httpapi-ratelimit-headers-06. Of several limits, the nearest one's. */
+/**
+ * Headers as in draft-ietf-httpapi-ratelimit-headers-06. If several limits apply, they show the one with
+ * the fewest remaining requests.
+ */
 const rateLimits = {
-  'RateLimit-Limit': 'Requests that may be sent within a minute',
-  'RateLimit-Remaining': 'How many of them are left',
-  'RateLimit-Reset': 'Seconds until the minute is over',
+  'RateLimit-Limit': 'The maximum of requests per minute',
+  'RateLimit-Remaining': 'The requests that remain of it',
+  'RateLimit-Reset': 'Seconds until the minute ends',
 };
 
-/** On every answer to which a limit applies, a good one too; none where the limits are off. */
+/** The headers of every answer to which a limit applies. Answers have none if the limits are off. */
 export const rateLimitHeaders = Object.fromEntries(
   Object.keys(rateLimits).map((name) => [name, { $ref: `#/components/headers/${name}` }]),
 );
@@ -97,16 +100,19 @@ function withExamples(all: Examples['problems'], codes: readonly ProblemCode[]):
   return shown.length > 0 ? { examples: Object.fromEntries(shown) } : {};
 }
 
-export function answer(
+export function jsonResponse(
   description: string,
   schema: string,
   examples?: JsonSchema,
   headers = rateLimitHeaders,
 ): JsonSchema {
-  const content = { schema: ref(schema), ...(examples && { examples: examplesOf(examples) }) };
+  const content = {
+    schema: schemaRef(schema),
+    ...(examples && { examples: namedExamples(examples) }),
+  };
   return { description, headers, content: { 'application/json': content } };
 }
 
-export function examplesOf(examples: JsonSchema): JsonSchema {
+export function namedExamples(examples: JsonSchema): JsonSchema {
   return Object.fromEntries(Object.entries(examples).map(([name, value]) => [name, { value }]));
 }

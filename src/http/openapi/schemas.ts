@@ -35,11 +35,10 @@ export function pathParameter(name: string, description: string): JsonSchema {
   return { name, in: 'path', required: true, description, schema: { type: 'string' } };
 }
 
-export function schemasOf(kinds: KindRegistry, dialects: readonly Dialect[]): JsonSchema {
-  const events = [
-    'Event',
-    ...dialects.flatMap(({ description: described }) => described.event ?? []),
-  ].map(ref);
+export function buildSchemas(kinds: KindRegistry, dialects: readonly Dialect[]): JsonSchema {
+  const events = ['Event', ...dialects.flatMap(({ description }) => description.event ?? [])].map(
+    schemaRef,
+  );
   const record = toJsonSchema(recordSchema, 'output');
   const pushRequest = toJsonSchema(pushEnvelopeSchema, 'input');
   Object.assign(pushRequest.properties as JsonSchema, {
@@ -60,13 +59,13 @@ export function schemasOf(kinds: KindRegistry, dialects: readonly Dialect[]): Js
   return {
     PushRequest: pushRequest,
     Event: { ...toJsonSchema(eventSchema, 'input'), ...payloadRule(kinds) },
-    ...Object.assign({}, ...dialects.map((dialect) => ownSchemas(dialect, kinds))),
+    ...Object.assign({}, ...dialects.map((dialect) => dialectSchemas(dialect, kinds))),
     FailureCode: {
       type: 'string',
       description: 'Why an event failed: a code of Landfall, or of the kind itself',
       enum: Object.keys({ ...eventFailures, ...kinds.failures }),
     },
-    PushAnswer: dialects.some(({ description: described }) => described.event)
+    PushAnswer: dialects.some(({ description }) => description.event)
       ? pushAnswer
       : without(pushAnswer, 'clientRequestId'),
     PullAnswer: toJsonSchema(pullAnswerSchema, 'output'),
@@ -91,29 +90,32 @@ export function schemasOf(kinds: KindRegistry, dialects: readonly Dialect[]): Js
   };
 }
 
-/** A dialect's event has the payloads of the kinds too. */
-function ownSchemas({ description: described }: Dialect, kinds: KindRegistry): JsonSchema {
+/** The schemas of a dialect. Its event schema has the payloads of the kinds. */
+function dialectSchemas(
+  { description: dialectDescription }: Dialect,
+  kinds: KindRegistry,
+): JsonSchema {
   return Object.fromEntries(
-    Object.entries(described.schemas).map(([name, { schema, io }]) => [
+    Object.entries(dialectDescription.schemas).map(([name, { schema, io }]) => [
       name,
-      { ...toJsonSchema(schema, io), ...(name === described.event && payloadRule(kinds)) },
+      { ...toJsonSchema(schema, io), ...(name === dialectDescription.event && payloadRule(kinds)) },
     ]),
   );
 }
 
-/** The only schema, or any one of several. */
+/** The only schema of a list, or `anyOf` several. */
 export function oneOrAny(schemas: readonly JsonSchema[]): JsonSchema {
   const [first = {}, ...others] = schemas;
   return others.length === 0 ? first : { anyOf: schemas };
 }
 
-/** The schema without a member that no answer has here, however deep it stands. */
-function without(schema: JsonSchema, member: string): JsonSchema {
-  const text = JSON.stringify(schema, (name, value) => (name === member ? undefined : value));
+/** Removes every property with this name from the schema, at every depth. */
+function without(schema: JsonSchema, property: string): JsonSchema {
+  const text = JSON.stringify(schema, (name, value) => (name === property ? undefined : value));
   return JSON.parse(text);
 }
 
-/** Ties each kind to the schema of its payload, so that a generated client cannot mix them. */
+/** Connects each kind with the schema of its payload, so that a generated client cannot mix them up. */
 function payloadRule(kinds: KindRegistry): JsonSchema {
   return {
     allOf: kinds.kinds.flatMap((kind) =>
@@ -125,29 +127,29 @@ function payloadRule(kinds: KindRegistry): JsonSchema {
             properties: { kind: { const: kind.name }, version: { const: version } },
             required: isDefault ? ['kind'] : ['kind', 'version'],
           },
-          // oxlint-disable-next-line unicorn/no-thenable -- JSON Schema's own keyword
-          then: { properties: { payload: ref(payloadName(kind.name, version)) } },
+          // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+          then: { properties: { payload: schemaRef(payloadName(kind.name, version)) } },
         };
       }),
     ),
   };
 }
 
-/** OpenAPI takes no `:` and no `/` in a component's name. No two kinds come to one name. */
+/** OpenAPI allows no `:` and no `/` in the name of a component. The escapes keep different names different. */
 function payloadName(kind: string, version: number): string {
   const name = kind.replaceAll(
     /[:/]|_(?=3a|2f|5f)/g,
-    (sign) => `_${sign.charCodeAt(0).toString(16)}`,
+    (character) => `_${character.charCodeAt(0).toString(16)}`,
   );
   return `${name}.v${version}`;
 }
 
-export function ref(name: string): JsonSchema {
+export function schemaRef(name: string): JsonSchema {
   return { $ref: `#/components/schemas/${name}` };
 }
 
-/** Named once, and referred to wherever they stand. */
-const shared = new Map<unknown, string>([
+/** The schemas that are defined once and referenced elsewhere. */
+const sharedSchemas = new Map<unknown, string>([
   [recordSchema, 'Record'],
   [conflictSchema, 'Conflict'],
   [failureCodeSchema, 'FailureCode'],
@@ -159,10 +161,10 @@ export function toJsonSchema(schema: z.ZodType, io: 'input' | 'output'): JsonSch
     target: 'draft-2020-12',
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      const name = Object.is(zodSchema, schema) ? undefined : shared.get(zodSchema);
+      const name = Object.is(zodSchema, schema) ? undefined : sharedSchemas.get(zodSchema);
       if (name === undefined) return;
       for (const key of Object.keys(jsonSchema)) delete jsonSchema[key as keyof typeof jsonSchema];
-      Object.assign(jsonSchema, ref(name));
+      Object.assign(jsonSchema, schemaRef(name));
     },
   });
   return json;

@@ -14,92 +14,94 @@ interface Exchange {
 
 export interface ConnectionsOptions {
   readonly logger: FastifyBaseLogger;
-  /** The service will stop: each answer now ends its connection. */
+  /** Whether the service is about to stop. Each answer then closes its connection. */
   readonly isStopping: () => boolean;
 }
 
-export interface Connections {
-  /** For what Node refuses before there is a request. */
+export interface HttpConnections {
+  /** Handles what Node's HTTP parser rejects. Fastify has no request in that case. */
   readonly clientErrorHandler: (error: NodeJS.ErrnoException, socket: Socket) => void;
-  /** Before the server listens. */
+  /** Must be called before the server listens. */
   watch(app: FastifyInstance): void;
 }
 
-/** What a client that hangs on may still send before its connection is destroyed. */
+/** The time in which a closed connection still reads, so that its client receives the answer. */
 const lingerMs = 1_000;
 
-/** Requests of a connection that are not answered: one that sends more on is answered by its end. */
+/** The maximum of unanswered requests per connection. A further request is refused. */
 const maxPipelined = 8;
-/** A client on the slowest of networks takes ten times as much. */
+/** A client on a very slow network still receives ten times this minimum. */
 const slowReader = { periodMs: 30_000, minBytes: 16_384 };
 
-const refusals = new Map<string | undefined, ProblemCode>([
+const refusalCodes = new Map<string | undefined, ProblemCode>([
   ['HPE_HEADER_OVERFLOW', 'HEADERS_TOO_LARGE'],
   ['ERR_HTTP_REQUEST_TIMEOUT', 'REQUEST_TIMEOUT'],
 ]);
 
 /**
- * The connections below the framework: what breaks the rules of HTTP is refused like everything else
- * and closed, and a stop closes those on which nothing is to be answered.
+ * Manages the connections below Fastify. Input that is no valid HTTP is refused with a problem, like every
+ * other refusal, and its connection is closed. When the service stops, idle connections are closed.
  */
-export function createConnections({ logger, isStopping }: ConnectionsOptions): Connections {
-  /** Every open connection, with what is not answered yet, in order. */
-  const open = new Map<Socket, Exchange[]>();
-  const refused = new WeakSet<Socket>();
-  /** More of a connection than it may send ahead. */
-  const excess = new WeakSet<IncomingMessage>();
+export function createConnections({ logger, isStopping }: ConnectionsOptions): HttpConnections {
+  /** Every open connection with its unanswered requests, in order. */
+  const connections = new Map<Socket, Exchange[]>();
+  const refusedSockets = new WeakSet<Socket>();
+  /** The requests beyond the maximum of their connection. */
+  const excessRequests = new WeakSet<IncomingMessage>();
 
-  function track(socket: Socket): void {
-    open.set(socket, []);
+  function trackConnection(socket: Socket): void {
+    connections.set(socket, []);
     socket.once('close', () => {
-      const left = open.get(socket) ?? [];
-      open.delete(socket);
-      for (const { response } of left) if (response.socket === null) endUnsent(response);
+      const exchanges = connections.get(socket) ?? [];
+      connections.delete(socket);
+      for (const { response } of exchanges) if (response.socket === null) closeUnsent(response);
     });
   }
 
-  function begin(request: IncomingMessage, response: ServerResponse): void {
+  function trackRequest(request: IncomingMessage, response: ServerResponse): void {
     if (isStopping()) response.setHeader('connection', 'close');
-    const exchanges = open.get(request.socket) ?? [];
+    const exchanges = connections.get(request.socket) ?? [];
     const exchange = { request, response };
-    if (exchanges.length >= maxPipelined) excess.add(request);
+    if (exchanges.length >= maxPipelined) excessRequests.add(request);
     exchanges.push(exchange);
     response.once('close', () => exchanges.splice(exchanges.indexOf(exchange), 1));
-    // Before Node's own, which closes the connection.
-    response.prependOnceListener('runAdmitted', () => {
-      if (!request.complete) request.socket.destroySoon = () => hangOn(request);
+    // This listener runs before Node's own listener, which closes the connection.
+    response.prependOnceListener('finish', () => {
+      if (!request.complete) request.socket.destroySoon = () => lingerAfterAnswer(request);
     });
   }
 
   function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-    // The parser goes on to complain about the rest.
-    if (refused.has(socket)) return;
-    refused.add(socket);
-    const isOfHttp = error.code?.startsWith('HPE_') || error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    if (!isOfHttp || !socket.writable) return void socket.destroy();
-    refuse(socket, refusals.get(error.code) ?? 'MALFORMED_REQUEST', error.code);
+    // The parser reports further errors for the rest of the input.
+    if (refusedSockets.has(socket)) return;
+    refusedSockets.add(socket);
+    if (!isHttpParserError(error) || !socket.writable) return void socket.destroy();
+    refuse(socket, refusalCodes.get(error.code) ?? 'MALFORMED_REQUEST', error.code);
   }
 
   function refuse(socket: Socket, code: ProblemCode, reason: string | undefined): void {
     const reqId = randomUUID();
     logger.info({ event: 'connection.refused', reqId, code, reason }, 'a connection is refused');
-    const exchanges = open.get(socket) ?? [];
+    const exchanges = connections.get(socket) ?? [];
     const { request, response } = exchanges.at(-1) ?? {};
-    // What is being read is refused itself, after all before it. What has been read keeps its answer.
-    const isBroken = request?.complete === false && response?.headersSent === false;
-    const before = isBroken ? exchanges.at(-2)?.response : response;
-    if (before === undefined) return sendLast(socket, refusalText(code, reqId));
-    if (!isBroken && !before.headersSent) before.setHeader('connection', 'close');
-    before.once('close', () => sendLast(socket, isBroken ? refusalText(code, reqId) : ''));
+    // A request that is not read to its end is refused after the answers to all earlier requests. A
+    // request that was read to its end keeps its own answer.
+    const isIncomplete = request?.complete === false && response?.headersSent === false;
+    const lastAnswer = isIncomplete ? exchanges.at(-2)?.response : response;
+    if (lastAnswer === undefined) return endAndLinger(socket, refusalText(code, reqId));
+    if (!isIncomplete && !lastAnswer.headersSent) lastAnswer.setHeader('connection', 'close');
+    lastAnswer.once('close', () =>
+      endAndLinger(socket, isIncomplete ? refusalText(code, reqId) : ''),
+    );
   }
 
   return {
     clientErrorHandler: onClientError,
     watch(app) {
       const server: Server = app.server;
-      server.on('connection', track);
-      server.prependListener('request', begin);
-      // Landfall has nothing to say to any but 100-continue, and may pass over it (RFC 9110, 10.1.1).
+      server.on('connection', trackConnection);
+      server.prependListener('request', trackRequest);
+      // Landfall supports no expectation but 100-continue. A server may ignore others (RFC 9110, 10.1.1).
       server.on('checkExpectation', (...exchange) => server.emit('request', ...exchange));
       server.on('connect', (_request, socket: Socket) => {
         socket.on('error', () => {});
@@ -110,16 +112,20 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
           reply.header('connection', 'close');
           throw new RequestProblem('MALFORMED_REQUEST');
         }
-        if (excess.has(raw)) {
+        if (excessRequests.has(raw)) {
           reply.header('connection', 'close');
           throw overloadedError();
         }
       });
-      const onCut = () => logger.info({ event: 'connection.cut' }, 'a client hardly reads');
-      const endWatch = watchSlowReaders({ ...slowReader, open, onCut });
-      app.addHook('onClose', async () => endWatch());
+      const onCut = () =>
+        logger.info(
+          { event: 'connection.cut' },
+          'a connection was cut: its client reads too slowly',
+        );
+      const stopWatching = watchSlowReaders({ ...slowReader, connections, onCut });
+      app.addHook('onClose', async () => stopWatching());
       app.addHook('preClose', async () => {
-        for (const [socket, exchanges] of open) {
+        for (const [socket, exchanges] of connections) {
           if (exchanges.length === 0) socket.destroySoon();
           for (const { response } of exchanges) {
             if (!response.headersSent) response.setHeader('connection', 'close');
@@ -130,23 +136,33 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): C
   };
 }
 
-/** Node tells only the answer whose turn it is that its connection is gone, and none behind it. */
-function endUnsent(response: ServerResponse): void {
+function isHttpParserError({ code }: NodeJS.ErrnoException): boolean {
+  return code?.startsWith('HPE_') === true || code === 'ERR_HTTP_REQUEST_TIMEOUT';
+}
+
+/**
+ * When a connection closes, Node emits `close` only for the response that is being sent. This function
+ * closes a response that waited behind it.
+ */
+function closeUnsent(response: ServerResponse): void {
   response.destroy();
   response.emit('close');
 }
 
-/** Reads on for a moment: what arrives at a closed socket resets it, and the answer would be lost. */
-function sendLast(socket: Socket, text: string): void {
+/**
+ * Sends the last text of a connection and keeps reading for a moment. Input that arrives at a closed socket
+ * would reset the connection, and the client would lose the answer.
+ */
+function endAndLinger(socket: Socket, text: string): void {
   socket.end(text);
   socket.resume();
   setTimeout(() => socket.destroy(), lingerMs).unref();
 }
 
-/** The same behind an answer that was given before the request had arrived whole. */
-function hangOn(request: IncomingMessage): void {
+/** Keeps reading for a moment after an answer that was sent before its request was read to the end. */
+function lingerAfterAnswer(request: IncomingMessage): void {
   request.resume();
-  sendLast(request.socket, '');
+  endAndLinger(request.socket, '');
 }
 
 function refusalText(code: ProblemCode, reqId: string): string {

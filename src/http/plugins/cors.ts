@@ -17,30 +17,31 @@ const exposedHeaders = [
   'RateLimit-Remaining',
   'RateLimit-Reset',
 ];
-/** The longest that browsers keep a preflight's answer, in seconds. */
+/** How long browsers cache the answer to a preflight, in seconds. Chromium allows no longer time. */
 const maxAge = 7_200;
 
 /**
- * Lets the pages of these origins read the answers, refusals too. Without credentials: the token is no
- * cookie. To all other origins an answer says nothing, and their preflight is an OPTIONS like any.
+ * Lets pages of the listed origins read all answers, including refusals. Credentials are not allowed,
+ * because the token is no cookie. An answer to another origin has no CORS headers, and its preflight is
+ * handled like any OPTIONS request.
  */
 export const cors = plugin<{ origins: readonly string[] }>(
   async (app, { origins }) => {
     if (origins.length === 0) return;
-    const listed = new Set(origins);
+    const allowedOrigins = new Set(origins);
 
-    const optionsOf = (request: FastifyRequest) => {
+    const corsOptions = (request: FastifyRequest) => {
       const { origin = '' } = request.headers;
-      const asked = request.headers['access-control-request-method'];
-      const preflight = request.method === 'OPTIONS' && asked !== undefined;
+      const requestedMethod = request.headers['access-control-request-method'];
+      const preflight = request.method === 'OPTIONS' && requestedMethod !== undefined;
       const methods = preflight ? app.methodsOf(request.url) : [];
-      // A path that is not there has nothing to allow.
-      const isAnswered = listed.has(origin) && (!preflight || methods.length > 0);
-      const shared = { allowedHeaders, exposedHeaders, maxAge, preflight, methods: [...methods] };
-      return { ...shared, origin: isAnswered && origin };
+      // A preflight for an unknown path gets no CORS headers.
+      const isAllowed = allowedOrigins.has(origin) && (!preflight || methods.length > 0);
+      const options = { allowedHeaders, exposedHeaders, maxAge, preflight, methods: [...methods] };
+      return { ...options, origin: isAllowed && origin };
     };
     await app.register(fastifyCors, {
-      delegator: (request, callback) => callback(null, optionsOf(request)),
+      delegator: (request, callback) => callback(null, corsOptions(request)),
     });
   },
   { name: 'cors', dependencies: ['error-handler'] },

@@ -4,10 +4,10 @@ import { RequestProblem } from '../../domain/errors.ts';
 const retryAfterSeconds = 5;
 
 /**
- * Bounds the work on a request whose body has been read. The framework's own `handlerTimeout` ends
- * its watch when the body is there, so it would never meet a push.
+ * Limits the time of a handler, after the body was read. Fastify's own `handlerTimeout` ends when the body
+ * has arrived, so it would never limit a push.
  *
- * A push may have reached its commit: what is said of it is that nobody knows.
+ * A push that exceeds the time may have been committed already. It is answered COMMIT_UNKNOWN.
  */
 export const deadline = plugin<{ handlerMs: number }>(
   async (app, { handlerMs }) => {
@@ -17,8 +17,8 @@ export const deadline = plugin<{ handlerMs: number }>(
         const isPush = request.routeOptions.config.scope === 'sync:push';
         const code = isPush ? 'COMMIT_UNKNOWN' : 'UNAVAILABLE';
         const detail = `There is no answer after ${handlerMs / 1000} seconds.`;
-        // What the handler still returns is nobody's any more, and the framework would log its URL.
-        reply.raw.once('runAdmitted', () => void reply.hijack());
+        // The handler may still return a late answer. Without `hijack`, Fastify would log it with the URL.
+        reply.raw.once('finish', () => void reply.hijack());
         reply.send(new RequestProblem(code, detail, { retryAfter: retryAfterSeconds }));
       };
       const timer = setTimeout(answerInTime, handlerMs);

@@ -6,26 +6,26 @@ import { toProblem } from '../../protocol/problem.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The methods that the path of a URL has; none where it is no path of this service. */
+    /** The methods that the service allows for the path of a URL. Empty if no route has this path. */
     methodsOf(url: string): readonly string[];
   }
 }
 
-/** What the framework and its plugins refuse by themselves, in the words of the closed table. */
+/** The problem codes for errors that Fastify and its plugins throw. */
 const frameworkErrors = new Map<string, ProblemCode>([
   ['FST_ERR_CTP_INVALID_MEDIA_TYPE', 'UNSUPPORTED_MEDIA_TYPE'],
   ['FST_ERR_CTP_BODY_TOO_LARGE', 'BODY_TOO_LARGE'],
   ['FST_ERR_CTP_EMPTY_JSON_BODY', 'INVALID_JSON'],
   ['FST_ERR_CTP_INVALID_CONTENT_LENGTH', 'INVALID_BODY'],
-  // A path below the API page that is no name of a file.
+  // A path below the API page that names no file.
   ['FST_STATIC_FORBIDDEN_PATH', 'NOT_FOUND'],
-  // The client broke off its upload. The database's own resets arrive as RequestProblem.
+  // The client aborted its upload. A connection reset of the database arrives as RequestProblem.
   ['ECONNRESET', 'INVALID_BODY'],
 ]);
 
 /**
- * A URL that cannot be decoded, or that holds a longer name than any, fails before there is a
- * route, where no hook has run.
+ * Answers a URL that cannot be decoded, or that has a longer parameter than allowed. Such a URL fails
+ * before Fastify has found a route, so no hook has run.
  */
 export function answerBadUrl(_error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   request.logFields = {};
@@ -33,7 +33,7 @@ export function answerBadUrl(_error: unknown, request: FastifyRequest, reply: Fa
   void answer(new RequestProblem('NOT_FOUND'), request, reply);
 }
 
-/** Every refusal leaves as application/problem+json with a code of the closed table. */
+/** Answers every refusal as application/problem+json with a code from `requestProblems`. */
 export const errorHandler = plugin<{ maxBodyBytes: number }>(
   async (app, { maxBodyBytes }) => {
     const routes: { readonly path: RegExp; readonly methods: readonly string[] }[] = [];
@@ -51,13 +51,13 @@ export const errorHandler = plugin<{ maxBodyBytes: number }>(
         ? new RequestProblem('METHOD_NOT_ALLOWED', undefined, { allow })
         : new RequestProblem('NOT_FOUND');
     };
-    // Before the body: nobody has to be known to send one to where nothing takes it.
+    // Refuses the request before its body is read. This needs no authentication, as no route exists.
     app.addHook('preParsing', async (request) => {
       if (request.is404) throw noRoute(request);
     });
     app.setNotFoundHandler((request, reply) => answer(noRoute(request), request, reply));
     app.setErrorHandler((error: FastifyError, request, reply) => {
-      // The framework asks it of a QUERY, also where nothing takes that method.
+      // Fastify requires a content type for the method QUERY, also if no route accepts that method.
       const isNoRoute = error.code === 'FST_ERR_ROUTE_MISSING_CONTENT_TYPE';
       const problem = isNoRoute ? noRoute(request) : toRequestProblem(error, maxBodyBytes);
       return answer(problem, request, reply);
@@ -66,7 +66,7 @@ export const errorHandler = plugin<{ maxBodyBytes: number }>(
   { name: 'error-handler', dependencies: ['observability'] },
 );
 
-/** As the router reads it: without scheme and host, and %63 is another way to write c. */
+/** The path as the router sees it: without scheme and host, and percent-decoded. */
 function pathOf(url: string): string {
   const [path = ''] = url.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1);
   try {
@@ -76,7 +76,7 @@ function pathOf(url: string): string {
   }
 }
 
-/** The paths that a route answers, such as `/entities/:type/:id`. */
+/** Matches the paths of a route such as `/entities/:type/:id`. */
 function pathPattern(url: string): RegExp {
   const parts = url.split(/:[A-Za-z]+/).map((part) => part.replace(/\W/g, '\\$&'));
   return new RegExp(`^${parts.join('[^/]+')}$`);

@@ -8,20 +8,23 @@ import { type ParsedBody, parseJsonBody } from '../../protocol/json-body.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Of the events in the body that have a member twice, the name of that member, by their index. */
+    /** The name of a duplicate member, by the index of the event that has it. */
     duplicateMembers: ParsedBody['duplicateMembers'];
   }
 }
 
-/** Bodies are JSON, plain or compressed; the size limit counts both what is sent and what it decodes to. */
+/**
+ * Parses JSON bodies, plain or compressed. The size limit applies to the received bytes and to the
+ * decompressed bytes.
+ */
 export const jsonBody = plugin(
   async (app) => {
     const encodings = ['gzip', 'br', 'zstd', 'identity'] as const;
-    // The plugin does not bound what it reads.
+    // The plugin does not limit the size of decompressed bodies, so bodies are decompressed below.
     await app.register(compress, { encodings: [...encodings], globalDecompression: false });
     app.removeAllContentTypeParsers();
     app.decorateRequest('duplicateMembers');
-    // Read here and not by the framework, which would keep to each body's limit and to none of all.
+    // The body is read here. Fastify would limit the size of each body, but not of all bodies together.
     app.addContentTypeParser(
       'application/json',
       async (request: FastifyRequest, payload: IncomingMessage) => {
@@ -35,39 +38,42 @@ export const jsonBody = plugin(
 );
 
 /**
- * Of the bytes on the connection, how many times the size limit one body may take: what chunks are
- * wrapped in is several times as much as they hold where they are of one byte.
+ * The maximum of bytes on the connection for one body, as a multiple of the size limit. Chunks of one byte
+ * each need several bytes of framing per byte of the body.
  */
-const maxFraming = 10;
+const maxFramingFactor = 10;
 
 /** @throws RequestProblem UNSUPPORTED_ENCODING, BODY_TOO_LARGE, INVALID_BODY, TENANT_BUSY or OVERLOADED */
 async function readBody(request: FastifyRequest, payload: IncomingMessage): Promise<Buffer> {
   const { bodyLimit: maxBytes } = request.routeOptions;
   const coding = readContentEncoding(request.headers['content-encoding']);
   const tooLarge = () => new RequestProblem('BODY_TOO_LARGE', undefined, { maxBytes });
-  const announced = Number(request.headers['content-length']);
-  if (announced > maxBytes) throw tooLarge();
+  const announcedBytes = Number(request.headers['content-length']);
+  if (announcedBytes > maxBytes) throw tooLarge();
   const { socket } = payload;
-  const before = socket.bytesRead;
-  let arrived = 0;
+  const bytesReadBefore = socket.bytesRead;
+  let receivedBytes = 0;
 
-  async function* received(): AsyncGenerator<Buffer> {
-    // Left open where this stops: the answer has yet to leave by the same connection.
+  async function* receivedChunks(): AsyncGenerator<Buffer> {
+    // The connection stays open when the loop ends early, because the answer still needs it.
     for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
-      arrived += chunk.length;
-      if (arrived > maxBytes || socket.bytesRead - before > maxFraming * maxBytes) throw tooLarge();
+      receivedBytes += chunk.length;
+      const socketBytes = socket.bytesRead - bytesReadBefore;
+      if (receivedBytes > maxBytes || socketBytes > maxFramingFactor * maxBytes) throw tooLarge();
       yield chunk;
     }
   }
 
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of coding === undefined ? received() : decompress(received(), coding)) {
+  const received = receivedChunks();
+  for await (const chunk of coding === undefined ? received : decompress(received, coding)) {
     bytes += chunk.length;
     if (bytes > maxBytes) throw tooLarge();
     request.bodyShare?.take(chunk.length);
     chunks.push(chunk);
   }
-  if (!Number.isNaN(announced) && arrived !== announced) throw new RequestProblem('INVALID_BODY');
+  const isIncomplete = !Number.isNaN(announcedBytes) && receivedBytes !== announcedBytes;
+  if (isIncomplete) throw new RequestProblem('INVALID_BODY');
   return Buffer.concat(chunks, bytes);
 }

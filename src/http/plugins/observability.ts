@@ -5,16 +5,16 @@ import { isCapacityProblem } from '../../scheduling/refusals.ts';
 import type { Dialect } from '../../protocol/dialect.ts';
 import type { ProblemCode } from '../../domain/errors.ts';
 import { createTenantHash, type TenantHash } from '../../observability/tenant-hash.ts';
-import type { TokenProblem } from '../auth/token-error.ts';
+import type { TokenProblem } from '../auth/token.ts';
 
-/** What a route adds to its request's log line. Counts and times, never what was sent. */
+/** The fields that a route adds to the log line of its request: counts and times, never client data. */
 export interface LogFields {
   code?: ProblemCode;
-  /** Why a token was refused, which its sender is not told. */
+  /** Why a token was refused. The answer does not tell this. */
   tokenFault?: TokenProblem;
-  /** With RATE_LIMITED: which one was reached. */
+  /** The limit that was exceeded. Set with RATE_LIMITED. */
   limit?: 'address' | 'tenant' | 'subject';
-  /** Of a push, where it is not the plain one. */
+  /** The dialect of a push. Not set for the plain dialect. */
   dialect?: Dialect['name'];
   records?: number;
   received?: number;
@@ -35,17 +35,17 @@ declare module 'fastify' {
 
 const traceparentPattern = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
-/** One line a request, when its answer has left. */
+/** Logs one line per request, after its answer was sent. */
 export const observability = plugin<{ logHashKey: KeyObject }>(
   async (app, { logHashKey }) => {
-    const hash = createTenantHash(logHashKey);
+    const hashTenant = createTenantHash(logHashKey);
     app.decorateRequest('logFields');
     app.addHook('onRequest', async (request, reply) => {
       request.logFields = {};
       reply.header('x-request-id', request.id);
     });
     app.addHook('onResponse', async (request, reply) => {
-      const line = requestLine(request, reply, hash);
+      const line = requestLine(request, reply, hashTenant);
       request.log[levelOf(request, reply)](line, 'request');
     });
   },
@@ -58,8 +58,8 @@ function levelOf({ routeOptions, logFields }: FastifyRequest, reply: FastifyRepl
   return isProbe && reply.statusCode < 500 ? 'debug' : 'info';
 }
 
-/** The route's pattern, not the URL: a URL holds checkpoints, and whatever a scanner puts there. */
-function requestLine(request: FastifyRequest, reply: FastifyReply, hash: TenantHash) {
+/** The line has the pattern of the route, not the URL: a URL holds a checkpoint or a scanner's input. */
+function requestLine(request: FastifyRequest, reply: FastifyReply, hashTenant: TenantHash) {
   const { traceparent } = request.headers;
   const { actor } = request;
   const { queueWaitMs, transactionMs, ...fields } = request.logFields;
@@ -69,7 +69,7 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, hash: TenantH
     route: request.routeOptions.url ?? null,
     status: reply.statusCode,
     ...(typeof traceparent === 'string' && traceparentPattern.test(traceparent) && { traceparent }),
-    ...(actor && { tenant: hash(actor.tenantId), device: hashOfDevice(actor, hash) }),
+    ...(actor && { tenant: hashTenant(actor.tenantId), device: hashDevice(actor, hashTenant) }),
     ...fields,
     ...(queueWaitMs !== undefined && { queueWaitMs: round(queueWaitMs) }),
     ...(transactionMs !== undefined && { transactionMs: round(transactionMs) }),
@@ -77,9 +77,9 @@ function requestLine(request: FastifyRequest, reply: FastifyReply, hash: TenantH
   };
 }
 
-/** Its name may be what a client chose, and two tenants may use the same one. */
-function hashOfDevice({ tenantId, deviceId }: FastifyRequest['actor'], hash: TenantHash) {
-  return deviceId === null ? null : hash(`${tenantId}\n${deviceId}`);
+/** The hash includes the tenant, because two tenants may use the same device id. */
+function hashDevice({ tenantId, deviceId }: FastifyRequest['actor'], hashTenant: TenantHash) {
+  return deviceId === null ? null : hashTenant(`${tenantId}\n${deviceId}`);
 }
 
 function round(milliseconds: number): number {

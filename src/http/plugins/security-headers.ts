@@ -3,12 +3,12 @@ import plugin from 'fastify-plugin';
 import helmet from 'helmet';
 
 /**
- * What makes sense for answers that are JSON: nothing in them is to be run, framed or guessed at. The
- * API page brings a policy of its own. Strict-Transport-Security is left to whoever ends TLS, who alone
- * knows what else that host serves.
+ * Sets security headers for JSON answers: a browser must not execute, frame or sniff them. The API page
+ * sets its own content security policy. Strict-Transport-Security is left to the proxy that terminates
+ * TLS, because only its operator knows what else the host serves.
  *
- * Said once, and given to the framework: what is set on Node's response itself makes it go through all
- * headers of an answer one by one.
+ * Helmet computes the headers once, and Fastify sets them. If Helmet set them on Node's response, Node
+ * would process each header of an answer separately.
  */
 export const securityHeaders = plugin(
   async (app) => {

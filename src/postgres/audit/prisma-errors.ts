@@ -2,17 +2,17 @@ import { z } from 'zod';
 import { Prisma } from '../../generated/client.ts';
 import { isServerError, toStoreError, unavailable } from '../client/errors.ts';
 
-/** What Prisma's adapter keeps of the error that pg gave it: the SQLSTATE, or only a kind of its own. */
+/** The part of a pg error that Prisma's adapter keeps: the SQLSTATE, or a kind of the adapter's own. */
 const causeSchema = z.object({ originalCode: z.string().optional(), kind: z.string().optional() });
 const metaSchema = z.object({ driverAdapterError: z.object({ cause: causeSchema }) });
-/** What breaks at BEGIN or COMMIT comes as the adapter's own error. */
+/** A failure of BEGIN or COMMIT is reported as the adapter's own error. */
 const adapterErrorSchema = z.object({
   name: z.literal('DriverAdapterError'),
   cause: causeSchema,
 });
 
-/** The adapter's kinds that speak of the server or of the way to it. */
-const serverSideKinds = new Set([
+/** The adapter's kinds that report trouble of the server or of the connection. */
+const serverErrorKinds = new Set([
   'AuthenticationFailed',
   'ConnectionClosed',
   'DatabaseAccessDenied',
@@ -25,18 +25,18 @@ const serverSideKinds = new Set([
   'TransactionWriteConflict',
 ]);
 
-/** As `toStorageError`, for errors that came by way of Prisma. */
+/** Does for Prisma's errors what `toStoreError` does for pg's. */
 export function toPrismaStoreError(error: unknown): unknown {
   if (error instanceof Prisma.PrismaClientKnownRequestError) {
-    // P1: Prisma could not reach the database, or not get in. P2028: its transaction took too long.
+    // P1…: Prisma could not connect to the database. P2028: its transaction took too long.
     if (error.code.startsWith('P1') || error.code === 'P2028') return unavailable(error);
     const meta = metaSchema.safeParse(error.meta);
-    return isMendable(meta.data?.driverAdapterError.cause) ? unavailable(error) : error;
+    return isTemporary(meta.data?.driverAdapterError.cause) ? unavailable(error) : error;
   }
-  const ofAdapter = adapterErrorSchema.safeParse(error);
-  return isMendable(ofAdapter.data?.cause) ? unavailable(error) : toStoreError(error);
+  const adapterError = adapterErrorSchema.safeParse(error);
+  return isTemporary(adapterError.data?.cause) ? unavailable(error) : toStoreError(error);
 }
 
-function isMendable({ originalCode = '', kind = '' }: z.infer<typeof causeSchema> = {}): boolean {
-  return isServerError(originalCode) || serverSideKinds.has(kind);
+function isTemporary({ originalCode = '', kind = '' }: z.infer<typeof causeSchema> = {}): boolean {
+  return isServerError(originalCode) || serverErrorKinds.has(kind);
 }

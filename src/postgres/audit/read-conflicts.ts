@@ -1,21 +1,21 @@
 import type { Conflict } from '../../generated/client.ts';
-import { entityKey, type EntityRef, type StoredRecord } from '../../domain/record.ts';
 import type { ConflictFilter, Page, StoredConflict } from '../../audit/audit-store.ts';
+import { entityKey, type EntityRef, type StoredRecord } from '../../domain/record.ts';
+import { type MeasuredRecord, measureRecordsText } from './measure.sql.ts';
+import type { TenantPrisma } from './prisma.ts';
 import {
   cutPage,
   findEventReceipts,
   findEvents,
   measureEvents,
-  toResolution,
   recordFromPrismaRow,
+  toResolution,
 } from './rows.ts';
-import type { TenantPrisma } from './prisma.ts';
-import { type MeasuredRecord, measureRecordsText } from '../feed/measure-records.sql.ts';
 
-/** Of an entry beside its payload and its record, about. */
+/** An estimate of the bytes of an entry beside its payload and its record. */
 const otherBytes = 1_000;
 
-const ofState = {
+const conditionOfState = {
   open: { resolvedVersion: null },
   resolved: { resolvedVersion: { not: null } },
   all: {},
@@ -30,7 +30,7 @@ export async function listConflicts(
     where: {
       tenantId,
       version: { gt: BigInt(after) },
-      ...ofState[state],
+      ...conditionOfState[state],
       ...(entityType !== undefined && { entityType }),
       ...(entityId !== undefined && { entityId }),
     },
@@ -46,7 +46,7 @@ export async function listConflicts(
     measureRecords(prisma, tenantId, rows),
   ]);
   const { entries, nextAfter } = cutPage(rows, filter, (row) => {
-    // What the payload would have written is shown beside it.
+    // An entry shows the payload, and the data that the payload would have written.
     const payload = 2 * (payloads.get(row.version) ?? 0);
     return otherBytes + payload + (records.get(entityKey(row)) ?? 0);
   });
@@ -70,7 +70,7 @@ export async function findConflict(
   return row ? (await toStoredConflicts(prisma, tenantId, [row]))[0] : undefined;
 }
 
-/** Three statements however many rows: the events, those that settled them, and the records as they stand. */
+/** Reads the events, the events that settled them and the current records: three statements for any number of rows. */
 async function toStoredConflicts(
   prisma: TenantPrisma,
   tenantId: string,
@@ -106,12 +106,12 @@ async function findRecords(
 ): Promise<ReadonlyMap<string, StoredRecord>> {
   const wanted = new Map(refs.map((ref) => [entityKey(ref), ref]));
   if (wanted.size === 0) return new Map();
-  const either = [...wanted.values()].map(({ entityType, entityId }) => ({ entityType, entityId }));
-  const rows = await prisma.record.findMany({ where: { tenantId, OR: either } });
+  const keys = [...wanted.values()].map(({ entityType, entityId }) => ({ entityType, entityId }));
+  const rows = await prisma.record.findMany({ where: { tenantId, OR: keys } });
   return new Map(rows.map((row) => [entityKey(row), recordFromPrismaRow(row)]));
 }
 
-/** How long the data of the records is, by their entity. */
+/** The lengths of the data of records in bytes, by entity key. */
 async function measureRecords(
   prisma: TenantPrisma,
   tenantId: string,

@@ -6,23 +6,23 @@ import type {
   StoredLink,
   StoredReceipt,
 } from '../../audit/audit-store.ts';
+import type { TenantPrisma } from './prisma.ts';
 import {
   cutPage,
+  eventHeaderFromPrismaRow,
   findEventReceipts,
   findEvents,
   measureEvents,
-  eventHeaderFromPrismaRow,
   toMicros,
   toNumber,
   toResolution,
 } from './rows.ts';
-import type { TenantPrisma } from './prisma.ts';
 
-/** Of an entry beside its payload, about. */
+/** An estimate of the bytes of an entry beside its payload. */
 const otherBytes = 1_000;
 
-/** Where an entity's history has an entry, and what the event did to the entity's record. */
-interface Place {
+/** The version of an event in an entity's history, and the versions of the entity's record before and after it. */
+interface HistoryPosition {
   readonly version: bigint;
   readonly recordBefore: bigint | null;
   readonly recordAfter: bigint | null;
@@ -33,31 +33,31 @@ export async function readHistory(
   query: HistoryQuery,
 ): Promise<Page<StoredHistoryEntry>> {
   const { tenantId } = query;
-  const found = await findPlaces(prisma, query);
+  const found = await findPositions(prisma, query);
   const payloads = await measureEvents(
     prisma,
     tenantId,
     found.map(({ version }) => version),
   );
-  const { entries: places, nextAfter } = cutPage(
+  const { entries: positions, nextAfter } = cutPage(
     found,
     query,
     ({ version }) => otherBytes + (payloads.get(version) ?? 0),
   );
-  const versions = places.map(({ version }) => version);
+  const versions = positions.map(({ version }) => version);
   const [events, resends, links] = await Promise.all([
     findEvents(prisma, tenantId, versions),
-    findReplays(prisma, tenantId, versions),
+    findResends(prisma, tenantId, versions),
     findLinks(prisma, tenantId, versions),
   ]);
-  const entries = places.flatMap((place): StoredHistoryEntry[] => {
-    const version = Number(place.version);
+  const entries = positions.flatMap((position): StoredHistoryEntry[] => {
+    const version = Number(position.version);
     const event = events.get(version);
     if (!event) return [];
     const entry = {
       event,
-      recordBefore: toNumber(place.recordBefore),
-      recordAfter: toNumber(place.recordAfter),
+      recordBefore: toNumber(position.recordBefore),
+      recordAfter: toNumber(position.recordAfter),
       resends: resends.get(version) ?? { count: 0, lastAt: null },
       resolves: links.resolves.get(version) ?? null,
       resolvedBy: links.resolvedBy.get(version) ?? null,
@@ -68,10 +68,13 @@ export async function readHistory(
 }
 
 /**
- * Events about the entity and effects on it, merged. Both are read up to one head: what commits
- * between the two statements is left to a later page, and so not skipped by one of them.
+ * Merges the events about the entity with the effects on it. Both are read up to the same head. Otherwise a push that
+ * commits between the two statements could have its effect on this page, and its event on no page.
  */
-async function findPlaces(prisma: TenantPrisma, query: HistoryQuery): Promise<readonly Place[]> {
+async function findPositions(
+  prisma: TenantPrisma,
+  query: HistoryQuery,
+): Promise<readonly HistoryPosition[]> {
   const { tenantId, entityType, entityId, after, limit } = query;
   const tenant = await prisma.tenant.findUnique({
     where: { id: tenantId },
@@ -88,34 +91,34 @@ async function findPlaces(prisma: TenantPrisma, query: HistoryQuery): Promise<re
     prisma.event.findMany(page),
     prisma.effect.findMany(page),
   ]);
-  const places = [...own, ...written].toSorted((a, b) => Number(a.version - b.version));
-  return places.slice(0, limit + 1);
+  const positions = [...own, ...written].toSorted((a, b) => Number(a.version - b.version));
+  return positions.slice(0, limit + 1);
 }
 
-async function findReplays(prisma: TenantPrisma, tenantId: string, versions: readonly bigint[]) {
+async function findResends(prisma: TenantPrisma, tenantId: string, versions: readonly bigint[]) {
   const rows = await prisma.replay.findMany({
     where: { tenantId, version: { in: [...versions] } },
   });
   return new Map(
     rows.map((row) => {
-      const replays = { count: Number(row.count), lastAt: toMicros(row.lastAt) };
-      return [Number(row.version), replays] as const;
+      const resends = { count: Number(row.count), lastAt: toMicros(row.lastAt) };
+      return [Number(row.version), resends] as const;
     }),
   );
 }
 
-/** The conflicts among these events, and those that they settled. */
+/** The links between conflicts and the events that settled them, where one of the two is among the versions. */
 async function findLinks(prisma: TenantPrisma, tenantId: string, versions: readonly bigint[]) {
-  const either = { in: [...versions] };
+  const amongVersions = { in: [...versions] };
   const rows = await prisma.conflict.findMany({
     where: {
       tenantId,
       resolvedVersion: { not: null },
-      OR: [{ version: either }, { resolvedVersion: either }],
+      OR: [{ version: amongVersions }, { resolvedVersion: amongVersions }],
     },
   });
-  const both = rows.flatMap(({ version, resolvedVersion }) => [version, resolvedVersion]);
-  const events = await findEventReceipts(prisma, tenantId, both);
+  const linked = rows.flatMap(({ version, resolvedVersion }) => [version, resolvedVersion]);
+  const events = await findEventReceipts(prisma, tenantId, linked);
   const resolves = new Map<number, StoredLink>();
   const resolvedBy = new Map<number, StoredLink>();
   for (const row of rows) {

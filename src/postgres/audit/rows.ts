@@ -1,15 +1,32 @@
-import type { Event, Record as RecordRow } from '../../generated/client.ts';
-import { resolutionSchema, storedOutcomeSchema } from '../../domain/stored-event.ts';
-import type { StoredRecord } from '../../domain/record.ts';
+import type { Event, Record as PrismaRecord } from '../../generated/client.ts';
 import type { LoggedEvent, LoggedEventHeader, Page } from '../../audit/audit-store.ts';
+import { resolutionSchema, storedOutcomeSchema } from '../../domain/event.ts';
+import type { StoredRecord } from '../../domain/record.ts';
+import type { ColumnName } from '../client/row-set.ts';
+import type { eventColumns } from '../columns/event-columns.sql.ts';
+import type { recordColumns } from '../columns/record-columns.sql.ts';
+import { type MeasuredEvent, measureEventsText } from './measure.sql.ts';
 import type { TenantPrisma } from './prisma.ts';
-import { type MeasuredEvent, measureEventsText } from './measure-events.sql.ts';
 
-export function eventFromPrismaRow(row: Event): LoggedEvent {
+/**
+ * A row as Prisma reads it. It is `never` where schema.prisma and the column map have different columns, so that the
+ * functions below do not compile.
+ */
+type PrismaRow<Row, Map> = [ColumnName<keyof Row>, keyof Map] extends [
+  keyof Map,
+  ColumnName<keyof Row>,
+]
+  ? Row
+  : never;
+
+type EventRow = PrismaRow<Event, typeof eventColumns>;
+type RecordRow = PrismaRow<PrismaRecord, typeof recordColumns>;
+
+export function eventFromPrismaRow(row: EventRow): LoggedEvent {
   return { ...eventHeaderFromPrismaRow(row), payload: row.payload };
 }
 
-export function eventHeaderFromPrismaRow(row: Omit<Event, 'payload'>): LoggedEventHeader {
+export function eventHeaderFromPrismaRow(row: Omit<EventRow, 'payload'>): LoggedEventHeader {
   return {
     version: Number(row.version),
     identityKey: row.identityKey,
@@ -57,10 +74,10 @@ export function toResolution(stored: string | null) {
 type Versions = readonly (bigint | null)[];
 
 /**
- * What points to an event is read before it, and its tenant may be removed in between: an event that
- * is not there is no fault, and what points to it has gone too.
+ * Events by their versions. A tenant may be removed after a row that refers to an event was read and before the event
+ * is read. An event that is missing is therefore no error: the row that refers to it is gone too.
  *
- * @param versions null for none, so that a caller need not filter
+ * @param versions null is ignored, so that callers need not filter
  */
 export async function findEvents(
   prisma: TenantPrisma,
@@ -73,7 +90,7 @@ export async function findEvents(
   return new Map(rows.map((row) => [Number(row.version), eventFromPrismaRow(row)]));
 }
 
-/** The same without their payloads. */
+/** The same events without their payloads. */
 export async function findEventReceipts(
   prisma: TenantPrisma,
   tenantId: string,
@@ -92,7 +109,7 @@ function distinct(versions: Versions): bigint[] {
   return [...new Set(versions.filter((version) => version !== null))];
 }
 
-/** How long the payloads of events are, by their version. */
+/** The lengths of the payloads of events in bytes, by version. */
 export async function measureEvents(
   prisma: TenantPrisma,
   tenantId: string,
@@ -109,9 +126,9 @@ export interface PageBounds {
 }
 
 /**
- * Cuts a page off at its bounds. The first entry is always on it.
+ * Cuts a page at its bounds. The first entry is always on the page.
  *
- * @param rows in version order, one more than fits on the page where there is more
+ * @param rows in version order; one more than `limit` where the database has more
  */
 export function cutPage<Row extends { readonly version: bigint }>(
   rows: readonly Row[],

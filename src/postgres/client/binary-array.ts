@@ -1,74 +1,77 @@
-/** The types that sets of rows are made of, with their OIDs: those of built-in types never change. */
+/** The element types of sets of rows, with their OIDs. The OIDs of built-in types never change. */
 const oids = { bool: 16, bytea: 17, int8: 20, int4: 23, text: 25, json: 114, timestamptz: 1184 };
 
-/** A type by its SQL name, and how PostgreSQL's `…_recv` wants its values. */
+/** A type by its SQL name, and the writer of its values in the form that PostgreSQL's `…_recv` reads. */
 export interface ElementType<Value> {
   readonly name: keyof typeof oids;
-  write(value: Value, to: ArrayWriter): void;
+  write(value: Value, writer: ArrayWriter): void;
 }
 
-const writeText = (value: string, to: ArrayWriter) => to.text(value);
+const writeText = (value: string, writer: ArrayWriter) => writer.text(value);
 
 export const text: ElementType<string> = { name: 'text', write: writeText };
 
-/** JSON as the text that it is. */
+/** Of JSON text. */
 export const json: ElementType<string> = { name: 'json', write: writeText };
 
-export const bytea: ElementType<Buffer> = { name: 'bytea', write: (value, to) => to.bytes(value) };
+export const bytea: ElementType<Buffer> = {
+  name: 'bytea',
+  write: (value, writer) => writer.bytes(value),
+};
 
 export const bool: ElementType<boolean> = {
   name: 'bool',
-  write(value, to) {
-    to.int32(1);
-    to.byte(value ? 1 : 0);
+  write(value, writer) {
+    writer.int32(1);
+    writer.byte(value ? 1 : 0);
   },
 };
 
-/** @throws TypeError where it does not fit, and would be stored as another */
+/** @throws TypeError for a number that is no 32-bit integer: another one would be stored in its place */
 export const int4: ElementType<number> = {
   name: 'int4',
-  write(value, to) {
+  write(value, writer) {
     if ((value | 0) !== value) throw new TypeError(`${value} is no 32-bit integer`);
-    to.int32(4);
-    to.int32(value);
+    writer.int32(4);
+    writer.int32(value);
   },
 };
 
-/** Of a number. @throws TypeError where it is no safe integer, and would be stored as another */
+/** @throws TypeError for a number that is no safe integer: another one would be stored in its place */
 export const int8: ElementType<number> = {
   name: 'int8',
-  write(value, to) {
+  write(value, writer) {
     if (!Number.isSafeInteger(value)) throw new TypeError(`${value} is no safe integer`);
-    to.int32(8);
-    to.int32(Math.floor(value / 2 ** 32));
-    // The lower half of two's complement, below 0 too.
-    to.int32(value | 0);
+    writer.int32(8);
+    writer.int32(Math.floor(value / 2 ** 32));
+    // The lower half of two's complement, also of a negative number.
+    writer.int32(value | 0);
   },
 };
 
-/** PostgreSQL counts from the year 2000. */
+/** PostgreSQL counts microseconds from the year 2000. */
 const epochMicros = Date.UTC(2000, 0, 1) * 1000;
 
 /** Of microseconds since 1970. */
 export const timestamptz: ElementType<number> = {
   name: 'timestamptz',
-  write: (value, to) => int8.write(value - epochMicros, to),
+  write: (value, writer) => int8.write(value - epochMicros, writer),
 };
 
-/** Up to here a loop over its characters takes less time than a call out of JavaScript. */
+/** Up to this length a loop over the characters takes less time than a call of native code. */
 const shortText = 48;
-const maxBytesACharacter = 3;
+const maxBytesPerCharacter = 3;
 
 /**
- * Writes arrays in the form that PostgreSQL sends and receives (`array_recv`), one behind the other into
- * memory that grows. It costs both sides less than text, in which every quote of a payload is
- * escaped, and searched for again.
+ * Writes arrays in PostgreSQL's binary form (`array_recv`), one after the other, into memory that grows. The
+ * text form costs both sides more: the client escapes every quote of a payload, and the server searches for
+ * the escapes.
  */
 export class ArrayWriter {
   #memory: Buffer;
   #at = 0;
 
-  /** @param size a guess, in bytes */
+  /** @param size a guess of the bytes that will be written */
   constructor(size: number) {
     this.#memory = Buffer.allocUnsafe(size);
   }
@@ -81,10 +84,10 @@ export class ArrayWriter {
   array<Row, Value>(
     type: ElementType<Value>,
     rows: readonly Row[],
-    of: (row: Row) => Value | null | undefined,
+    valueOf: (row: Row) => Value | null | undefined,
   ): number {
     const start = this.#at;
-    // Dimensions, whether there are nulls, the type; then of the dimension, how many, and from which index on.
+    // The number of dimensions, the flag for nulls, the type; then the dimension's length and first index.
     const header =
       rows.length === 0 ? [0, 0, oids[type.name]] : [1, 0, oids[type.name], rows.length, 1];
     for (const field of header) this.int32(field);
@@ -93,13 +96,13 @@ export class ArrayWriter {
     let lastStart = 0;
     let lastEnd = 0;
     for (const row of rows) {
-      const value = of(row);
+      const value = valueOf(row);
       if (value === null || value === undefined) {
         hasNulls = true;
         this.int32(-1);
       } else if (value === last) {
-        // Many columns hold the same in most rows.
-        this.#again(lastStart, lastEnd);
+        // Many columns hold the same value in most rows: what was written for it is copied.
+        this.#copy(lastStart, lastEnd);
       } else {
         last = value;
         lastStart = this.#at;
@@ -107,11 +110,12 @@ export class ArrayWriter {
         lastEnd = this.#at;
       }
     }
+    // The last byte of the flag for nulls.
     if (hasNulls) this.#memory[start + 7] = 1;
     return start;
   }
 
-  /** What was written, cut where arrays begin. */
+  /** The arrays that were written. @param starts where each of them begins */
   cut(starts: readonly number[]): Buffer[] {
     return starts.map((start, index) =>
       this.#memory.subarray(start, starts[index + 1] ?? this.#at),
@@ -132,7 +136,7 @@ export class ArrayWriter {
     memory[this.#at++] = value;
   }
 
-  /** With its length before it, as all that follows. */
+  /** Writes the length and the bytes. */
   bytes(value: Buffer): void {
     this.int32(value.length);
     this.#reserve(value.length);
@@ -140,8 +144,9 @@ export class ArrayWriter {
     this.#at += value.length;
   }
 
+  /** Writes the length in bytes and the text in UTF-8. */
   text(value: string): void {
-    this.#reserve(4 + value.length * maxBytesACharacter);
+    this.#reserve(4 + value.length * maxBytesPerCharacter);
     const start = this.#at;
     this.#at += 4;
     if (value.length > shortText || !this.#ascii(value)) {
@@ -153,7 +158,7 @@ export class ArrayWriter {
     this.#at = end;
   }
 
-  /** @returns false where it holds any other character; then what was written is to be written over */
+  /** @returns false where the text has a character that is not ASCII: the caller writes it again */
   #ascii(value: string): boolean {
     const memory = this.#memory;
     for (let index = 0; index < value.length; index += 1) {
@@ -164,7 +169,7 @@ export class ArrayWriter {
     return true;
   }
 
-  #again(start: number, end: number): void {
+  #copy(start: number, end: number): void {
     this.#reserve(end - start);
     const memory = this.#memory;
     if (end - start > shortText) {

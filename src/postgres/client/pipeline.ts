@@ -7,55 +7,58 @@ import pg, {
   type QueryResultRow,
 } from 'pg';
 
-/** What a statement is sent through: a connection, or a trip that is being put together. */
+/** What sends a statement: a connection, or a pipeline that is being filled. */
 export interface StatementSender {
   query<Row extends QueryResultRow = QueryResultRow>(
     config: QueryConfig | QueryArrayConfig,
   ): Promise<QueryResult<Row>>;
 }
 
-/** A statement that the server did not come to: one before it in its trip failed, or none was sent. */
+/**
+ * The server skipped a statement, because an earlier one of its pipeline failed, or the pipeline was not sent.
+ * The cause is that error.
+ */
 export class StatementSkippedError extends Error {
-  override readonly name = 'NotReached';
+  override readonly name = 'StatementSkippedError';
 
   constructor(cause: Error) {
-    super('the server did not come to this statement of its trip', { cause });
+    super('the server skipped this statement of its pipeline', { cause });
   }
 }
 
 /**
- * Sends all statements that `send` asks for before it first waits as one trip. They share a Sync: with
- * one each, the server would answer one by one, and each answer wakes this process, which takes longer
- * than a small statement does. Where one fails, the server passes over those behind it.
+ * Sends as one pipeline all statements that `send` asks for before it first waits. The statements share one
+ * Sync message. With a Sync for each, the server would answer them one by one, and each answer would wake this
+ * process, which takes longer than a small statement. Where a statement fails, the server skips the later ones.
  *
- * @throws what the first that failed was answered with. `send` meets those behind it as NotReached; where
- *   the session ended, all that were not answered as that
+ * @throws the error of the first statement that failed. Inside of `send` the later ones reject with
+ *   StatementSkippedError. Where the session ended, all statements without an answer reject with its error
  */
 export async function runPipelined<Result>(
   client: ClientBase,
-  send: (trip: StatementSender) => Promise<Result>,
+  send: (sender: StatementSender) => Promise<Result>,
 ): Promise<Result> {
   const statements: Statement[] = [];
-  let hasLeft = false;
+  let isClosed = false;
   const query = (config: QueryConfig) =>
     new Promise<QueryResult>((resolve, reject) => {
-      if (hasLeft) throw new Error(`the trip has left, without ${config.name}`);
+      if (isClosed) throw new Error(`the pipeline was sent without statement ${config.name}`);
       statements.push(createStatement(client, config, resolve, reject));
     });
   const sent = send({ query });
-  hasLeft = true;
+  isClosed = true;
   if (statements.length > 0) client.query(new Pipeline(statements));
-  // Whoever waits for several of them may hear of those behind the one that failed first.
+  // A caller that waits for several statements may see a skipped one before the one that failed.
   return sent.catch((error) => {
     throw error instanceof StatementSkippedError ? error.cause : error;
   });
 }
 
-const unnamed = new WeakSet<ClientBase>();
+const clientsWithoutNames = new WeakSet<ClientBase>();
 
-/** From now on each statement is sent whole, and lives no longer than its trip. */
+/** From now on the client sends each statement with its text, and the server keeps none of them. */
 export function disablePreparedStatements(client: ClientBase): void {
-  unnamed.add(client);
+  clientsWithoutNames.add(client);
   const query: (...args: unknown[]) => unknown = client.query.bind(client);
   Object.assign(client, {
     query: (config: unknown, ...rest: unknown[]) =>
@@ -68,16 +71,16 @@ function isConfig(config: unknown): config is QueryConfig {
 }
 
 function withoutName(client: ClientBase, { name, ...config }: QueryConfig): QueryConfig {
-  return unnamed.has(client) || name === undefined ? config : { ...config, name };
+  return clientsWithoutNames.has(client) || name === undefined ? config : { ...config, name };
 }
 
-/** The messages that a query of pg's is sent with, and answered with. */
+/** The parts of pg's Query that pg has no types for. */
 interface PgQuery {
-  /** Reads values by their types, as pg has it for a query that it is given itself. */
+  /** What chooses the parser of a value by its type. pg sets it itself for a query that it was given directly. */
   readonly _result: { _types: Pick<ClientBase, 'getTypeParser'> };
   readonly name: string | undefined;
   readonly text: string;
-  /** @returns why it was not sent */
+  /** @returns the reason why the query was not sent, or null */
   submit(connection: Connection): Error | null;
   handleRowDescription(message: unknown): void;
   handleDataRow(message: unknown): void;
@@ -100,7 +103,7 @@ function createStatement(
 ): Statement {
   const settle = (error: Error | null | undefined, result: unknown) =>
     error ? reject(error) : resolve(result as QueryResult);
-  // A simple query would be a trip of its own.
+  // The simple protocol would need a round trip for each statement.
   const extended = { ...withoutName(client, config), queryMode: 'extended' };
   const query = new pg.Query(extended, undefined, settle) as unknown as PgQuery;
   query._result._types = client;
@@ -108,20 +111,21 @@ function createStatement(
 }
 
 /**
- * To pg one query, as it is answered once; each message goes to the statement whose turn it is. pg refuses
- * queries that are not its own on connections that pipeline, so it is one of them.
+ * Several statements that pg treats as one query, because they end with one ReadyForQuery. Each message of the
+ * server goes to the first statement without an answer. On connections that pipeline pg refuses all queries that
+ * are not instances of its own class.
  */
 class Pipeline extends pg.Query {
   readonly #statements: readonly Statement[];
   #isSent = false;
   #answered = 0;
-  /** Set by pg, to end its watch. */
+  /** pg sets it. The call ends pg's timeout of the query. */
   declare callback: ((error: Error | null) => void) | undefined;
 
   constructor(statements: readonly Statement[]) {
     super({ text: '' });
     this.#statements = statements;
-    // By them pg knows which statement was parsed. Its own constructor has set them.
+    // pg reads them to remember which statement was parsed. The constructor of pg.Query sets them as fields.
     Object.defineProperty(this, 'name', { get: () => this.#current?.name });
     Object.defineProperty(this, 'text', { get: () => this.#current?.text });
   }
@@ -135,9 +139,9 @@ class Pipeline extends pg.Query {
     this.#isSent = true;
     connection.stream.cork();
     for (const { query } of this.#statements) {
-      const refused = query.submit(withoutSync);
-      // The answers to the others would be taken for each other's.
-      if (refused) connection.stream.destroy(refused);
+      const refusal = query.submit(withoutSync);
+      // Without this statement the answers to the later ones would go to the wrong statements.
+      if (refusal) connection.stream.destroy(refusal);
     }
     connection.sync();
     connection.stream.uncork();
@@ -163,20 +167,20 @@ class Pipeline extends pg.Query {
   }
 
   handleError(error: Error, connection: PgConnection): void {
-    const rest = this.#statements.slice(this.#answered);
-    if (this.#isSent) rest.shift()?.reject(error);
-    // The end of a session may come from a pooler, which lost the server's answers: then nothing is known.
-    const isOfStatement = error instanceof pg.DatabaseError && !endsSession(error);
-    for (const { query, reject } of rest) {
-      reject(this.#isSent && !isOfStatement ? error : new StatementSkippedError(error));
-      // It was sent, and never parsed.
+    const unanswered = this.#statements.slice(this.#answered);
+    if (this.#isSent) unanswered.shift()?.reject(error);
+    // A pooler may report the end of a session after it lost the server's answers: nobody knows what ran.
+    const isStatementError = error instanceof pg.DatabaseError && !endsSession(error);
+    for (const { query, reject } of unanswered) {
+      reject(this.#isSent && !isStatementError ? error : new StatementSkippedError(error));
+      // The server did not parse the statement that was sent.
       if (query.name !== undefined) delete connection.submittedNamedStatements[query.name];
     }
     this.callback?.(error);
   }
 }
 
-/** By its code as well, as the server may say FATAL in its own language. */
+/** The SQLSTATE counts too, because the server may translate the severity FATAL. */
 function endsSession({ severity, code = '' }: pg.DatabaseError): boolean {
   return severity === 'FATAL' || /^(08|25P0[34]|57P)/.test(code);
 }

@@ -4,31 +4,35 @@ import { disablePreparedStatements } from './pipeline.ts';
 export interface PoolOptions {
   readonly connectionString: string;
   readonly max: number;
-  /** Called when an idle connection breaks; the pool has already replaced it. */
+  /** Called when an idle connection breaks. The pool has already replaced the connection. */
   readonly onIdleError: (error: Error) => void;
-  /** False behind a pooler that does not keep named statements: each is then sent whole. */
+  /**
+   * False behind a pooler that does not keep named statements: each statement is then sent with its text. True
+   * by default.
+   */
   readonly preparedStatements?: boolean;
-  /** For a connection, and then for an answer to a statement, in milliseconds. */
-  readonly patience?: { readonly connectMs: number; readonly queryMs: number };
+  /** The maximum wait for a connection, and for the answer to a statement, in milliseconds. */
+  readonly timeouts?: { readonly connectMs: number; readonly queryMs: number };
 }
 
 /**
- * The statements' own timeouts are set in each transaction and are shorter. This ends a wait for a
- * server that does not answer at all: 17 s in the worst case, less than a request may take. What waits for
- * another's look, its own and a page is ended by its deadline.
+ * They end the wait for a server that does not answer at all. The timeouts that each transaction sets in the
+ * server are shorter. The sum is 17 s, less than a request may take. The deadline of a request ends longer waits,
+ * such as for the read of another request and then for its own.
  */
-const usualPatience = { connectMs: 5_000, queryMs: 12_000 };
+const defaultTimeouts = { connectMs: 5_000, queryMs: 12_000 };
 
 /**
- * A pool of the process; the big one is shared with Prisma's adapter. Nothing is set in the sessions
- * (see sql/transaction.ts), so that a transaction pooler may stand before the server.
+ * A pool of connections. The largest pool is shared with Prisma's adapter. The service sets nothing in the
+ * sessions, so a transaction pooler may stand before the server: `transaction.sql.ts` sets everything in the
+ * transaction.
  *
- * Where pg pipelines, a statement whose answer does not come ends its connection. What shares a round
- * trip on purpose goes by trip.ts.
+ * pg pipelines on these connections. A statement whose answer does not come in time ends its connection.
+ * `runPipelined` sends the statements that are to share a round trip.
  */
 export function createPool(options: PoolOptions): pg.Pool {
   const { connectionString, max, onIdleError } = options;
-  const { connectMs, queryMs } = options.patience ?? usualPatience;
+  const { connectMs, queryMs } = options.timeouts ?? defaultTimeouts;
   const pool = new pg.Pool({
     connectionString,
     max,
@@ -40,8 +44,8 @@ export function createPool(options: PoolOptions): pg.Pool {
     types: { getTypeParser },
   });
   pool.on('error', onIdleError);
-  // While a connection is in use its errors reach whoever waits for a statement; unheard, the event
-  // that comes beside them would end the process.
+  // An error of a connection in use reaches the caller that waits for a statement. The event that comes with it
+  // would end the process without a listener.
   pool.on('connect', (client) => client.on('error', () => {}));
   if (options.preparedStatements === false) pool.on('connect', disablePreparedStatements);
   return pool;
@@ -49,7 +53,7 @@ export function createPool(options: PoolOptions): pg.Pool {
 
 const { builtins } = pg.types;
 
-/** bigint as number: versions and microseconds stay below 2^53. JSON as the text that it is. */
+/** Reads bigint as a number, because versions and microseconds stay below 2^53, and JSON as its text. */
 const getTypeParser: typeof pg.types.getTypeParser = (oid, format) => {
   if (oid === builtins.INT8) return Number;
   if (oid === builtins.JSON) return (text: string) => text;

@@ -1,44 +1,82 @@
 import { ArrayWriter, type ElementType } from './binary-array.ts';
 
-/** One column of a set of rows. */
-export interface Column<Row> {
-  readonly type: string;
-  /** Writes one value for each row. @returns where they begin */
-  write(rows: readonly Row[], to: ArrayWriter): number;
+/** One column of a set of rows: its type, and what it holds for a row. */
+export interface Column<Row, Value = unknown> {
+  readonly type: ElementType<NonNullable<Value>>;
+  /** Null and undefined are stored as NULL. */
+  readonly value: (row: Row) => Value;
+  /** Writes the values of all rows as one array. @returns where the array begins */
+  write(rows: readonly Row[], writer: ArrayWriter): number;
 }
 
-/** Rows that travel as one array a column, so that a statement takes any number of them. */
+/** Columns by their names in the database, in the order of a statement's parameters. */
+export type Columns<Row> = { readonly [name: string]: Column<Row> };
+
+/** The name of the column that stores a member: `entity_id` for `entityId`. */
+export type ColumnName<Member> = Member extends `${infer First}${infer Rest}`
+  ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${ColumnName<Rest>}`
+  : Member;
+
+/** One column for each member of `Row`: with `satisfies`, the compiler reports a member without a column. */
+export type ColumnsOf<Row> = {
+  readonly [Member in keyof Row as ColumnName<Member>]-?: Column<Row>;
+};
+
+/** A row that was read with some of the columns, under their names. */
+export type ReadRow<Map, Name extends keyof Map> = {
+  readonly [Each in Name]: ReadValue<Map[Each]>;
+};
+
+/** A row that was read as an array. */
+export type ReadTuple<Map, Names extends readonly (keyof Map)[]> = {
+  -readonly [Index in keyof Names]: ReadValue<Map[Names[Index]]>;
+};
+
+/** The value of a column as it is read: a time as microseconds since 1970, JSON as its text. */
+export type ReadValue<Each> = Each extends Column<never, infer Value> ? Value : never;
+
+/** Rows that are sent as one array a column, so that one statement takes any number of rows. */
 export interface RowSet<Row> {
-  /** The columns' names, with commas. */
+  /** The names of the columns, separated by commas. */
   readonly columns: string;
-  /** As a table of a FROM clause, whose parameters are the statement's first. */
+  /** The set as a table of a FROM clause. The first parameters of the statement are its arrays. */
   unnest(alias: string): string;
-  /** Its parameters. */
+  /** The parameters. @throws TypeError where a number does not fit its column */
   values(rows: readonly Row[]): Buffer[];
 }
 
-/** A column whose values are of this type. @param of null and undefined are NULL */
-export function column<Row, Value>(
-  type: ElementType<Value>,
-  of: (row: Row) => Value | null | undefined,
-): Column<Row> {
-  return { type: type.name, write: (rows, to) => to.array(type, rows, of) };
+/** A column of this type. @param value what the column holds for a row; null and undefined are stored as NULL */
+export function column<Row, Element, Value extends Element | null | undefined>(
+  type: ElementType<Element>,
+  value: (row: Row) => Value,
+): Column<Row, Value> {
+  return {
+    type,
+    value,
+    write: (rows, writer) => writer.array(type, rows, value),
+  };
 }
 
-/** What a value takes on average; a header as much as some of them. */
-const bytesAValue = 32;
-const headerValues = 2;
+/** A guess of the bytes that a value takes on average. The header of an array takes as much as two values. */
+const bytesPerValue = 32;
+const valuesPerHeader = 2;
 
-/** In a select list the arrays are walked side by side; each function of a FROM clause would first fill a store. */
-export function defineRowSet<Row>(columns: { readonly [name: string]: Column<Row> }): RowSet<Row> {
-  const all = Object.entries(columns);
-  const list = all.map(([name, { type }], index) => `unnest($${index + 1}::${type}[]) AS ${name}`);
+/**
+ * The arrays are unnested in a select list, which walks them side by side. A function in a FROM clause would
+ * first write all its rows into a store.
+ */
+export function defineRowSet<Row>(columns: Columns<Row>): RowSet<Row> {
+  const entries = Object.entries(columns);
+  const arrays = entries.map(
+    ([name, { type }], index) => `unnest($${index + 1}::${type.name}[]) AS ${name}`,
+  );
   return {
     columns: Object.keys(columns).join(', '),
-    unnest: (alias) => `(SELECT ${list.join(', ')}) AS ${alias}`,
+    unnest: (alias) => `(SELECT ${arrays.join(', ')}) AS ${alias}`,
     values(rows) {
-      const writer = new ArrayWriter(all.length * (rows.length + headerValues) * bytesAValue);
-      return writer.cut(all.map(([, each]) => each.write(rows, writer)));
+      const size = entries.length * (rows.length + valuesPerHeader) * bytesPerValue;
+      const writer = new ArrayWriter(size);
+      return writer.cut(entries.map(([, each]) => each.write(rows, writer)));
     },
   };
 }

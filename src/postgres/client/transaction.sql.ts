@@ -1,29 +1,32 @@
 import type { ClientBase, Pool } from 'pg';
 import { runPipelined, type StatementSender } from './pipeline.ts';
 
-/** As whom a transaction works, and for whom. */
+/** The role of a transaction, the tenants whose rows it may see, and how its statements are planned. */
 export interface TransactionScope {
-  /** Of the migrations. The service's role is bound by row level security, the operator's is not. */
+  /**
+   * The migrations create both roles. Row level security limits the service's role to the rows of `tenants`. It
+   * does not limit the operator's role.
+   */
   readonly role: 'landfall_service' | 'landfall_operator';
   readonly tenants: readonly string[];
   /**
-   * `generic`: one plan a statement, of probes of one index each. `custom`: a plan for the values at hand,
-   * which may take several indexes together.
+   * `generic`: each statement has one plan, in which each look-up probes one index. `custom`: PostgreSQL plans
+   * each statement for its values, and may combine several indexes.
    */
   readonly plan: 'generic' | 'custom';
 }
 
-/** For the tenants' own work: no row of another tenant is seen or written. */
+/** For pushes and polls. The transaction neither sees nor writes rows of other tenants. */
 export function tenantScope(tenants: readonly string[]): TransactionScope {
   return { role: 'landfall_service', tenants, plan: 'generic' };
 }
 
-/** For what is looked up of a tenant by conditions that it may or may not have. */
+/** For reads of one tenant with optional conditions. */
 export function searchScope(tenantId: string): TransactionScope {
   return { role: 'landfall_service', tenants: [tenantId], plan: 'custom' };
 }
 
-/** For what tidies the database. */
+/** For retention, the removal of tenants and the commands of the operator. */
 export const operatorScope: TransactionScope = {
   role: 'landfall_operator',
   tenants: [],
@@ -31,19 +34,19 @@ export const operatorScope: TransactionScope = {
 };
 
 /**
- * All that a transaction needs, and gone with it: nothing is left to the session, which behind a
- * transaction pooler is somebody else's the next moment.
+ * Sets everything for the current transaction only. Behind a transaction pooler the session belongs to another
+ * client after the transaction.
  *
- * - Timeouts, each shorter than the next, so that the innermost wait is the one that gives up first.
- *   PostgreSQL has the last one from 17 on.
- * - Statements probe indexes. Plans made while the tables were still empty would read them whole, and a
- *   prepared statement keeps its plan until the first autoanalyze.
- * - Where the plan is generic, to look for a better one each time would cost more than the probes. That each
- *   takes the right index is for the schema to see to.
+ * - Each timeout is shorter than the next, so that the innermost wait ends first. PostgreSQL has
+ *   transaction_timeout from version 17 on.
+ * - Statements probe indexes. A prepared statement keeps its plan until the first autoanalyze, and a plan that was
+ *   made while a table was empty would read the whole table.
+ * - The search for a better plan at each execution would cost more than the probes of a generic plan. The schema
+ *   has exactly one suitable index for each probe.
  *
- * One number comes back: the settings themselves would send the tenants' names.
+ * The statement returns one number, because the settings themselves would return the ids of the tenants.
  */
-export const settingsText = `
+const settingsText = `
 SELECT num_nonnulls(
   set_config('role', $1, true),
   set_config('landfall.tenants', $2::text[]::text, true),
@@ -58,34 +61,34 @@ SELECT num_nonnulls(
   set_config('enable_mergejoin', 'off', true),
   set_config('plan_cache_mode', $4, true))`;
 
-/** Their values, in order. */
-export function settingsOf({
-  role,
-  tenants,
-  plan,
-}: TransactionScope): [string, readonly string[], string, string] {
-  return [role, tenants, plan === 'custom' ? 'on' : 'off', `force_${plan}_plan`];
+/** The statement that sets the scope: the first of every transaction. */
+export function scopeStatement({ role, tenants, plan }: TransactionScope) {
+  const bitmapScan = plan === 'custom' ? 'on' : 'off';
+  return {
+    name: 'settings',
+    text: settingsText,
+    values: [role, tenants, bitmapScan, `force_${plan}_plan`],
+  };
 }
 
-/** What is sent right behind it shares its round trip. */
-export async function begin(trip: StatementSender, scope: TransactionScope): Promise<void> {
-  const values = settingsOf(scope);
+/** Statements that are sent in the same pipeline share the round trip. */
+export async function begin(sender: StatementSender, scope: TransactionScope): Promise<void> {
   await Promise.all([
-    trip.query({ name: 'begin', text: 'BEGIN' }),
-    trip.query({ name: 'settings', text: settingsText, values }),
+    sender.query({ name: 'begin', text: 'BEGIN' }),
+    sender.query(scopeStatement(scope)),
   ]);
 }
 
-/** What a transaction is answered with that is stored. */
+/** The command tag of a COMMIT that stored the transaction. PostgreSQL answers ROLLBACK where it did not. */
 export const committedTag = 'COMMIT';
 
-/** @returns the tag that it was answered with */
-export async function commit(trip: StatementSender): Promise<string> {
-  const { command } = await trip.query({ name: 'commit', text: 'COMMIT' });
+/** @returns the command tag of the answer */
+export async function commit(sender: StatementSender): Promise<string> {
+  const { command } = await sender.query({ name: 'commit', text: 'COMMIT' });
   return command;
 }
 
-/** @returns whether the connection is clean again; one that broke never is */
+/** @returns whether the connection can be used again; a broken connection cannot */
 export function rollBack(client: ClientBase): Promise<boolean> {
   return client.query('ROLLBACK').then(
     () => true,
@@ -94,20 +97,21 @@ export function rollBack(client: ClientBase): Promise<boolean> {
 }
 
 /**
- * A whole transaction in one round trip.
+ * Runs a whole transaction in one round trip.
  *
- * @param send sends all its statements before it waits for one of them
+ * @param send sends all its statements before it first waits
+ * @throws the error of the first statement that failed
  */
 export async function runInOneRoundTrip<Result>(
   pool: Pool,
   scope: TransactionScope,
-  send: (trip: StatementSender) => Promise<Result>,
+  send: (sender: StatementSender) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
   let isClean = true;
   try {
-    const [, result] = await runPipelined(client, (trip) =>
-      Promise.all([begin(trip, scope), send(trip), commit(trip)]),
+    const [, result] = await runPipelined(client, (sender) =>
+      Promise.all([begin(sender, scope), send(sender), commit(sender)]),
     );
     return result;
   } catch (error) {
@@ -118,19 +122,23 @@ export async function runInOneRoundTrip<Result>(
   }
 }
 
-/** Commits what `work` did, or leaves nothing of it and the connection clean. */
+/**
+ * Runs `work` in a transaction on a connection that the caller holds, and commits it.
+ *
+ * @throws what `work` or a statement threw, after a rollback
+ */
 export async function runInTransaction<Result>(
   client: ClientBase,
   scope: TransactionScope,
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    await runPipelined(client, (trip) => begin(trip, scope));
+    await runPipelined(client, (sender) => begin(sender, scope));
     const result = await work();
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    // Where the connection is gone there is nothing to roll back; the error says so.
+    // On a broken connection the rollback fails too. The first error says what happened.
     await rollBack(client);
     throw error;
   }

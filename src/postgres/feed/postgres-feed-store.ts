@@ -7,7 +7,7 @@ import {
   runInOneRoundTrip,
   type TransactionScope,
 } from '../client/transaction.sql.ts';
-import { ensureTenants } from '../ingest/ensure-tenants.sql.ts';
+import { ensureTenants } from '../ingest/tenant-heads.sql.ts';
 import { readHeads } from './read-heads.sql.ts';
 import { readPage } from './read-page.sql.ts';
 
@@ -16,7 +16,7 @@ export function createFeedStore(pool: Pool): FeedStore {
     async readHeads(queries) {
       try {
         const scope = tenantScope([...new Set(queries.map(({ tenantId }) => tenantId))]);
-        return await runInOneRoundTrip(pool, scope, (trip) => readHeads(trip, queries));
+        return await runInOneRoundTrip(pool, scope, (sender) => readHeads(sender, queries));
       } catch (error) {
         throw toStoreError(error);
       }
@@ -24,7 +24,9 @@ export function createFeedStore(pool: Pool): FeedStore {
 
     async readPage(query) {
       try {
-        const page = await runInOneRoundTrip(pool, scopeOf(query), (trip) => readPage(trip, query));
+        const page = await runInOneRoundTrip(pool, scopeOf(query), (sender) =>
+          readPage(sender, query),
+        );
         return page ?? (await readFirstPage(pool, query));
       } catch (error) {
         throw toStoreError(error);
@@ -33,17 +35,17 @@ export function createFeedStore(pool: Pool): FeedStore {
   };
 }
 
-/** Of a type that is rare the records are found by it, and not by walking through all the others. */
+/** With a custom plan the records of a rare type are found by their type, without a read of all other records. */
 function scopeOf({ tenantId, entityTypes, kept }: FeedQuery): TransactionScope {
-  const isOfSomeTypes = entityTypes.length > 0 || kept.length > 0;
-  return isOfSomeTypes ? searchScope(tenantId) : tenantScope([tenantId]);
+  const hasTypes = entityTypes.length > 0 || kept.length > 0;
+  return hasTypes ? searchScope(tenantId) : tenantScope([tenantId]);
 }
 
-/** A tenant's first contact: its checkpoints need an epoch, even before it has an event. */
+/** A new tenant gets its row, because its checkpoints need an epoch before its first event. */
 async function readFirstPage(pool: Pool, query: FeedQuery): Promise<FeedPage> {
-  const [, page] = await runInOneRoundTrip(pool, tenantScope([query.tenantId]), (trip) =>
-    Promise.all([ensureTenants(trip, [query.tenantId]), readPage(trip, query)]),
+  const [, page] = await runInOneRoundTrip(pool, tenantScope([query.tenantId]), (sender) =>
+    Promise.all([ensureTenants(sender, [query.tenantId]), readPage(sender, query)]),
   );
-  if (!page) throw new Error('a tenant that was just made has no row');
+  if (!page) throw new Error('a tenant that was just inserted has no row');
   return page;
 }

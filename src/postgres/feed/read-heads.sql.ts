@@ -1,19 +1,16 @@
 import type { FeedHead, HeadQuery } from '../../feed/feed-store.ts';
 import type { StatementSender } from '../client/pipeline.ts';
 import { int8, text } from '../client/binary-array.ts';
-import { toEventReference } from '../ingest/load-heads.sql.ts';
-import { micros } from '../client/micros.sql.ts';
+import { micros } from '../client/expressions.sql.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
+import { eventReference } from '../columns/event-columns.sql.ts';
 
 const wanted = defineRowSet<HeadQuery>({
   tenant_id: column(text, ({ tenantId }) => tenantId),
   version: column(int8, ({ reference }) => reference),
 });
 
-/**
- * No lock: a poll wants to know what is committed, not what will be. LIMIT lets each look-up only be a
- * probe of an index.
- */
+/** It takes no lock: a poll asks for what is committed. LIMIT allows no other plan than the probe of an index. */
 const readText = `
 SELECT wanted.tenant_id, wanted.version, tenant.head, tenant.epoch,
        reference.fingerprint, reference.received_at,
@@ -42,14 +39,14 @@ interface Row {
   readonly read_at: number;
 }
 
-/** One for each query, in the order given; undefined where the tenant has no row. */
+/** @returns one head for each query, in the given order; undefined where the tenant has no row */
 export async function readHeads(
   sender: StatementSender,
   queries: readonly HeadQuery[],
 ): Promise<readonly (FeedHead | undefined)[]> {
-  // Devices of one tenant that have all seen the same ask the same.
-  const asked = new Map(queries.map((query) => [keyOf(query.tenantId, query.reference), query]));
-  const sorted = [...asked.keys()].sort().flatMap((key) => asked.get(key) ?? []);
+  // Devices of one tenant that are at the same version send the same query.
+  const distinct = new Map(queries.map((query) => [keyOf(query.tenantId, query.reference), query]));
+  const sorted = [...distinct.keys()].sort().flatMap((key) => distinct.get(key) ?? []);
   const { rows } = await sender.query<Row>({
     name: 'read-heads',
     text: readText,
@@ -67,7 +64,7 @@ function toFeedHead(row: Row): FeedHead {
   return {
     head: row.head,
     epoch: row.epoch,
-    reference: toEventReference(row.fingerprint, row.received_at),
+    reference: eventReference(row.fingerprint, row.received_at),
     readAt: row.read_at,
   };
 }

@@ -1,14 +1,18 @@
 import type { FeedPage, FeedQuery } from '../../feed/feed-store.ts';
+import { jsonBytes, micros } from '../client/expressions.sql.ts';
 import type { StatementSender } from '../client/pipeline.ts';
-import { jsonBytes } from '../client/json-bytes.sql.ts';
-import { toEventReference } from '../ingest/load-heads.sql.ts';
-import { micros } from '../client/micros.sql.ts';
-import { recordColumns, type RecordRow, recordFromRow } from '../record-row.sql.ts';
+import { eventReference } from '../columns/event-columns.sql.ts';
+import {
+  noRecordList,
+  recordFromRow,
+  recordList,
+  type RecordRow,
+} from '../columns/record-columns.sql.ts';
 
-/** What an answer holds of a record beside its data, about. */
+/** An estimate of the bytes that an answer holds for a record beside its data. */
 const bytesBesideData = 400;
 
-const wanted = `
+const matching = `
     WHERE tenant_id = $1
       AND version > $2
       AND (NOT deleted OR version > $3)
@@ -16,51 +20,52 @@ const wanted = `
 
 const candidates = `
   SELECT *
-  FROM records ${wanted}
+  FROM records ${matching}
   ORDER BY version
   FETCH FIRST ($5::bigint) ROWS WITH TIES`;
 
-const more = `
+const laterRecords = `
     SELECT true
-    FROM records ${wanted}
+    FROM records ${matching}
       AND version > cut.last_version
     ORDER BY version
     LIMIT 1`;
 
 /**
- * Of types that the client has already nothing up to the floor, and their tombstones; of the others what
- * a bootstrap sends. Each by its own index condition: what is skipped is not read.
+ * A client may ask for more entity types than its checkpoint has ($8: the types of the checkpoint). Of these types it
+ * gets the records after the floor ($9), tombstones too; of the new types it gets what a bootstrap sends. Each part
+ * has its own index condition, so that records outside of both are not read.
  */
-const ofNewTypes = `${wanted}
+const matchingNewTypes = `${matching}
       AND entity_type <> ALL($8::text[])`;
-const ofKeptTypes = `
+const matchingKeptTypes = `
     WHERE tenant_id = $1
       AND version > greatest($2, $9::bigint)
       AND entity_type = ANY($8::text[])`;
 
-const grownCandidates = `
+const candidatesOfBoth = `
   SELECT *
   FROM (
-    (SELECT * FROM records ${ofNewTypes}
+    (SELECT * FROM records ${matchingNewTypes}
      ORDER BY version
      FETCH FIRST ($5::bigint) ROWS WITH TIES)
     UNION ALL
-    (SELECT * FROM records ${ofKeptTypes}
+    (SELECT * FROM records ${matchingKeptTypes}
      ORDER BY version
      FETCH FIRST ($5::bigint) ROWS WITH TIES)
   ) AS either
   ORDER BY version
   FETCH FIRST ($5::bigint) ROWS WITH TIES`;
 
-const moreOfGrown = `
+const laterRecordsOfBoth = `
     SELECT true
     FROM (
-      (SELECT FROM records ${ofNewTypes}
+      (SELECT FROM records ${matchingNewTypes}
          AND version > cut.last_version
        ORDER BY version
        LIMIT 1)
       UNION ALL
-      (SELECT FROM records ${ofKeptTypes}
+      (SELECT FROM records ${matchingKeptTypes}
          AND version > cut.last_version
        ORDER BY version
        LIMIT 1)
@@ -68,19 +73,18 @@ const moreOfGrown = `
     LIMIT 1`;
 
 /**
- * One statement, so one snapshot: the head that it sees is the head of the records that it sees.
- * WITH TIES keeps the records of one event on one page. What is told of the page comes once, in a row
- * before the records, which have no version to stand behind it.
+ * One statement has one snapshot, so the head belongs to the records. WITH TIES keeps the records of one event on one
+ * page. The first row describes the page: it has no version, and is sorted before the records.
  *
- * A page ends at $6 bytes. Where there may be more, they are added up record by record, those of one event
- * together, as the window's rows of one version are peers, and the sum stops where it passes the bound. Data
- * that does not go onto the page is not read.
+ * A page ends at $6 bytes. Where it may be larger, the bytes are summed record by record. Rows of one version are
+ * peers in the window, so the records of one event are summed together. The sum stops where it exceeds the maximum.
+ * Data of records that do not go onto the page is not read.
  *
- * LIMIT makes each look-up of an event a probe, whatever the tables held when the plan was made. What
- * comes after the page is looked up once, in version order: inlined it would be asked for every
- * row, and as an EXISTS it may be answered by reading other tenants' records.
+ * LIMIT allows no other plan than a probe for each look-up of an event, whatever the tables held when the plan was
+ * made. The records after the page are looked up once, in version order. Inlined, the look-up would run for every
+ * row. As an EXISTS it may read the records of other tenants.
  */
-const pageText = (page: string, next: string) => `
+const pageText = (page: string, later: string) => `
 WITH page AS MATERIALIZED (${page}
 ), fill AS (
   SELECT max(version) AS read_to, count(*) >= $5::bigint AS is_full,
@@ -109,7 +113,7 @@ WITH page AS MATERIALIZED (${page}
   FROM fill
 ), more AS MATERIALIZED (
   SELECT cut.last_version,
-         cut.last_version < cut.read_to OR cut.is_full AND coalesce((${next}
+         cut.last_version < cut.read_to OR cut.is_full AND coalesce((${later}
          ), false) AS has_more
   FROM cut
 ), about AS (
@@ -143,20 +147,18 @@ WITH page AS MATERIALIZED (${page}
   ) AS next_reference ON true
   WHERE tenant.id = $1
 )
-SELECT NULL AS entity_type, NULL AS entity_id, NULL AS version, NULL AS deleted, NULL AS data,
-       NULL AS origin_key, NULL AS origin_kind, NULL AS origin_device, NULL AS origin_at,
-       NULL AS created_at, NULL AS updated_at, NULL AS data_version, about.page AS about
+SELECT ${noRecordList}, about.page AS about
 FROM about
 UNION ALL
-SELECT ${recordColumns('page')}, NULL
+SELECT ${recordList('page')}, NULL
 FROM page
 WHERE version <= (SELECT last_version FROM cut)
 ORDER BY version NULLS FIRST, entity_type, entity_id`;
 
-export const text = pageText(candidates, more);
-const grownText = pageText(grownCandidates, moreOfGrown);
+export const readPageText = pageText(candidates, laterRecords);
+const readBothText = pageText(candidatesOfBoth, laterRecordsOfBoth);
 
-interface About {
+interface PageDescription {
   readonly head: number;
   readonly horizon: number;
   readonly horizons: Readonly<Record<string, number>> | null;
@@ -171,7 +173,7 @@ interface About {
 
 type Row = [...RecordRow, about: string | null];
 
-/** Undefined where the tenant has no row yet. */
+/** @returns undefined where the tenant has no row yet */
 export async function readPage(
   sender: StatementSender,
   query: FeedQuery,
@@ -181,14 +183,14 @@ export async function readPage(
   const values = [tenantId, after, bootstrapHead, types, limit, maxBytes, reference];
   const { rows } = await sender.query<Row>({
     ...(kept.length === 0
-      ? { name: 'read-page', text, values }
-      : { name: 'read-grown-page', text: grownText, values: [...values, kept, floor] }),
+      ? { name: 'read-page', text: readPageText, values }
+      : { name: 'read-page-of-both', text: readBothText, values: [...values, kept, floor] }),
     rowMode: 'array',
   });
   const [first, ...records] = rows;
-  const told = first?.[12];
-  if (!told) return undefined;
-  const about: About = JSON.parse(told);
+  const description = first?.[12];
+  if (!description) return undefined;
+  const about: PageDescription = JSON.parse(description);
   return {
     records: records.map(recordFromRow),
     hasMore: about.hasMore,
@@ -196,8 +198,8 @@ export async function readPage(
     horizon: about.horizon,
     horizons: about.horizons && new Map(Object.entries(about.horizons)),
     epoch: about.epoch,
-    reference: toEventReference(fromHex(about.fingerprint), about.receivedAt),
-    nextReference: toEventReference(fromHex(about.nextFingerprint), about.nextReceivedAt),
+    reference: eventReference(fromHex(about.fingerprint), about.receivedAt),
+    nextReference: eventReference(fromHex(about.nextFingerprint), about.nextReceivedAt),
     readAt: about.readAt,
   };
 }

@@ -1,20 +1,20 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import type { Pool } from 'pg';
+import { runInOneRoundTrip, tenantScope } from '../client/transaction.sql.ts';
 import { readInstanceSecret } from './read-instance-secret.sql.ts';
-import { tenantScope, runInOneRoundTrip } from '../client/transaction.sql.ts';
 
-/** Keys that every service process on one database shares. None of them signs a token. */
+/** The keys that all service processes on one database share. None of them signs a token. */
 export interface InstanceKeys {
-  /** For the MACs of checkpoints. */
+  /** The key of the MACs of checkpoints. */
   readonly checkpoint: KeyObject;
-  /** Hashes tenant ids for the log. */
+  /** The key of the hashes of tenant ids in the log. */
   readonly logHash: KeyObject;
 }
 
-/** Derives the keys from the secret that the first migration made. */
+/** Derives the keys from the secret that the first migration stored. */
 export async function readInstanceKeys(pool: Pool): Promise<InstanceKeys> {
   const secret = await runInOneRoundTrip(pool, tenantScope([]), readInstanceSecret);
-  // As key objects: an HMAC with bare bytes imports them anew each time, at four times the cost.
+  // Key objects, because an HMAC with bytes imports the key each time, at four times the cost.
   const derive = (purpose: string) =>
     createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));
   return { checkpoint: derive('landfall checkpoint'), logHash: derive('landfall log hash') };

@@ -1,11 +1,9 @@
 import type { Pool } from 'pg';
-import { schemaKey, type ShippedSchema } from '../../domain/kinds/schema-fingerprints.ts';
-import { lockKindSchemas } from './lock-kind-schemas.sql.ts';
-import { readKindSchemas } from './read-kind-schemas.sql.ts';
+import { schemaKey, type ShippedSchema } from '../../domain/kinds/shipped-schemas.ts';
 import { operatorScope, runInTransaction } from '../client/transaction.sql.ts';
-import { upsertKindSchemas } from './upsert-kind-schemas.sql.ts';
+import { lockKindSchemas, readKindSchemas, upsertKindSchemas } from './kind-schemas.sql.ts';
 
-/** A version whose schema is another than the one that was shipped. */
+/** A version of a kind or of an entity type whose schema was changed after it was stored. */
 export interface ChangedSchema {
   readonly before: ShippedSchema;
   readonly after: ShippedSchema;
@@ -13,34 +11,36 @@ export interface ChangedSchema {
 
 export interface KindSchemaStore {
   /**
-   * Compares the schemas with those that the database saw before, and stores what is new or changed.
+   * Compares the schemas with the stored ones, and stores those that are new or changed.
    *
-   * @param judge told of the changed ones, where there are any; where it throws, nothing is stored
+   * @param onChanged called with the changed schemas where there are any; if it throws, nothing is stored
    */
   keep(
     shipped: readonly ShippedSchema[],
-    judge: (changed: readonly ChangedSchema[]) => void,
+    onChanged: (changed: readonly ChangedSchema[]) => void,
   ): Promise<void>;
 }
 
-/** @param pool of the tables' owner */
+/** @param pool whose login owns the tables */
 export function createKindSchemaStore(pool: Pool): KindSchemaStore {
   return {
-    async keep(shipped, judge) {
+    async keep(shipped, onChanged) {
       const client = await pool.connect();
       try {
         await runInTransaction(client, operatorScope, async () => {
           await lockKindSchemas(client);
-          const seen = new Map((await readKindSchemas(client)).map((row) => [schemaKey(row), row]));
-          const isSame = (after: ShippedSchema) =>
-            seen.get(schemaKey(after))?.fingerprint.equals(after.fingerprint) === true;
-          const unlike = shipped.filter((after) => !isSame(after));
-          const changed = unlike.flatMap((after): ChangedSchema[] => {
-            const before = seen.get(schemaKey(after));
+          const stored = new Map(
+            (await readKindSchemas(client)).map((schema) => [schemaKey(schema), schema]),
+          );
+          const isStored = (schema: ShippedSchema) =>
+            stored.get(schemaKey(schema))?.fingerprint.equals(schema.fingerprint) === true;
+          const newOrChanged = shipped.filter((schema) => !isStored(schema));
+          const changed = newOrChanged.flatMap((after): ChangedSchema[] => {
+            const before = stored.get(schemaKey(after));
             return before ? [{ before, after }] : [];
           });
-          if (changed.length > 0) judge(changed);
-          if (unlike.length > 0) await client.query(upsertKindSchemas(unlike));
+          if (changed.length > 0) onChanged(changed);
+          if (newOrChanged.length > 0) await client.query(upsertKindSchemas(newOrChanged));
         });
       } finally {
         client.release();

@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import type { StatementSender } from '../client/pipeline.ts';
 
-/** Where this copy of the service has its migrations, whatever the working directory. */
+/** The folder of this service's migrations, whatever the working directory is. */
 export const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url));
 
 type Migration = { name: string; sql: string; checksum: string };
 type Row = { migration_name: string; checksum: string; finished: boolean };
 
-/** Prisma's own advisory lock: its command line and this service keep out of each other's way. */
+/** The advisory lock of Prisma's command line. It and this service never migrate at the same time. */
 const LOCK = 72_707_369;
 
 const CONNECT_MS = 10_000;
@@ -30,13 +30,14 @@ const CREATE_TABLE = `
   )`;
 
 /**
- * Applies what prisma/migrations holds and the database does not, in the order of the names, and
- * returns the names applied. Keeps Prisma's own books, so that Prisma's command line can go on from
- * here and the other way round. Several processes may do it at once: one works, the others wait.
+ * Applies the migrations that the database does not have, in the order of their names. It writes the same rows into
+ * `_prisma_migrations` as Prisma's command line, so that either can apply the next migration. Where several processes
+ * call it at once, one applies the migrations and the others wait.
  *
- * Wants a direct connection: the lock is the session's, which a transaction pooler does not keep.
- * Throws an Error that tells what to do where an earlier migration did not end or where the file of
- * an applied one was changed; a migration that fails leaves nothing of itself.
+ * @param connection must not lead through a transaction pooler, because the lock belongs to the session
+ * @returns the names of the applied migrations
+ * @throws Error that says what to do: where an earlier migration did not end, where the file of an applied migration
+ *   was changed, and where a migration fails. A migration that fails leaves no changes
  */
 export async function migrate(
   connection: string | pg.ClientConfig,
@@ -45,7 +46,7 @@ export async function migrate(
   const migrations = await readMigrations(directory);
   const config = typeof connection === 'string' ? { connectionString: connection } : connection;
   const client = new pg.Client({ connectionTimeoutMillis: CONNECT_MS, ...config });
-  // A connection that breaks fails the statement under way; unheard, the event would end the process.
+  // An error of the connection rejects the statement under way. The event would end the process without a listener.
   client.on('error', () => {});
   await client.connect();
   try {
@@ -59,14 +60,14 @@ export async function migrate(
   }
 }
 
-/** The names of the migrations that this copy of the service holds. */
+/** The names of this service's migrations. */
 export async function migrationNames(directory = MIGRATIONS): Promise<string[]> {
   return (await readMigrations(directory)).map(({ name }) => name);
 }
 
 /**
- * Those of the names that the database has not finished: none where the service can work. A database
- * that is ahead has none pending. One statement.
+ * The names of the migrations that are not finished in the database, read with one statement. The service can work
+ * where none is pending. A database with later migrations has none pending.
  */
 export async function pendingMigrations(
   database: StatementSender,
@@ -120,9 +121,9 @@ const unfinishedMessage = (name: string): string =>
   'AND finished_at IS NULL.';
 
 /**
- * Row and file are one transaction: a process that is killed leaves nothing unfinished. Only a file
- * with a CONCURRENTLY, which PostgreSQL takes in no transaction, has its row written before, as
- * Prisma does: if it ends half-way, somebody has to look.
+ * The migration and its row are one transaction, so a process that is killed leaves nothing unfinished. PostgreSQL
+ * allows CONCURRENTLY in no transaction: the row of such a migration is written first, as Prisma does. If it does not
+ * end, a person has to look at what it did.
  */
 async function apply(client: pg.Client, { name, sql, checksum }: Migration): Promise<void> {
   const id = randomUUID();
@@ -144,7 +145,7 @@ async function apply(client: pg.Client, { name, sql, checksum }: Migration): Pro
     const note = atomic
       ? client.query('ROLLBACK')
       : client.query('UPDATE _prisma_migrations SET logs = $2 WHERE id = $1', [id, reason]);
-    // Without a connection there is nothing to note; the cause says so.
+    // On a broken connection this fails too. The cause says what happened.
     await note.catch(() => {});
     throw new Error(`Migration ${name} failed: ${reason}`, { cause });
   }

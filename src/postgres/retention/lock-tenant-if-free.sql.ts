@@ -1,6 +1,6 @@
 import type { StatementSender } from '../client/pipeline.ts';
 
-/** Skips, so that maintenance never stands in a queue before pushes. */
+/** SKIP LOCKED, so that pushes never wait behind retention in the queue for the lock. */
 const text = `
 SELECT log_horizon
 FROM tenants
@@ -12,15 +12,12 @@ export interface FreeTenant {
   readonly logHorizon: number;
 }
 
-/** Undefined where somebody else has the row, or where it is gone. */
+/** @returns undefined where another transaction holds the row's lock, or the row is gone */
 export async function lockTenantIfFree(
   sender: StatementSender,
   tenantId: string,
 ): Promise<FreeTenant | undefined> {
-  const { rows } = await sender.query<{ log_horizon: number }>({
-    name: 'lock-tenant-if-free',
-    text,
-    values: [tenantId],
-  });
+  const statement = { name: 'lock-tenant-if-free', text, values: [tenantId] };
+  const { rows } = await sender.query<{ log_horizon: number }>(statement);
   return rows[0] && { logHorizon: rows[0].log_horizon };
 }

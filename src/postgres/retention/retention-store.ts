@@ -1,51 +1,53 @@
 import type { PoolClient } from 'pg';
 import { createPool } from '../client/pool.ts';
-import { dropPayloads } from './drop-payloads.sql.ts';
-import { findAgedVersion } from './find-aged-version.sql.ts';
-import { type FoundTombstones, findTombstones, type VersionRange } from './find-tombstones.sql.ts';
-import { releaseRetentionLease } from './release-lease.sql.ts';
-import { type ListedTenant, listTenants } from '../tenants/list-tenants.sql.ts';
-import { lockTenantIfFree } from './lock-tenant-if-free.sql.ts';
-import { purgeTombstones } from './purge-tombstones.sql.ts';
-import { takeRetentionLease } from './take-lease.sql.ts';
 import { operatorScope, runInTransaction } from '../client/transaction.sql.ts';
+import { type ListedTenant, listTenants } from '../tenants/list-tenants.sql.ts';
+import { dropPayloads, findAgedVersion } from './event-payloads.sql.ts';
+import { lockTenantIfFree } from './lock-tenant-if-free.sql.ts';
+import { releaseRetentionLease, takeRetentionLease } from './retention-lease.sql.ts';
+import {
+  findTombstones,
+  type FoundTombstones,
+  purgeTombstones,
+  type VersionRange,
+} from './tombstones.sql.ts';
 
 export interface RetentionStore {
   /**
-   * Takes the database's one seat for this work.
+   * Takes the retention lease: one process at a time cleans up a database.
    *
-   * @returns undefined where another process has it
+   * @returns undefined where another process holds the lease
    * @throws Error where the database cannot be reached
    */
   begin(): Promise<RetentionSession | undefined>;
 }
 
 /**
- * The steps of the work, each a short statement or transaction. All of them run on the connection
- * that holds the seat: where it breaks, the seat is free and nothing goes on without it.
+ * The steps of a clean-up, each a short transaction. All of them run on the connection that holds the lease. Where
+ * the connection breaks, the lease ends, and no step runs without it.
  */
 export interface RetentionSession {
   tenants(after: string, limit: number): Promise<readonly ListedTenant[]>;
-  /** The newest version that was received so many milliseconds ago; 0 where none was. */
+  /** The newest version that was received at least `ageMs` milliseconds ago; 0 where there is none. */
   agedVersion(tenantId: string, ageMs: number): Promise<number>;
   findTombstones(range: VersionRange, limit: number): Promise<FoundTombstones>;
-  /** @returns how many there were; undefined where the tenant is busy */
+  /** @returns the number of tombstones; undefined where another transaction holds the tenant's lock */
   purgeTombstones(range: VersionRange): Promise<number | undefined>;
   /**
-   * Drops the payloads of the next so many events up to a version.
+   * Drops the payloads of the next `limit` events, and of none after version `upTo`.
    *
-   * @returns undefined where the tenant is busy
+   * @returns undefined where another transaction holds the tenant's lock
    */
   dropPayloads(
     tenantId: string,
     upTo: number,
     limit: number,
   ): Promise<{ readonly dropped: number; readonly done: boolean } | undefined>;
-  /** Gives the seat back. Never throws. */
+  /** Releases the lease. Never throws. */
   end(): Promise<void>;
 }
 
-/** @param connectionString each pass has a connection of its own, beside the pool of the pushes */
+/** @param connectionString each session opens one connection of its own, beside the pool of the service */
 export function createRetentionStore(connectionString: string): RetentionStore {
   return {
     async begin() {
@@ -57,7 +59,7 @@ export function createRetentionStore(connectionString: string): RetentionStore {
       };
       try {
         client = await pool.connect();
-        if (await takeRetentionLease(client)) return toSession(client, close);
+        if (await takeRetentionLease(client)) return createSession(client, close);
       } catch (error) {
         await close();
         throw error;
@@ -68,7 +70,7 @@ export function createRetentionStore(connectionString: string): RetentionStore {
   };
 }
 
-function toSession(client: PoolClient, close: () => Promise<void>): RetentionSession {
+function createSession(client: PoolClient, close: () => Promise<void>): RetentionSession {
   const operate = <Result>(work: () => Promise<Result>) =>
     runInTransaction(client, operatorScope, work);
   return {
@@ -91,7 +93,7 @@ function toSession(client: PoolClient, close: () => Promise<void>): RetentionSes
         return { dropped, done: last === upTo };
       }),
     async end() {
-      // Where it fails, the end of the connection frees the seat.
+      // Where this fails, the end of the connection ends the lease.
       await releaseRetentionLease(client).catch(() => {});
       await close();
     },

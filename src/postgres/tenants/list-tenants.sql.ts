@@ -12,7 +12,7 @@ export interface ListedTenant {
   readonly epoch: string;
 }
 
-/** The next tenants that have a log, in the order of their ids. */
+/** The next tenants with at least one event, in the order of their ids. @param after the last id of the page before */
 export async function listTenants(
   sender: StatementSender,
   after: string,

@@ -1,17 +1,17 @@
 import type { Pool } from 'pg';
-import { listTenants } from './list-tenants.sql.ts';
 import { operatorScope, runInOneRoundTrip } from '../client/transaction.sql.ts';
+import { listTenants } from './list-tenants.sql.ts';
 
 export interface TenantList {
-  /** Ids of the next tenants that have a log, in their order; '' begins. */
+  /** The next ids of tenants with at least one event, sorted. @param after the last id before; '' for the first page */
   list(after: string, limit: number): Promise<readonly string[]>;
 }
 
 export function createTenantList(pool: Pool): TenantList {
   return {
     async list(after, limit) {
-      const tenants = await runInOneRoundTrip(pool, operatorScope, (trip) =>
-        listTenants(trip, after, limit),
+      const tenants = await runInOneRoundTrip(pool, operatorScope, (sender) =>
+        listTenants(sender, after, limit),
       );
       return tenants.map(({ id }) => id);
     },

@@ -1,6 +1,7 @@
 /**
- * Every table that holds rows of tenants, but for `tenants`, in the order of removal. The log late, as
- * it proves the most; `replays` after it, as a count may still come in for an event that is there.
+ * Every table with rows of tenants except `tenants`, in the order of removal. The log comes late, so that
+ * an interrupted removal keeps the evidence of what happened the longest. `replays` comes after the log, because
+ * resends are counted as long as their event is there.
  */
 export const tenantTables = [
   'records',

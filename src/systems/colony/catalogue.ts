@@ -1,4 +1,4 @@
-/** What one piece costs, and how long it takes once it is paid. */
+/** The price of one piece, and how long it takes after it is paid. */
 export interface Price {
   /** Whole credits. */
   readonly credits: number;
@@ -6,8 +6,8 @@ export interface Price {
 }
 
 /**
- * What can be ordered. It is code, not data: the same order must cost the same on every retry, so a
- * new price comes with a new release of the server and never between two tries of one transaction.
+ * Everything that can be ordered. The catalogue is code and not data, because an order must cost the same on every
+ * retry: prices change only with a new release of the server.
  */
 export const catalogue = {
   structure: {

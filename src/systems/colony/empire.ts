@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { identifierSchema } from '../../domain/identifier.ts';
 import { defineKind } from '../../domain/kinds/define-kind.ts';
 import type { RecordView } from '../../domain/kinds/intent.ts';
-import { payload } from '../../domain/kinds/payload-versions.ts';
-import { put } from '../../domain/kinds/policies.ts';
+import { payload } from '../../domain/kinds/schema-versions.ts';
+import { put } from '../../domain/kinds/policies/put.ts';
 
 const creditsSchema = z.int().min(0).describe('Whole credits');
 
@@ -14,10 +14,11 @@ const empireSchema = z.strictObject({
 });
 
 /**
- * Says what an empire has. The game server sends it, never a device: the scope sees to that. It sets
- * credits and does not add to them, so a game server that read them first sends `baseVersion` too:
- * orders accepted in between then make it a CONFLICT instead of being given back. Without that, one
- * whose `occurredAt` lies before the newest order loses its credits to it, as any older write does.
+ * Sets the credits and the name of an empire. Only the game server sends it; the scope prevents devices from sending
+ * it. The event replaces the credits and does not add to them. So a game server that reads the credits first also
+ * sends `baseVersion`: if an order was accepted in between, the event is a CONFLICT, and the credits of the order are
+ * not given back. Without `baseVersion`, an event whose `occurredAt` is before the newest order loses, like any older
+ * write.
  */
 export const empirePut = defineKind({
   name: 'empire.put',
@@ -28,7 +29,7 @@ export const empirePut = defineKind({
   scope: 'colony:admin',
 });
 
-/** @throws ZodError where the record was not written by this kind */
+/** @throws ZodError if the record was not written by this kind */
 export function creditsOf({ data }: RecordView): number {
   return creditsSchema.parse(data.credits);
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { identifierSchema } from '../../domain/identifier.ts';
 import { defineKind, type Kind } from '../../domain/kinds/define-kind.ts';
-import { payload } from '../../domain/kinds/payload-versions.ts';
-import { decide } from '../../domain/kinds/policies.ts';
+import { payload } from '../../domain/kinds/schema-versions.ts';
+import { decide } from '../../domain/kinds/policies/decide.ts';
 import { type Category, catalogue, type Price } from './catalogue.ts';
 import { locationCoordSchema } from './location.ts';
 import { decideOrder, type Order, orderFailures, queueItemOf, readsOf } from './order.ts';
@@ -11,7 +11,7 @@ interface Prices {
   readonly [catalogKey: string]: Price;
 }
 
-/** A catalogue key that is not there is INVALID_PAYLOAD, before anything is read. */
+/** An unknown catalogue key is INVALID_PAYLOAD, before any record is read. */
 const orderSchema = (prices: Prices) =>
   z.strictObject({
     empireId: identifierSchema,
@@ -45,7 +45,7 @@ export const unitTrain = orderKind('unit.train', 'unit', {
   prices: catalogue.unit,
 });
 
-/** The three ways to order differ in their part of the catalogue, and in who may ask for several. */
+/** The three kinds of orders differ in their part of the catalogue, and in whether several pieces can be ordered. */
 function orderKind(
   name: string,
   category: Category,

@@ -1,28 +1,40 @@
-import { isObject } from '../../domain/json-value.ts';
+import { z } from 'zod';
+import { eventSchema } from '../../domain/event.ts';
 import { readIdentifier } from '../../domain/identifier.ts';
+import { isObject } from '../../domain/json-value.ts';
 import {
-  type Dialect,
-  plainFieldMapping,
   type AdaptedEvent,
+  type Dialect,
+  plain,
   refuseEvent,
   renamePaths,
 } from '../../protocol/dialect.ts';
-import { freightEventSchema } from './wire.ts';
-import { plain } from '../../protocol/plain-dialect.ts';
+import { plainFieldMapping } from '../../protocol/push-answer.ts';
+
+const { identityKey: identityKeySchema, ...otherFields } = eventSchema.shape;
+
+/** An event of the plain envelope whose key has another name. */
+export const freightEventSchema = z
+  .strictObject({
+    clientRequestId: identityKeySchema.nullable(),
+    identityKey: identityKeySchema.nullish().describe('If it is sent too, the same value'),
+    ...otherFields,
+  })
+  .refine((event) => (event.clientRequestId ?? event.identityKey ?? null) !== null, {
+    path: ['clientRequestId'],
+    message: 'clientRequestId or identityKey is required',
+  });
 
 /**
- * The plain envelope, in which some events, or all, have a `clientRequestId` in place of their
- * `identityKey`. The answer names them by both.
+ * The plain envelope, in which some or all events have a `clientRequestId` in place of their `identityKey`. The answer
+ * names such events by both.
  */
 export const freight: Dialect = {
   ...plain,
   name: 'freight',
   kinds: ['shipment', 'quote', 'invoice'].flatMap((type) => [`${type}.create`, `${type}.update`]),
-  matches(body) {
-    const events = isObject(body) ? body.events : undefined;
-    return Array.isArray(events) && events.some(hasClientRequestId);
-  },
-  adapt: read,
+  shape: { eventMember: 'clientRequestId' },
+  adapt: adaptEvent,
   description: {
     schemas: { FreightEvent: { schema: freightEventSchema, io: 'input' } },
     event: 'FreightEvent',
@@ -31,12 +43,8 @@ export const freight: Dialect = {
 
 const pathOf = renamePaths([['identityKey', 'clientRequestId']]);
 
-function hasClientRequestId(raw: unknown): boolean {
-  return isObject(raw) && Object.hasOwn(raw, 'clientRequestId');
-}
-
-function read(raw: unknown): AdaptedEvent {
-  if (!isObject(raw) || !hasClientRequestId(raw)) return plain.adapt(raw);
+function adaptEvent(raw: unknown): AdaptedEvent {
+  if (!isObject(raw) || !Object.hasOwn(raw, 'clientRequestId')) return plain.adapt(raw);
   const { clientRequestId, ...rest } = raw;
   if (clientRequestId === null) return plain.adapt(rest);
   const alias = { clientRequestId: readIdentifier(clientRequestId) };
@@ -47,10 +55,10 @@ function read(raw: unknown): AdaptedEvent {
   if (rest.identityKey === clientRequestId) {
     return { ...plainFieldMapping, alias, ok: true, event: rest };
   }
-  return { ...refuseEvent(readIdentifier(rest.identityKey), twoKeys), alias };
+  return { ...refuseEvent(readIdentifier(rest.identityKey), differentKeys), alias };
 }
 
-const twoKeys = {
+const differentKeys = {
   code: 'INVALID_EVENT',
   message: 'is another key than identityKey',
   path: 'clientRequestId',

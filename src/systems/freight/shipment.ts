@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import { identifierSchema } from '../../domain/identifier.ts';
 import { defineKind } from '../../domain/kinds/define-kind.ts';
-import { payload } from '../../domain/kinds/payload-versions.ts';
-import { create, patch, strict } from '../../domain/kinds/policies.ts';
-import { daySchema, labelSchema, named, namesAField } from './fields.ts';
+import { payload } from '../../domain/kinds/schema-versions.ts';
+import { create } from '../../domain/kinds/policies/create.ts';
+import { patch } from '../../domain/kinds/policies/patch.ts';
+import { strict } from '../../domain/kinds/policies/strict.ts';
+import { daySchema, labelSchema, namedFields, namesAField } from './fields.ts';
 
 const fieldsSchema = z.strictObject({
   customer: labelSchema,
@@ -17,26 +19,28 @@ const fieldsSchema = z.strictObject({
 
 const shipmentId = identifierSchema;
 
-/** Creates a shipment. Where there is, or was, one of this id, it is a conflict for a person. */
+/** Creates a shipment. If there is or was a shipment with this id, the event is a conflict for a person. */
 export const shipmentCreate = defineKind({
   name: 'shipment.create',
   entityType: 'shipment',
   payload: payload(fieldsSchema.extend({ shipmentId })),
   entityId: (shipment) => shipment.shipmentId,
-  policy: create(({ shipmentId: _id, ...fields }) => named(fields)),
+  policy: create(({ shipmentId: _id, ...fields }) => namedFields(fields)),
 });
 
 /**
- * Changes some fields of a shipment. It must say which version, or which event, it was made on, so
- * that no desktop overwrites what it has not seen; only the fields that it names are compared and
- * written.
+ * Changes some fields of a shipment. The event must state the version or the event that it was made on, so that no
+ * desktop overwrites a change that it has not seen. Only the fields that it names are compared and written.
  */
 export const shipmentUpdate = defineKind({
   name: 'shipment.update',
   entityType: 'shipment',
   payload: payload(
-    fieldsSchema.partial().extend({ shipmentId }).refine(namesAField, 'name a field to change'),
+    fieldsSchema
+      .partial()
+      .extend({ shipmentId })
+      .refine(namesAField, 'must name a field to change'),
   ),
   entityId: (shipment) => shipment.shipmentId,
-  policy: strict(patch(({ shipmentId: _id, ...fields }) => named(fields))),
+  policy: strict(patch(({ shipmentId: _id, ...fields }) => namedFields(fields))),
 });

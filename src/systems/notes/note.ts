@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { identifierSchema } from '../../domain/identifier.ts';
 import { defineKind } from '../../domain/kinds/define-kind.ts';
-import { payload } from '../../domain/kinds/payload-versions.ts';
-import { patch, put, remove } from '../../domain/kinds/policies.ts';
+import { payload } from '../../domain/kinds/schema-versions.ts';
+import { patch } from '../../domain/kinds/policies/patch.ts';
+import { put } from '../../domain/kinds/policies/put.ts';
+import { remove } from '../../domain/kinds/policies/remove.ts';
 
 const noteSchema = z.strictObject({
   noteId: identifierSchema,
@@ -13,10 +15,10 @@ const noteSchema = z.strictObject({
 const notePatchSchema = noteSchema
   .partial({ title: true, body: true })
   .refine((note) => note.title !== undefined || note.body !== undefined, {
-    message: 'name at least one of title, body',
+    message: 'must name title or body',
   });
 
-/** Creates a note or replaces it whole. */
+/** Creates a note or replaces it completely. */
 export const notePut = defineKind({
   name: 'note.put',
   entityType: 'note',
@@ -25,7 +27,7 @@ export const notePut = defineKind({
   policy: put(({ title, body }) => ({ title, body })),
 });
 
-/** Changes some fields of a note; edits of different fields on different devices both survive. */
+/** Changes some fields of a note. Edits of different fields on different devices are both kept. */
 export const notePatch = defineKind({
   name: 'note.patch',
   entityType: 'note',
@@ -37,7 +39,7 @@ export const notePatch = defineKind({
   })),
 });
 
-/** Deletes a note; its tombstone keeps the last data. */
+/** Deletes a note. Its tombstone keeps the last data. */
 export const noteRemove = defineKind({
   name: 'note.remove',
   entityType: 'note',

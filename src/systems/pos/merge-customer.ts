@@ -1,16 +1,15 @@
 import type { JsonValue } from '../../domain/json-value.ts';
 import type { Fields } from '../../domain/kinds/intent.ts';
 
-/** Lists by what they mean: where such a field is anything else, there is nothing to unite. */
+/** The fields of a customer that must be lists. */
 const listNames: ReadonlySet<string> = new Set(['phones', 'emails', 'addresses']);
 
 /**
- * One customer of two tills that both changed it: fields that only one side has are kept, lists are
- * united, and of two different values the incoming one wins. Two tills that each note a phone number
- * so keep both; a number that one of them took off the list comes back, which costs less than one
- * that is lost.
+ * Merges the changes of two tills to one customer: fields that only one side has are kept, lists are united, and of two
+ * different values the incoming one wins. If each till adds a phone number, both numbers are kept. If one till removes
+ * a number, the number comes back, which is better than the loss of a number.
  *
- * @throws Error where one side of a list is not a list: the last write then wins, and it is logged
+ * @throws Error if one side of a list is not a list. Then the last write wins, and the error is logged
  */
 export function mergeCustomer(current: Fields, incoming: Fields): Fields {
   const names = new Set([...Object.keys(current), ...Object.keys(incoming)]);
@@ -35,17 +34,17 @@ function mergeField(
 function listOf(name: string, value: JsonValue | undefined): readonly JsonValue[] {
   if (value === undefined) return [];
   if (Array.isArray(value)) return value;
-  // Another name is the client's own, and no line of the log holds those.
+  // Clients choose other names, and the log does not contain data of clients.
   throw new Error(`${listNames.has(name) ? name : 'a list'} of a customer is not a list`);
 }
 
-/** The record's items first, then what the incoming side adds. */
+/** The items of the record, then the items that the incoming side adds. */
 function unite(current: readonly JsonValue[], incoming: readonly JsonValue[]): JsonValue {
   const items = [...current, ...incoming];
   return [...new Map(items.map((item) => [sortedJson(item), item])).values()];
 }
 
-/** One text for equal values: an object's fields may come in any order. */
+/** Equal values have equal texts: the fields of an object can have any order. */
 function sortedJson(value: JsonValue): string {
   return JSON.stringify(value, (_name, child: unknown) =>
     typeof child === 'object' && child !== null && !Array.isArray(child)
@@ -54,7 +53,7 @@ function sortedJson(value: JsonValue): string {
   );
 }
 
-/** A field may be called `constructor`. */
+/** Reads own properties only: a field may be called `constructor`. */
 function own(fields: Fields, name: string): JsonValue | undefined {
   return Object.hasOwn(fields, name) ? fields[name] : undefined;
 }

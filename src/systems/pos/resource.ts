@@ -4,13 +4,14 @@ import type { JsonValue } from '../../domain/json-value.ts';
 import { identifierSchema } from '../../domain/identifier.ts';
 import { defineKind } from '../../domain/kinds/define-kind.ts';
 import type { Fields } from '../../domain/kinds/intent.ts';
-import { payload } from '../../domain/kinds/payload-versions.ts';
-import { put, remove } from '../../domain/kinds/policies.ts';
+import { payload } from '../../domain/kinds/schema-versions.ts';
+import { put } from '../../domain/kinds/policies/put.ts';
+import { remove } from '../../domain/kinds/policies/remove.ts';
 import { mergeCustomer } from './merge-customer.ts';
 
 const refSchema = z.strictObject({
-  /** Without a slash, so that no two resources share the id made of both. */
-  resourceType: z.string().regex(/^[^/]+$/, 'must not be empty or hold a slash'),
+  /** Without a slash, so that two resources cannot have the same entity id. */
+  resourceType: z.string().regex(/^[^/]+$/, 'must not be empty or contain a slash'),
   resourceId: identifierSchema,
   resourceVersion: versionSchema.describe(
     'The record version that the edit was made on; 0 for a new resource',
@@ -19,29 +20,33 @@ const refSchema = z.strictObject({
 
 type ResourceRef = z.infer<typeof refSchema>;
 
-/** Of a resource's own names, those that its data shares with the till's fields. */
+/** The names that a record's data has for the resource itself, beside the fields of the till. */
 const nameOfType = 'resourceType';
 const nameOfId = 'resourceId';
 
-/** What came out of JSON is JSON: only its size and its texts need a check, and had one. */
+/** The values were parsed from JSON, and their size and texts were checked with the event. */
 const dataSchema = z.record(z.string(), z.custom<JsonValue>());
 
 const resourceSchema = refSchema.extend({ data: dataSchema }).superRefine((resource, context) => {
   for (const name of [nameOfType, nameOfId] as const) {
     const { data } = resource;
     if (!Object.hasOwn(data, name) || data[name] === resource[name]) continue;
-    context.addIssue({ code: 'custom', path: ['data', name], message: `is not the ${name}` });
+    context.addIssue({
+      code: 'custom',
+      path: ['data', name],
+      message: `is different from ${name} of the payload`,
+    });
   }
 });
 
 /**
- * Creates a resource or replaces it whole, on the version that its till last saw; else it is a
- * conflict. A till that edits twice offline names its own edit before by `baseKey`, which counts
- * instead of `resourceVersion`.
+ * Creates a resource or replaces it completely, based on the version that its till last saw. If the record has another
+ * version, the event is a conflict. A till that edits twice offline names its own earlier edit by `baseKey`, which
+ * counts instead of `resourceVersion`.
  *
- * The till's fields stand at the top of the record, beside the resource's type and id, and not under
- * a `data` of their own: a conflict names the top-level fields that differ, and `data` would tell a
- * person nothing. So that no field can hide the type or the id, data that names them must agree.
+ * The fields of the till are top-level fields of the record, beside the resource's type and id, because a conflict
+ * names the top-level fields that differ. If they were one field `data`, a conflict would always name `data`. Data that
+ * contains the type or the id must have the same values, so that no field of the till can hide them.
  */
 export const resourcePut = defineKind({
   name: 'resource.put',
@@ -54,7 +59,7 @@ export const resourcePut = defineKind({
     incoming.resourceType === 'Customer' ? mergeCustomer(current.data, incoming) : undefined,
 });
 
-/** Deletes a resource on the version that its till last saw; its tombstone keeps the last data. */
+/** Deletes a resource, based on the version that its till last saw. Its tombstone keeps the last data. */
 export const resourceRemove = defineKind({
   name: 'resource.remove',
   entityType: 'resource',

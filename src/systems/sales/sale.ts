@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { identifierSchema } from '../../domain/identifier.ts';
 import { defineKind } from '../../domain/kinds/define-kind.ts';
-import { payload } from '../../domain/kinds/payload-versions.ts';
-import { append } from '../../domain/kinds/policies.ts';
+import { payload } from '../../domain/kinds/schema-versions.ts';
+import { append } from '../../domain/kinds/policies/append.ts';
 import { foldTicket } from './ticket-state.ts';
 
 const maxCents = 10_000_000_000;
 
-/** What sums and products of decimals are off by: 1.1 × 3 is 3.3000000000000003, 0.3 − 0.2 − 0.1 below 0. */
+/** The rounding error of sums and products of decimals: 1.1 × 3 is 3.3000000000000003, 0.3 − 0.2 − 0.1 is below 0. */
 const maxRoundingError = 1e-6;
 
-/** Of a total in euros. Never -0, which is no other amount than 0. */
+/** The cents of a total in euros. The result is never -0. */
 const centsOf = (total: number) => Math.round(total * 100) + 0;
 
-/** As the first tills sent it: a decimal number of euros, and no word of how it was paid. */
+/** The payload of the first tills: a decimal number of euros, without the method of payment. */
 const decimalSaleSchema = z.strictObject({
   ticketId: identifierSchema,
   total: z
@@ -38,8 +38,8 @@ const voidedSchema = z.strictObject({
 });
 
 /**
- * A ticket was paid, whole or in part. A till that was last updated years ago still sends version 1:
- * it is lifted here, on arrival, and nothing after this line knows that there was one.
+ * A ticket was paid, completely or in part. A till that was last updated years ago still sends version 1. Its payload is
+ * converted on arrival, so all other code only knows version 2.
  */
 export const saleRecorded = defineKind({
   name: 'sale.recorded',
@@ -56,7 +56,7 @@ export const saleRecorded = defineKind({
   ordered: true,
 });
 
-/** All that was paid on the ticket until now is given back. */
+/** Everything that was paid on the ticket so far is given back. */
 export const saleVoided = defineKind({
   name: 'sale.voided',
   entityType: 'ticket',

@@ -11,17 +11,17 @@ const lineSchema = z.object({
 });
 
 /**
- * A ticket as its facts make it. The defaults are a ticket of which no fact is known; they also read
- * a record that was folded before a field was added here.
+ * A ticket as the fold of its facts. The defaults are a ticket without any fact. They also fill the fields that a record
+ * does not have because it was folded by an older release.
  */
 const ticketStateSchema = z.object({
   status: z.enum(['unopened', 'open', 'closed']).default('unopened'),
   register: z.string().nullable().default(null),
   table: z.string().nullable().default(null),
   items: z.array(lineSchema).default([]),
-  /** What was ordered. */
+  /** The sum of what was ordered. */
   itemsCents: centsSchema,
-  /** Every sale ever recorded, voided ones too: what the ticket brought is paid less voided. */
+  /** The sum of all sales, including voided ones. The revenue of the ticket is paidCents minus voidedCents. */
   paidCents: centsSchema,
   voidedCents: centsSchema,
   paidByMethod: z.object({ cash: centsSchema, card: centsSchema, other: centsSchema }).prefault({}),
@@ -31,7 +31,7 @@ const ticketStateSchema = z.object({
 export type TicketState = z.infer<typeof ticketStateSchema>;
 type Line = z.infer<typeof lineSchema>;
 
-/** What can happen to a ticket. */
+/** A fact about a ticket. */
 export type TicketFact =
   | { readonly type: 'opened'; readonly register: string; readonly table?: string | undefined }
   | ({ readonly type: 'item-added' } & Readonly<Line>)
@@ -44,11 +44,11 @@ export type TicketFact =
   | { readonly type: 'voided'; readonly reason: string };
 
 /**
- * Folds one fact into a ticket; the one `reduce` of all kinds about tickets. A fact happened, in a
- * shop that was offline, so none is refused: a sale on a ticket that was never opened counts as paid
- * and leaves the ticket `unopened`, for whoever reads the totals to see.
+ * Folds one fact into a ticket. All kinds about tickets use this function. A fact happened already, in a shop that was
+ * offline, so no fact is refused: a sale on a ticket that was never opened counts as paid, and the ticket keeps the
+ * status `unopened`, which a reader of the totals can see.
  *
- * @throws ZodError where `before` was not folded by this function
+ * @throws ZodError if `before` was not made by this function
  */
 export function foldTicket(before: Fields | undefined, fact: TicketFact): Fields {
   return addFact(ticketStateSchema.parse(before ?? {}), fact);
@@ -76,15 +76,17 @@ function addFact(ticket: TicketState, fact: TicketFact): TicketState {
       };
     }
     case 'voided':
-      // All that was paid until now; a sale after it is a new one.
+      // Everything that was paid so far. A later sale counts again.
       return { ...ticket, voidedCents: ticket.paidCents, voidReason: fact.reason };
   }
 }
 
-/** The same again adds to its line, so that a ticket is as long as the menu, not as the evening. */
+/** The same item again is added to its line, so that the length of a ticket is limited by the menu. */
 function addLine(items: readonly Line[], { sku, name, quantity, unitCents }: Line): Line[] {
-  const same = (line: Line) =>
+  const isSame = (line: Line) =>
     line.sku === sku && line.name === name && line.unitCents === unitCents;
-  if (!items.some(same)) return [...items, { sku, name, quantity, unitCents }];
-  return items.map((line) => (same(line) ? { ...line, quantity: line.quantity + quantity } : line));
+  if (!items.some(isSame)) return [...items, { sku, name, quantity, unitCents }];
+  return items.map((line) =>
+    isSame(line) ? { ...line, quantity: line.quantity + quantity } : line,
+  );
 }

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { identifierSchema } from '../../domain/identifier.ts';
 import { defineKind } from '../../domain/kinds/define-kind.ts';
-import { payload } from '../../domain/kinds/payload-versions.ts';
-import { append } from '../../domain/kinds/policies.ts';
+import { payload } from '../../domain/kinds/schema-versions.ts';
+import { append } from '../../domain/kinds/policies/append.ts';
 import { foldTicket } from './ticket-state.ts';
 
 const openedSchema = z.strictObject({
@@ -22,9 +22,8 @@ const itemAddedSchema = z.strictObject({
 const closedSchema = openedSchema.pick({ ticketId: true });
 
 /**
- * A ticket was opened at a register. All facts of a ticket, here and in sale.ts, are numbered by
- * `sequence`, so that they are folded in the order in which they happened, in whatever order they
- * arrive.
+ * A ticket was opened at a register. All facts of a ticket, here and in sale.ts, have a `sequence`, so that they are
+ * folded in the order in which they happened and not in the order of arrival.
  */
 export const ticketOpened = defineKind({
   name: 'ticket.opened',
@@ -37,7 +36,7 @@ export const ticketOpened = defineKind({
   ordered: true,
 });
 
-/** Something was ordered. */
+/** An item was ordered. */
 export const ticketItemAdded = defineKind({
   name: 'ticket.item-added',
   entityType: 'ticket',
@@ -47,7 +46,7 @@ export const ticketItemAdded = defineKind({
   ordered: true,
 });
 
-/** The guests left. What comes after it still counts. */
+/** The guests left. Later facts still count. */
 export const ticketClosed = defineKind({
   name: 'ticket.closed',
   entityType: 'ticket',

@@ -1,49 +1,49 @@
 import { expect, test } from 'vitest';
-import type { Kept } from '../../testkit/tcp-proxy.ts';
+import type { HeldMessage } from '../../testkit/network/tcp-proxy.ts';
 import {
-  entranceOf,
+  endpointOf,
   isCommitOfPush,
-  nameOf,
-  rehearse,
-  scenarios,
+  firstWordsOf,
+  recordTransaction,
+  faultScenarios,
   statementAt,
 } from '../scenarios.ts';
-import { newDatabase, newProxy, newService } from '../stage.ts';
+import { newDatabase, newProxy, newService } from '../fixtures.ts';
 
-test.each(scenarios)(
+test.each(faultScenarios)(
   'fault 4: kill -9 at each statement of $name stores all of it or nothing',
   async (scenario) => {
     const databaseUrl = await newDatabase();
     const network = await newProxy(databaseUrl);
     let service = await newService(network.url);
-    const stage = { databaseUrl, at: entranceOf(() => service) };
-    const { statements, stores } = await rehearse(scenario, stage, network);
+    const target = { databaseUrl, endpoint: endpointOf(() => service) };
+    const { statements, storedEvents } = await recordTransaction(scenario, target, network);
 
-    /** @returns how many events that stored */
-    async function killAt(kept: () => Promise<Kept>): Promise<number> {
-      const act = await scenario.prepare(stage);
-      const before = await act.stored();
-      const there = kept();
-      const asked = act.ask();
-      const statement = await there;
+    /** Kills the service while a message is held. @returns the number of events that were stored nevertheless */
+    async function killAt(hold: () => Promise<HeldMessage>): Promise<number> {
+      const prepared = await scenario.prepare(target);
+      const before = await prepared.countStored();
+      const held = hold();
+      const sent = prepared.send();
+      const statement = await held;
       await service.kill();
-      statement.cut();
-      expect(await asked).toMatchObject({ outcome: 'unknown', status: 0 });
-      const after = await act.stored();
+      statement.reset();
+      expect(await sent).toMatchObject({ outcome: 'unknown', status: 0 });
+      const after = await prepared.countStored();
       service = await newService(network.url);
-      await act.finish();
-      expect(await act.stored()).toBe(before + stores);
-      await act.tenant.expectNothingLost();
+      await prepared.sendUntilDone();
+      expect(await prepared.countStored()).toBe(before + storedEvents);
+      await prepared.tenant.expectNothingLost();
       return after - before;
     }
 
     const stored: string[] = [];
     for (const [index, statement] of statements.entries()) {
-      const count = await killAt(() => network.stopAt(statementAt(statements, index)));
-      if (count > 0) stored.push(`${count} before ${nameOf(statement)}`);
+      const count = await killAt(() => network.holdRequest(statementAt(statements, index)));
+      if (count > 0) stored.push(`${count} before ${firstWordsOf(statement)}`);
     }
     expect(stored).toEqual([]);
-    expect(await killAt(() => network.keepAnswerTo(isCommitOfPush))).toBe(stores);
+    expect(await killAt(() => network.holdAnswerTo(isCommitOfPush))).toBe(storedEvents);
   },
   300_000,
 );

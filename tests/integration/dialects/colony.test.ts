@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
-import { createTenant, expectShape, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { createTenant, expectExactShape, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -29,7 +29,7 @@ async function flush(tenant: Tenant, body: unknown[]) {
   const url = '/api/sync/events';
   const answer = await service.request({ method: 'POST', url, body, sender: tenant.sender() });
   expect(answer.status).toBe(200);
-  return expectShape(pushAnswerSchema, answer.body);
+  return expectExactShape(pushAnswerSchema, answer.body);
 }
 
 const order = (kind: string, catalogKey: string, more: object = {}) => ({

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
-import { createTenant, expectShape, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { createTenant, expectExactShape, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ async function post(tenant: Tenant, events: readonly unknown[]) {
     sender: tenant.sender(),
   });
   expect(answer.status).toBe(200);
-  return expectShape(pushAnswerSchema, answer.body);
+  return expectExactShape(pushAnswerSchema, answer.body);
 }
 
 const invoice = { customer: 'Acme', amountCents: 125_00, currency: 'EUR', status: 'draft' };

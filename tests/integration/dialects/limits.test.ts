@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
-import { salesPushAnswerSchema } from '../../../src/systems/sales/wire.ts';
-import { runs } from '../../testkit/oracle/histories.ts';
-import { refusalOf } from '../../testkit/oracle/refusal.ts';
-import { createTenant, expectShape } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { salesPushAnswerSchema } from '../../../src/systems/sales/dialect.ts';
+import { propertyOptions } from '../../testkit/events/random-writes.ts';
+import { expectProblem } from '../../testkit/app/expect-problem.ts';
+import { createTenant, expectExactShape } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 import { almostEvents } from '../../unit/support/dialect-events.ts';
 import { fc } from '../../unit/support/property.ts';
 
@@ -70,11 +70,11 @@ describe.each(dialects)('$name', ({ name, url, bodyOf, almost, schema, good }) =
         const sender = tenant.sender();
         const answer = await service.request({ method: 'POST', url, body: text, sender });
         expect(answer.status).toBe(200);
-        const { processed, failed } = expectShape(schema, answer.body);
+        const { processed, failed } = expectExactShape(schema, answer.body);
         expect(processed[0]).toBe('good');
         expect(processed.length + failed.length).toBe(1 + events.length);
       }),
-      runs(40),
+      propertyOptions(40),
     );
   });
 });
@@ -82,7 +82,7 @@ describe.each(dialects)('$name', ({ name, url, bodyOf, almost, schema, good }) =
 test('the path of sales needs the scope to push', async () => {
   const sender = { scope: 'sync:pull' };
   const answer = await service.request({ method: 'POST', url: '/api/events', body: [], sender });
-  expect(refusalOf(answer)).toMatchObject({ status: 403, code: 'FORBIDDEN' });
+  expect(expectProblem(answer)).toMatchObject({ status: 403, code: 'FORBIDDEN' });
 });
 
 test('the line of a plain push names no dialect', async () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 import { personPut } from '../../unit/support/kinds.ts';
 
 let service: TestApp;

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { salesPushAnswerSchema } from '../../../src/systems/sales/wire.ts';
-import { createTenant, expectShape, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { salesPushAnswerSchema } from '../../../src/systems/sales/dialect.ts';
+import { createTenant, expectExactShape, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -18,7 +18,7 @@ async function post(tenant: Tenant, body: object, query = '') {
     sender: tenant.sender(),
   });
   expect(answer.status).toBe(200);
-  return expectShape(salesPushAnswerSchema, answer.body);
+  return expectExactShape(salesPushAnswerSchema, answer.body);
 }
 
 const noon = Date.UTC(2026, 0, 1, 12);

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { append } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../../src/domain/kinds/policies/append.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const lineSchema = z.strictObject({ id: z.string(), text: z.string() });
 
@@ -65,9 +65,12 @@ function cask(verb: 'filled' | 'drawn', id: string, amount: number): SentEvent {
 
 test('the first fact of a record is folded into nothing, each later one into what is there', async () => {
   const tenant = await createTenant(service);
-  expect(await tenant.said([line('j1', 'a')])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([line('j1', 'a')])).toEqual(['applied']);
   expect((await tenant.record('j1'))?.data).toEqual({ begins: true, lines: ['a'] });
-  expect(await tenant.said([line('j1', 'b'), line('j1', 'c')])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([line('j1', 'b'), line('j1', 'c')])).toEqual([
+    'applied',
+    'applied',
+  ]);
   expect(await tenant.record('j1')).toMatchObject({
     version: 3,
     data: { begins: false, lines: ['a', 'b', 'c'] },
@@ -96,12 +99,12 @@ test('facts are folded in the order of their arrival, whatever their clocks say'
 test('a fact that is sent again is folded once, in the same batch and later', async () => {
   const tenant = await createTenant(service);
   const fact = line('j1', 'a');
-  expect(await tenant.said([fact, line('j1', 'b'), fact])).toEqual([
+  expect(await tenant.pushStatuses([fact, line('j1', 'b'), fact])).toEqual([
     'applied',
     'applied',
     'duplicate of applied',
   ]);
-  expect(await tenant.said([fact])).toEqual(['duplicate of applied']);
+  expect(await tenant.pushStatuses([fact])).toEqual(['duplicate of applied']);
   expect((await tenant.record('j1'))?.data?.lines).toEqual(['a', 'b']);
   expect(await tenant.head()).toBe(2);
 });
@@ -109,7 +112,7 @@ test('a fact that is sent again is folded once, in the same batch and later', as
 test('a fact that changes nothing is a noop, and its record is not sent again', async () => {
   const tenant = await createTenant(service);
   await tenant.push([cask('filled', 'c1', 5)]);
-  expect(await tenant.said([cask('filled', 'c1', 0)])).toEqual(['noop']);
+  expect(await tenant.pushStatuses([cask('filled', 'c1', 0)])).toEqual(['noop']);
   expect(await tenant.record('c1')).toMatchObject({ version: 1, data: { litres: 5 } });
   expect(await tenant.head()).toBe(2);
 });
@@ -140,26 +143,31 @@ test('a fact on which reduce throws fails alone, and what follows it in its reco
 test('a fact on which reduce threw is folded when it is sent again and reduce can take it', async () => {
   const tenant = await createTenant(service);
   const fact = cask('drawn', 'c1', 2);
-  expect(await tenant.said([fact])).toEqual(['KIND_FAILED']);
+  expect(await tenant.pushStatuses([fact])).toEqual(['KIND_FAILED']);
   expect(await tenant.head()).toBe(0);
-  expect(await tenant.said([cask('filled', 'c1', 5)])).toEqual(['applied']);
-  expect(await tenant.said([fact])).toEqual(['applied']);
-  expect(await tenant.said([fact])).toEqual(['duplicate of applied']);
+  expect(await tenant.pushStatuses([cask('filled', 'c1', 5)])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([fact])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([fact])).toEqual(['duplicate of applied']);
   expect((await tenant.record('c1'))?.data).toEqual({ litres: 3 });
 });
 
 test('an atomic batch in which reduce throws stores nothing', async () => {
   const tenant = await createTenant(service);
   const events = [cask('filled', 'c1', 5), cask('drawn', 'c2', 1)];
-  expect(await tenant.said(events, { atomic: true })).toEqual(['BATCH_ABORTED', 'KIND_FAILED']);
+  expect(await tenant.pushStatuses(events, { atomic: true })).toEqual([
+    'BATCH_ABORTED',
+    'KIND_FAILED',
+  ]);
   expect(await tenant.head()).toBe(0);
 });
 
 test('a fact may be made on a version, and is a conflict where its record has changed', async () => {
   const tenant = await createTenant(service);
   await tenant.push([line('j1', 'a'), line('j1', 'b')]);
-  expect(await tenant.said([line('j1', 'stale', { baseVersion: 1 })])).toEqual(['CONFLICT']);
-  expect(await tenant.said([line('j1', 'c', { baseVersion: 2 })])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([line('j1', 'stale', { baseVersion: 1 })])).toEqual([
+    'CONFLICT',
+  ]);
+  expect(await tenant.pushStatuses([line('j1', 'c', { baseVersion: 2 })])).toEqual(['applied']);
   expect((await tenant.record('j1'))?.data?.lines).toEqual(['a', 'b', 'c']);
 });
 

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bankKinds, opening, transfer } from '../../testkit/oracle/bank.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { accountKinds, openAccount, makeTransfer } from '../../testkit/kinds/account-kinds.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
-  service = await startApp({ kinds: bankKinds });
+  service = await startApp({ kinds: accountKinds });
 });
 afterAll(() => service.close());
 
 async function openBank(): Promise<Tenant> {
   const tenant = await createTenant(service);
-  await tenant.push([opening('a', 100), opening('b', 0)]);
+  await tenant.push([openAccount('a', 100), openAccount('b', 0)]);
   return tenant;
 }
 
@@ -22,7 +22,7 @@ async function balancesOf(tenant: Tenant): Promise<unknown[]> {
 
 test('an accepted event writes all its records under one version, its own among them', async () => {
   const tenant = await openBank();
-  const event = transfer('a', 'b', 30);
+  const event = makeTransfer('a', 'b', 30);
   const { results } = await tenant.push([event], {}, 'phone');
   expect(results).toMatchObject([{ status: 'applied', version: 3 }]);
   const records = [...(await tenant.records()).values()];
@@ -40,7 +40,11 @@ test.each([1, 2, 3, 4])(
   'what one event wrote is on one page, and never split, with a limit of %i',
   async (limit) => {
     const tenant = await openBank();
-    await tenant.push([transfer('a', 'b', 30), opening('c', 0), transfer('a', 'c', 20)]);
+    await tenant.push([
+      makeTransfer('a', 'b', 30),
+      openAccount('c', 0),
+      makeTransfer('a', 'c', 20),
+    ]);
     const pages: number[][] = [];
     for (let since = tenant.start, more = true; more; ) {
       const page = await tenant.pull({ since, limit });
@@ -57,18 +61,18 @@ test.each([1, 2, 3, 4])(
 
 test('a pull since the answer to a push shows all records that its events wrote', async () => {
   const tenant = await openBank();
-  const { checkpoint } = await tenant.push([transfer('a', 'b', 30)]);
+  const { checkpoint } = await tenant.push([makeTransfer('a', 'b', 30)]);
   const { changes } = await tenant.pull({ since: checkpoint });
   expect(changes.map(({ entityType }) => entityType)).toEqual(['account', 'account', 'transfer']);
 });
 
 test('each event of a batch is decided on what the ones before it left', async () => {
   const tenant = await openBank();
-  const said = await tenant.said([
-    transfer('b', 'a', 50),
-    transfer('a', 'b', 60),
-    transfer('a', 'b', 60),
-    transfer('b', 'a', 50),
+  const said = await tenant.pushStatuses([
+    makeTransfer('b', 'a', 50),
+    makeTransfer('a', 'b', 60),
+    makeTransfer('a', 'b', 60),
+    makeTransfer('b', 'a', 50),
   ]);
   expect(said).toEqual(['INSUFFICIENT_FUNDS', 'applied', 'INSUFFICIENT_FUNDS', 'applied']);
   expect(await balancesOf(tenant)).toEqual([90, 10]);
@@ -76,33 +80,33 @@ test('each event of a batch is decided on what the ones before it left', async (
 
 test('order of arrival counts, not when it happened', async () => {
   const tenant = await openBank();
-  const late = transfer('a', 'b', 70, { occurredAt: '2026-02-01T00:00:00Z' });
-  const early = transfer('a', 'b', 60, { occurredAt: '2026-01-01T00:00:00Z' });
-  expect(await tenant.said([late])).toEqual(['applied']);
-  expect(await tenant.said([early])).toEqual(['INSUFFICIENT_FUNDS']);
+  const late = makeTransfer('a', 'b', 70, { occurredAt: '2026-02-01T00:00:00Z' });
+  const early = makeTransfer('a', 'b', 60, { occurredAt: '2026-01-01T00:00:00Z' });
+  expect(await tenant.pushStatuses([late])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([early])).toEqual(['INSUFFICIENT_FUNDS']);
   expect(await balancesOf(tenant)).toEqual([30, 70]);
 });
 
 test('what was decided stands against writes that happened before it and arrive after it', async () => {
   const tenant = await openBank();
-  await tenant.push([transfer('a', 'b', 30, { occurredAt: '2026-01-01T00:00:00Z' })]);
-  const late = { ...opening('a', 5), occurredAt: '2026-02-01T00:00:00Z' };
-  expect(await tenant.said([late])).toEqual(['superseded']);
+  await tenant.push([makeTransfer('a', 'b', 30, { occurredAt: '2026-01-01T00:00:00Z' })]);
+  const late = { ...openAccount('a', 5), occurredAt: '2026-02-01T00:00:00Z' };
+  expect(await tenant.pushStatuses([late])).toEqual(['superseded']);
   expect(await balancesOf(tenant)).toEqual([70, 30]);
 });
 
 test('a duplicate decides nothing, and is answered as it was the first time', async () => {
   const tenant = await openBank();
-  const event = transfer('a', 'b', 60);
-  expect(await tenant.said([event, event])).toEqual(['applied', 'duplicate of applied']);
-  expect(await tenant.said([event])).toEqual(['duplicate of applied']);
+  const event = makeTransfer('a', 'b', 60);
+  expect(await tenant.pushStatuses([event, event])).toEqual(['applied', 'duplicate of applied']);
+  expect(await tenant.pushStatuses([event])).toEqual(['duplicate of applied']);
   expect(await balancesOf(tenant)).toEqual([40, 60]);
   expect(await tenant.head()).toBe(3);
 });
 
 test('a rejection says its code, why, where and when to try again, and nothing is stored', async () => {
   const tenant = await openBank();
-  const event = transfer('a', 'b', 101);
+  const event = makeTransfer('a', 'b', 101);
   const { processed, failed } = await tenant.push([event]);
   expect(processed).toEqual([]);
   expect(failed).toEqual([
@@ -121,24 +125,27 @@ test('a rejection says its code, why, where and when to try again, and nothing i
 
 test('a rejection may be for good', async () => {
   const tenant = await openBank();
-  const { failed } = await tenant.push([transfer('a', 'a', 1)]);
+  const { failed } = await tenant.push([makeTransfer('a', 'a', 1)]);
   expect(failed).toMatchObject([{ code: 'SAME_ACCOUNT', retryable: false, path: 'payload.to' }]);
   expect(failed[0]).not.toHaveProperty('retryAfterMs');
 });
 
 test('what was rejected is decided anew when it is sent again', async () => {
   const tenant = await openBank();
-  const event = transfer('b', 'a', 10);
-  expect(await tenant.said([event])).toEqual(['INSUFFICIENT_FUNDS']);
-  expect(await tenant.said([transfer('a', 'b', 30), event])).toEqual(['applied', 'applied']);
+  const event = makeTransfer('b', 'a', 10);
+  expect(await tenant.pushStatuses([event])).toEqual(['INSUFFICIENT_FUNDS']);
+  expect(await tenant.pushStatuses([makeTransfer('a', 'b', 30), event])).toEqual([
+    'applied',
+    'applied',
+  ]);
   expect(await balancesOf(tenant)).toEqual([80, 20]);
 });
 
 test('what is rejected for now blocks what follows of the same entity, and of no other', async () => {
   const tenant = await openBank();
-  const first = transfer('b', 'a', 10);
-  const same = { ...transfer('a', 'b', 10), payload: { ...first.payload, from: 'a', to: 'b' } };
-  const { failed, processed } = await tenant.push([first, same, transfer('a', 'b', 5)]);
+  const first = makeTransfer('b', 'a', 10);
+  const same = { ...makeTransfer('a', 'b', 10), payload: { ...first.payload, from: 'a', to: 'b' } };
+  const { failed, processed } = await tenant.push([first, same, makeTransfer('a', 'b', 5)]);
   expect(failed).toMatchObject([
     { code: 'INSUFFICIENT_FUNDS' },
     { identityKey: same.identityKey, code: 'BLOCKED', retryable: true },
@@ -148,21 +155,25 @@ test('what is rejected for now blocks what follows of the same entity, and of no
 
 test('what is rejected for good blocks nothing', async () => {
   const tenant = await openBank();
-  const first = transfer('a', 'a', 10);
-  const same = { ...transfer('a', 'b', 10), payload: { ...first.payload, to: 'b' } };
-  expect(await tenant.said([first, same])).toEqual(['SAME_ACCOUNT', 'applied']);
+  const first = makeTransfer('a', 'a', 10);
+  const same = { ...makeTransfer('a', 'b', 10), payload: { ...first.payload, to: 'b' } };
+  expect(await tenant.pushStatuses([first, same])).toEqual(['SAME_ACCOUNT', 'applied']);
 });
 
 test('an account that nobody opened may still be on its way', async () => {
   const tenant = await openBank();
-  const { failed } = await tenant.push([transfer('a', 'nowhere', 1)]);
+  const { failed } = await tenant.push([makeTransfer('a', 'nowhere', 1)]);
   expect(failed).toMatchObject([{ code: 'NOT_FOUND', retryable: true, retryAfterMs: 30_000 }]);
 });
 
 test('an atomic batch with a rejection stores nothing', async () => {
   const tenant = await openBank();
-  const events = [transfer('a', 'b', 60), transfer('a', 'b', 60), transfer('b', 'a', 1)];
-  expect(await tenant.said(events, { atomic: true })).toEqual([
+  const events = [
+    makeTransfer('a', 'b', 60),
+    makeTransfer('a', 'b', 60),
+    makeTransfer('b', 'a', 1),
+  ];
+  expect(await tenant.pushStatuses(events, { atomic: true })).toEqual([
     'BATCH_ABORTED',
     'INSUFFICIENT_FUNDS',
     'BATCH_ABORTED',
@@ -173,10 +184,10 @@ test('an atomic batch with a rejection stores nothing', async () => {
 
 test('an event may be made on the version of its own record, and is a conflict where that changed', async () => {
   const tenant = await openBank();
-  const first = transfer('a', 'b', 10);
+  const first = makeTransfer('a', 'b', 10);
   await tenant.push([first]);
   const payload = { ...first.payload, amount: 20 };
-  const stale = { ...transfer('a', 'b', 20), payload, baseVersion: 0 };
+  const stale = { ...makeTransfer('a', 'b', 20), payload, baseVersion: 0 };
   const { failed } = await tenant.push([stale]);
   expect(failed).toMatchObject([
     { code: 'CONFLICT', current: { version: 3, data: { amount: 10 } } },
@@ -186,7 +197,7 @@ test('an event may be made on the version of its own record, and is a conflict w
 
 test("the records that an event wrote beside its own are noted with their versions' steps", async () => {
   const tenant = await openBank();
-  await tenant.push([transfer('a', 'b', 10)]);
+  await tenant.push([makeTransfer('a', 'b', 10)]);
   const effects = await service.sql(
     `SELECT entity_id AS id, version::int, record_before::int AS before, record_after::int AS after
        FROM effects WHERE tenant_id = $1 ORDER BY entity_id`,
@@ -201,5 +212,5 @@ test("the records that an event wrote beside its own are noted with their versio
 test("another tenant's records are not there", async () => {
   await openBank();
   const stranger = await createTenant(service);
-  expect(await stranger.said([transfer('a', 'b', 10)])).toEqual(['NOT_FOUND']);
+  expect(await stranger.pushStatuses([makeTransfer('a', 'b', 10)])).toEqual(['NOT_FOUND']);
 });

@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { accept, patchRecord } from '../../../src/domain/kinds/decisions.ts';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { append, decide, patch, put } from '../../../src/domain/kinds/policies.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../../src/domain/kinds/policies/append.ts';
+import { accept, decide, patchRecord } from '../../../src/domain/kinds/policies/decide.ts';
+import { patch } from '../../../src/domain/kinds/policies/patch.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
 import { rehearse } from '../../../src/testing/rehearse.ts';
-import { nextKey, put as putNote, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
-import { listenForUnhandled } from '../../testkit/unhandled.ts';
+import { nextKey, putNote, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
+import { collectUnhandledRejections } from '../../testkit/processes/unhandled-rejections.ts';
 
 const reader = defineKind({
   name: 'reader.read',
@@ -98,13 +100,13 @@ const kinds = [...bundledKinds, ...own];
 const maxEventBytes = 1_000;
 
 let service: TestApp;
-let unhandled: ReturnType<typeof listenForUnhandled>;
+let unhandled: ReturnType<typeof collectUnhandledRejections>;
 beforeAll(async () => {
   service = await startApp({ kinds, env: { MAX_EVENT_BYTES: `${maxEventBytes}` } });
 });
 afterAll(() => service.close());
 beforeEach(() => {
-  unhandled = listenForUnhandled();
+  unhandled = collectUnhandledRejections();
 });
 afterEach(() => unhandled.stop());
 

@@ -2,11 +2,12 @@ import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import type { Fields, RecordView } from '../../../src/domain/kinds/intent.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { patch, put } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { patch } from '../../../src/domain/kinds/policies/patch.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 /** A card that adds up its stamps where two edits of it meet. */
 const cardSchema = z.strictObject({ id: z.string(), fields: z.record(z.string(), z.number()) });
@@ -61,7 +62,7 @@ test.each([
   ['its clock ahead of what stood there', 12],
 ])("a device's next edit in the batch wins over its own merge: %s", async (_clock, day) => {
   const tenant = await edited();
-  const said = await tenant.said([stale(day, 5), send('put', day + 2, 50)]);
+  const said = await tenant.pushStatuses([stale(day, 5), send('put', day + 2, 50)]);
   expect(said).toEqual(['applied', 'applied']);
   expect(await stampsOf(tenant)).toBe(50);
 });
@@ -69,35 +70,35 @@ test.each([
 test('and so it is with a patch, and in the next batch', async () => {
   const tenant = await edited();
   await tenant.push([stale(9, 5)]);
-  expect(await tenant.said([send('patch', 11, 50)])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([send('patch', 11, 50)])).toEqual(['applied']);
   expect(await stampsOf(tenant)).toBe(50);
 });
 
 test('a merge of an early edit counts just after what stood there, and not at its receipt', async () => {
   const tenant = await edited();
-  expect(await tenant.said([stale(5, 5)])).toEqual(['applied']);
-  expect(await tenant.said([send('put', 9, 99), send('put', 10, 99)])).toEqual([
+  expect(await tenant.pushStatuses([stale(5, 5)])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([send('put', 9, 99), send('put', 10, 99)])).toEqual([
     'superseded',
     'superseded',
   ]);
   expect(await stampsOf(tenant)).toBe(7);
   const soonAfter = { occurredAt: '2026-01-10T00:00:00.001Z' };
-  expect(await tenant.said([send('put', null, 50, soonAfter)])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([send('put', null, 50, soonAfter)])).toEqual(['applied']);
 });
 
 test('a merge of an edit that is later than what stood there counts at its own time', async () => {
   const tenant = await edited();
-  expect(await tenant.said([stale(12, 5)])).toEqual(['applied']);
-  expect(await tenant.said([send('put', 11, 99)])).toEqual(['superseded']);
-  expect(await tenant.said([send('put', 13, 50)])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([stale(12, 5)])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([send('put', 11, 99)])).toEqual(['superseded']);
+  expect(await tenant.pushStatuses([send('put', 13, 50)])).toEqual(['applied']);
 });
 
 test('a merge counts after a patch that is newer than the last put', async () => {
   const tenant = await edited();
   await tenant.push([send('patch', 15, 3)], {}, 'tablet');
-  expect(await tenant.said([stale(5, 5)])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([stale(5, 5)])).toEqual(['applied']);
   expect(await stampsOf(tenant)).toBe(8);
-  expect(await tenant.said([send('put', 14, 99), send('put', 16, 50)])).toEqual([
+  expect(await tenant.pushStatuses([send('put', 14, 99), send('put', 16, 50)])).toEqual([
     'superseded',
     'applied',
   ]);
@@ -106,13 +107,17 @@ test('a merge counts after a patch that is newer than the last put', async () =>
 
 test('of two merges the later is on top, whatever their clocks say', async () => {
   const tenant = await edited();
-  expect(await tenant.said([stale(9, 5), stale(8, 5)])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([stale(9, 5), stale(8, 5)])).toEqual(['applied', 'applied']);
   expect(await stampsOf(tenant)).toBe(12);
 });
 
 test('a merge on what was just received wins over it, and loses to what comes next', async () => {
   const tenant = await edited();
-  const said = await tenant.said([send('put', null, 3), stale(9, 5), send('put', null, 50)]);
+  const said = await tenant.pushStatuses([
+    send('put', null, 3),
+    stale(9, 5),
+    send('put', null, 50),
+  ]);
   expect(said).toEqual(['applied', 'applied', 'applied']);
   expect(await stampsOf(tenant)).toBe(50);
 });

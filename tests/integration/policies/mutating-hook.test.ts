@@ -2,11 +2,12 @@ import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import type { Fields, RecordView } from '../../../src/domain/kinds/intent.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { patch, put } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { patch } from '../../../src/domain/kinds/policies/patch.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 /** As plain JavaScript sees it: anything can be changed. */
 // oxlint-disable-next-line typescript/no-explicit-any
@@ -59,9 +60,9 @@ test.each(
   const logged = service.logLines.length;
   const fields = { how, size: 2, tags: ['a'] };
   const stale = send(verb, fields, { baseVersion: 1 });
-  expect(await tenant.said([stale])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([stale])).toEqual(['applied']);
   const late = send('put', {}, { occurredAt: '2020-01-01T00:00:00Z' });
-  expect(await tenant.said([late])).toEqual(['superseded']);
+  expect(await tenant.pushStatuses([late])).toEqual(['superseded']);
   expect((await tenant.record('i1'))?.data).toEqual(
     verb === 'put' ? fields : { ...old, ...fields },
   );

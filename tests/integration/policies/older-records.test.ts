@@ -1,13 +1,17 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { accept, putRecord, reject } from '../../../src/domain/kinds/decisions.ts';
 import { defineKind, type Kind } from '../../../src/domain/kinds/define-kind.ts';
-import { entityType, recordData } from '../../../src/domain/kinds/entity-type.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { append, decide, patch, put, remove, strict } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { entityType, recordData } from '../../../src/domain/kinds/record-versions.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../../src/domain/kinds/policies/append.ts';
+import { accept, decide, putRecord, reject } from '../../../src/domain/kinds/policies/decide.ts';
+import { patch } from '../../../src/domain/kinds/policies/patch.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
+import { remove } from '../../../src/domain/kinds/policies/remove.ts';
+import { strict } from '../../../src/domain/kinds/policies/strict.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const id = z.strictObject({ id: z.string() });
 const entityId = (about: z.infer<typeof id>) => about.id;

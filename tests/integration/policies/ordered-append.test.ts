@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { append } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../../src/domain/kinds/policies/append.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const wordSchema = z.strictObject({ id: z.string(), word: z.string() });
 const wordsSchema = z.array(z.string());
@@ -42,11 +42,11 @@ test('facts are folded in the order of their numbers, in whatever order their ba
   const [one, two, three] = [say(1, 'once'), say(2, 'upon'), say(3, 'a')];
   const { failed } = await tenant.push([three]);
   expect(failed).toMatchObject([{ code: 'SEQUENCE_GAP', retryable: true, path: 'sequence' }]);
-  expect(await tenant.said([two])).toEqual(['SEQUENCE_GAP']);
-  expect(await tenant.said([one])).toEqual(['applied']);
-  expect(await tenant.said([three])).toEqual(['SEQUENCE_GAP']);
-  expect(await tenant.said([two])).toEqual(['applied']);
-  expect(await tenant.said([three])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([two])).toEqual(['SEQUENCE_GAP']);
+  expect(await tenant.pushStatuses([one])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([three])).toEqual(['SEQUENCE_GAP']);
+  expect(await tenant.pushStatuses([two])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([three])).toEqual(['applied']);
   expect(await wordsOf(tenant)).toEqual(['once', 'upon', 'a']);
   expect(await tenant.head()).toBe(3);
 });
@@ -54,8 +54,8 @@ test('facts are folded in the order of their numbers, in whatever order their ba
 test('a fact that closes a gap may come behind the one that met it, in the same batch', async () => {
   const tenant = await createTenant(service);
   const [one, two] = [say(1, 'once'), say(2, 'upon')];
-  expect(await tenant.said([two, one])).toEqual(['SEQUENCE_GAP', 'applied']);
-  expect(await tenant.said([two, one])).toEqual(['applied', 'duplicate of applied']);
+  expect(await tenant.pushStatuses([two, one])).toEqual(['SEQUENCE_GAP', 'applied']);
+  expect(await tenant.pushStatuses([two, one])).toEqual(['applied', 'duplicate of applied']);
   expect(await wordsOf(tenant)).toEqual(['once', 'upon']);
 });
 
@@ -70,9 +70,9 @@ test('a number that was taken is a conflict of sequence, which nothing of is sto
 
 test('a fact on which reduce throws leaves its number to be taken', async () => {
   const tenant = await createTenant(service);
-  const said = await tenant.said([say(1, 'once'), say(2, 'unsayable'), say(3, 'a')]);
+  const said = await tenant.pushStatuses([say(1, 'once'), say(2, 'unsayable'), say(3, 'a')]);
   expect(said).toEqual(['applied', 'KIND_FAILED', 'BLOCKED']);
-  expect(await tenant.said([say(2, 'upon'), say(3, 'a')])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([say(2, 'upon'), say(3, 'a')])).toEqual(['applied', 'applied']);
   expect(await wordsOf(tenant)).toEqual(['once', 'upon', 'a']);
 });
 
@@ -80,7 +80,7 @@ test('a fact that is sent again is a duplicate, and no conflict with itself', as
   const tenant = await createTenant(service);
   const [one, two] = [say(1, 'once'), say(2, 'upon')];
   await tenant.push([one, two]);
-  expect(await tenant.said([one, two])).toEqual(Array(2).fill('duplicate of applied'));
+  expect(await tenant.pushStatuses([one, two])).toEqual(Array(2).fill('duplicate of applied'));
   expect(await wordsOf(tenant)).toEqual(['once', 'upon']);
 });
 
@@ -88,8 +88,8 @@ test('of two registers that number alike at once, one is folded and the other is
   const tenant = await createTenant(service);
   await tenant.push([say(1, 'once')]);
   const both = await Promise.all([
-    tenant.said([say(2, 'same')], {}, 'left'),
-    tenant.said([say(2, 'same')], {}, 'right'),
+    tenant.pushStatuses([say(2, 'same')], {}, 'left'),
+    tenant.pushStatuses([say(2, 'same')], {}, 'right'),
   ]);
   expect(both.flat().toSorted()).toEqual(['SEQUENCE_CONFLICT', 'applied']);
   expect(await wordsOf(tenant)).toEqual(['once', 'same']);

@@ -1,12 +1,16 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accept, putRecord, removeRecord } from '../../../src/domain/kinds/decisions.ts';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { decide } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import {
+  accept,
+  decide,
+  putRecord,
+  removeRecord,
+} from '../../../src/domain/kinds/policies/decide.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const lot = (entityId: string) => ({ entityType: 'lot', entityId });
 
@@ -41,16 +45,16 @@ function split(id: string, into: string, sequence: number, rest: object = {}): S
 
 test('another record that an ordered decision makes begins at its own number 1', async () => {
   const tenant = await createTenant(service);
-  expect(await tenant.said([split('a', 'b', 1), split('a', 'b', 2)])).toEqual([
+  expect(await tenant.pushStatuses([split('a', 'b', 1), split('a', 'b', 2)])).toEqual([
     'applied',
     'applied',
   ]);
-  expect(await tenant.said([split('b', 'c', 3)])).toEqual(['SEQUENCE_GAP']);
-  expect(await tenant.said([split('b', 'c', 1), split('c', 'a', 1)])).toEqual([
+  expect(await tenant.pushStatuses([split('b', 'c', 3)])).toEqual(['SEQUENCE_GAP']);
+  expect(await tenant.pushStatuses([split('b', 'c', 1), split('c', 'a', 1)])).toEqual([
     'applied',
     'applied',
   ]);
-  expect(await tenant.said([split('a', 'c', 3)])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([split('a', 'c', 3)])).toEqual(['applied']);
 });
 
 test('another record that an ordered decision changes or removes goes on with its own number', async () => {
@@ -58,9 +62,8 @@ test('another record that an ordered decision changes or removes goes on with it
   await tenant.push([split('b', 'x', 1), split('b', 'x', 2), split('a', 'b', 1)]);
   const written = await tenant.record('b');
   expect(written).toMatchObject({ version: 3 });
-  expect(await tenant.said([split('b', 'x', 2)])).toEqual(['SEQUENCE_CONFLICT']);
-  expect(await tenant.said([split('a', 'b', 2, { gone: true }), split('b', 'x', 3)])).toEqual([
-    'applied',
-    'applied',
-  ]);
+  expect(await tenant.pushStatuses([split('b', 'x', 2)])).toEqual(['SEQUENCE_CONFLICT']);
+  expect(
+    await tenant.pushStatuses([split('a', 'b', 2, { gone: true }), split('b', 'x', 3)]),
+  ).toEqual(['applied', 'applied']);
 });

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { put, remove, strict } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
+import { remove } from '../../../src/domain/kinds/policies/remove.ts';
+import { strict } from '../../../src/domain/kinds/policies/strict.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 /** Lax on purpose: what the schema lets through must not reach the database. */
 const thingSchema = z.strictObject({ id: z.string(), madeOn: z.number(), name: z.string() });
@@ -46,18 +48,18 @@ test('the version in the payload is the one that the edit was made on', async ()
   expect(failed).toMatchObject([
     { code: 'CONFLICT', current: { version: 2, data: { name: 'b' } }, differingFields: ['name'] },
   ]);
-  expect(await tenant.said([send('put', 2, 'd')])).toEqual(['applied']);
-  expect(await tenant.said([send('remove', 2, '')])).toEqual(['CONFLICT']);
+  expect(await tenant.pushStatuses([send('put', 2, 'd')])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([send('remove', 2, '')])).toEqual(['CONFLICT']);
 });
 
 test('version 0 in the payload means that there is no record yet', async () => {
   const tenant = await twice();
-  expect(await tenant.said([send('put', 0, 'c')])).toEqual(['CONFLICT']);
+  expect(await tenant.pushStatuses([send('put', 0, 'c')])).toEqual(['CONFLICT']);
 });
 
 test('the version in the payload is enough for a kind that requires one', async () => {
   const tenant = await twice();
-  expect(await tenant.said([send('strict', 1, 'c'), send('strict', 2, 'd')])).toEqual([
+  expect(await tenant.pushStatuses([send('strict', 1, 'c'), send('strict', 2, 'd')])).toEqual([
     'CONFLICT',
     'applied',
   ]);
@@ -66,10 +68,10 @@ test('the version in the payload is enough for a kind that requires one', async 
 test('what the event itself says counts more than its payload', async () => {
   const tenant = await twice();
   const newest = send('put', 2, 'c');
-  expect(await tenant.said([{ ...newest, baseVersion: 1 }])).toEqual(['CONFLICT']);
+  expect(await tenant.pushStatuses([{ ...newest, baseVersion: 1 }])).toEqual(['CONFLICT']);
   const first = send('put', 2, 'd');
   const second = send('put', 2, 'e', { baseKey: first.identityKey });
-  expect(await tenant.said([first, second])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([first, second])).toEqual(['applied', 'applied']);
 });
 
 test.each([1.5, -1, -0.5])(

@@ -2,11 +2,14 @@ import { z } from 'zod';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import type { EventContext, Fields, RecordView } from '../../../src/domain/kinds/intent.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { patch, put, remove, strict } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { patch } from '../../../src/domain/kinds/policies/patch.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
+import { remove } from '../../../src/domain/kinds/policies/remove.ts';
+import { strict } from '../../../src/domain/kinds/policies/strict.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const cardSchema = z.strictObject({
   id: z.string(),
@@ -114,8 +117,8 @@ test('the hook sees both sides, and whose event it is', async () => {
 test('what was merged is a duplicate when it is sent again, and is not merged twice', async () => {
   const tenant = await edited();
   const stale = send('put', { stamps: 5 }, { baseVersion: 1 });
-  expect(await tenant.said([stale, stale])).toEqual(['applied', 'duplicate of applied']);
-  expect(await tenant.said([stale])).toEqual(['duplicate of applied']);
+  expect(await tenant.pushStatuses([stale, stale])).toEqual(['applied', 'duplicate of applied']);
+  expect(await tenant.pushStatuses([stale])).toEqual(['duplicate of applied']);
   expect((await tenant.record('c1'))?.data).toMatchObject({ stamps: 7 });
   expect(asked).toHaveLength(1);
 });
@@ -125,9 +128,9 @@ test('a stale edit made on an own event is merged too', async () => {
   const own = send('put', { stamps: 1 });
   await tenant.push([own]);
   await tenant.push([send('put', { stamps: 2 })], {}, 'other');
-  expect(await tenant.said([send('put', { stamps: 5 }, { baseKey: own.identityKey })])).toEqual([
-    'applied',
-  ]);
+  expect(
+    await tenant.pushStatuses([send('put', { stamps: 5 }, { baseKey: own.identityKey })]),
+  ).toEqual(['applied']);
   expect((await tenant.record('c1'))?.data).toEqual({ stamps: 7 });
 });
 
@@ -135,13 +138,15 @@ test('an edit made on what was merged is merged too: its sender has not seen the
   const tenant = await edited();
   const stale = send('put', { stamps: 5 }, { baseVersion: 1 });
   const next = send('put', { stamps: 1, town: 'Rome' }, { baseKey: stale.identityKey });
-  expect(await tenant.said([stale, next])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([stale, next])).toEqual(['applied', 'applied']);
   expect((await tenant.record('c1'))?.data).toEqual({ stamps: 8, name: 'Ada', town: 'Rome' });
 });
 
 test('a merge that changes nothing is applied, and the record keeps its version', async () => {
   const tenant = await edited();
-  expect(await tenant.said([send('put', { stamps: 0 }, { baseVersion: 1 })])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([send('put', { stamps: 0 }, { baseVersion: 1 })])).toEqual([
+    'applied',
+  ]);
   expect(await tenant.record('c1')).toMatchObject({ version: 2 });
 });
 
@@ -163,7 +168,7 @@ test.each(['broken', 'nonsense'])(
     const tenant = await edited(10);
     const before = faults();
     const later = send('put', { name }, { baseVersion: 1, occurredAt: '2026-01-11T00:00:00Z' });
-    expect(await tenant.said([later, later])).toEqual(['applied', 'duplicate of applied']);
+    expect(await tenant.pushStatuses([later, later])).toEqual(['applied', 'duplicate of applied']);
     expect(await tenant.record('c1')).toMatchObject({ version: 3, data: { name } });
     expect(faults() - before).toBe(1);
   },
@@ -200,7 +205,7 @@ test.each([
   ['the edit names no base', {}],
 ])('the hook is not asked where %s', async (_why, rest) => {
   const tenant = await edited();
-  expect(await tenant.said([send('put', { stamps: 5 }, rest)])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([send('put', { stamps: 5 }, rest)])).toEqual(['applied']);
   expect((await tenant.record('c1'))?.data).toEqual({ stamps: 5 });
   expect(asked).toEqual([]);
 });
@@ -208,13 +213,17 @@ test.each([
 test('the hook is not asked where the record is deleted or was never there: a conflict', async () => {
   const tenant = await edited();
   await tenant.push([send('remove', {})]);
-  expect(await tenant.said([send('put', { stamps: 5 }, { baseVersion: 1 })])).toEqual(['CONFLICT']);
+  expect(await tenant.pushStatuses([send('put', { stamps: 5 }, { baseVersion: 1 })])).toEqual([
+    'CONFLICT',
+  ]);
   const empty = await createTenant(service);
-  expect(await empty.said([send('put', { stamps: 5 }, { baseVersion: 1 })])).toEqual(['CONFLICT']);
+  expect(await empty.pushStatuses([send('put', { stamps: 5 }, { baseVersion: 1 })])).toEqual([
+    'CONFLICT',
+  ]);
   expect(asked).toEqual([]);
 });
 
 test('a kind of the same entity without a hook is in conflict', async () => {
   const tenant = await edited();
-  expect(await tenant.said([send('remove', {}, { baseVersion: 1 })])).toEqual(['CONFLICT']);
+  expect(await tenant.pushStatuses([send('remove', {}, { baseVersion: 1 })])).toEqual(['CONFLICT']);
 });

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { put } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const lampSchema = z.strictObject({ id: z.string() });
 const lamp = (name: string, scope?: string) =>
@@ -45,7 +45,7 @@ test('a kind with a scope of its own is refused to a token without it, and its n
 test('a token with the scope may send it, and what was refused keeps its key', async () => {
   const tenant = await createTenant(service);
   const event = send('lamp.install');
-  expect(await tenant.said([event])).toEqual(['NOT_ALLOWED']);
+  expect(await tenant.pushStatuses([event])).toEqual(['NOT_ALLOWED']);
   const sender = { tenant: tenant.id, scope: 'sync:push lamp:admin' };
   expect((await service.push([event], {}, sender)).results).toMatchObject([{ status: 'applied' }]);
 });

@@ -1,11 +1,14 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { create, patch, remove, strict } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { create } from '../../../src/domain/kinds/policies/create.ts';
+import { patch } from '../../../src/domain/kinds/policies/patch.ts';
+import { remove } from '../../../src/domain/kinds/policies/remove.ts';
+import { strict } from '../../../src/domain/kinds/policies/strict.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const fieldsSchema = z.record(z.string(), z.union([z.string(), z.number()]));
 const billSchema = z.strictObject({ id: z.string(), fields: fieldsSchema });
@@ -49,13 +52,13 @@ test.each(['update', 'withdraw'])(
       { code: 'INVALID_EVENT', retryable: false, path: 'baseVersion' },
     ]);
     expect(await tenant.head()).toBe(1);
-    expect(await tenant.said([{ ...event, baseVersion: 1 }])).toEqual(['applied']);
+    expect(await tenant.pushStatuses([{ ...event, baseVersion: 1 }])).toEqual(['applied']);
   },
 );
 
 test('an edit made on the newest version is applied', async () => {
   const tenant = await createBill();
-  expect(await tenant.said([send('update', { cents: 200 }, { baseVersion: 1 })])).toEqual([
+  expect(await tenant.pushStatuses([send('update', { cents: 200 }, { baseVersion: 1 })])).toEqual([
     'applied',
   ]);
   expect((await tenant.record('b1'))?.data).toEqual({ to: 'Ada', cents: 200 });
@@ -136,7 +139,7 @@ test.each([
     const queue = [first, second, third];
     for (let at = 0; at < queue.length; at += size) {
       const batch = queue.slice(at, at + size);
-      expect(await tenant.said(batch)).toEqual(batch.map(() => 'applied'));
+      expect(await tenant.pushStatuses(batch)).toEqual(batch.map(() => 'applied'));
     }
     expect((await tenant.record('b1'))?.data).toEqual({ to: 'Ada', cents: 3 });
   },
@@ -147,14 +150,14 @@ test("where another device came first, a device's whole chain of edits is in con
   await tenant.push([send('update', { to: 'Eve' }, { baseVersion: 1 })], {}, 'left');
   const first = send('update', { cents: 1 }, { baseVersion: 1 });
   const second = send('update', { cents: 2 }, { baseKey: first.identityKey });
-  expect(await tenant.said([first, second], {}, 'right')).toEqual(['CONFLICT', 'CONFLICT']);
+  expect(await tenant.pushStatuses([first, second], {}, 'right')).toEqual(['CONFLICT', 'CONFLICT']);
   expect((await tenant.record('b1'))?.data).toEqual({ to: 'Eve', cents: 100 });
 });
 
 test("where another device comes between, the rest of a device's chain is in conflict", async () => {
   const tenant = await createBill();
   const first = send('update', { cents: 1 }, { baseVersion: 1 });
-  expect(await tenant.said([first], {}, 'right')).toEqual(['applied']);
+  expect(await tenant.pushStatuses([first], {}, 'right')).toEqual(['applied']);
   await tenant.push([send('update', { to: 'Eve' }, { baseVersion: 2 })], {}, 'left');
   const second = send('update', { cents: 2 }, { baseKey: first.identityKey });
   const { failed } = await tenant.push([second], {}, 'right');
@@ -172,7 +175,7 @@ test('a second create of what is there is a conflict that shows it', async () =>
       differingFields: ['cents', 'due', 'to'],
     },
   ]);
-  expect(await tenant.said([second])).toEqual(['CONFLICT']);
+  expect(await tenant.pushStatuses([second])).toEqual(['CONFLICT']);
   expect(await tenant.head()).toBe(2);
 });
 
@@ -188,8 +191,8 @@ test('a create and an edit made on it drain in one batch', async () => {
   const tenant = await createTenant(service);
   const made = send('create', { cents: 1 });
   const edited = send('update', { cents: 2 }, { baseKey: made.identityKey });
-  expect(await tenant.said([made, edited])).toEqual(['applied', 'applied']);
-  expect(await tenant.said([made, edited])).toEqual(Array(2).fill('duplicate of applied'));
+  expect(await tenant.pushStatuses([made, edited])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([made, edited])).toEqual(Array(2).fill('duplicate of applied'));
 });
 
 test('of 20 creates at once one wins, and all the others are told which', async () => {
@@ -217,6 +220,6 @@ test.each([
 
 test('a create may say that it was made on nothing', async () => {
   const tenant = await createTenant(service);
-  const said = await tenant.said([send('create', { cents: 1 }, { baseVersion: 0 })]);
+  const said = await tenant.pushStatuses([send('create', { cents: 1 }, { baseVersion: 0 })]);
   expect(said).toEqual(['applied']);
 });

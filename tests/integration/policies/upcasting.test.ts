@@ -1,19 +1,16 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { accept, putRecord } from '../../../src/domain/kinds/decisions.ts';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import {
-  append,
-  decide,
-  patch,
-  type Policy,
-  put,
-  strict,
-} from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../../src/domain/kinds/policies/append.ts';
+import { accept, decide, putRecord } from '../../../src/domain/kinds/policies/decide.ts';
+import { patch } from '../../../src/domain/kinds/policies/patch.ts';
+import type { Policy } from '../../../src/domain/kinds/policies/policy.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
+import { strict } from '../../../src/domain/kinds/policies/strict.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const fareSchema = z.strictObject({
   id: z.string(),
@@ -97,7 +94,7 @@ test.each([
   async (kind, rest) => {
     const tenant = await createTenant(service);
     const queue = [1, 2, 3, 4].map((version) => send(kind, version, `of-${version}`, rest));
-    expect(await tenant.said(queue)).toEqual(Array(4).fill('applied'));
+    expect(await tenant.pushStatuses(queue)).toEqual(Array(4).fill('applied'));
     const records = await tenant.records();
     expect([1, 2, 3, 4].map((version) => records.get(`of-${version}`)?.data)).toEqual([
       { cents: 120, currency: 'EUR' },
@@ -108,7 +105,7 @@ test.each([
     expect(await storedPayloads(tenant)).toEqual(
       queue.map((event) => ({ version: event.version, payload: JSON.stringify(event.payload) })),
     );
-    expect(await tenant.said(queue)).toEqual(Array(4).fill('duplicate of applied'));
+    expect(await tenant.pushStatuses(queue)).toEqual(Array(4).fill('duplicate of applied'));
   },
 );
 
@@ -118,7 +115,7 @@ test('old versions of a patch drain too', async () => {
     send('patch-fare.set', 4, 'f1'),
     ...[1, 2, 3].map((version) => send('patch-fare.change', version, 'f1')),
   ];
-  expect(await tenant.said(queue)).toEqual(Array(4).fill('applied'));
+  expect(await tenant.pushStatuses(queue)).toEqual(Array(4).fill('applied'));
   // Versions 1 to 3 know nothing of a currency, and leave it as it is.
   expect((await tenant.record('f1'))?.data).toEqual({ cents: 560, currency: 'CHF' });
 });
@@ -132,7 +129,7 @@ test('facts of all versions fold into one record', async () => {
 test('an event without a version is of the first', async () => {
   const tenant = await createTenant(service);
   const { version: _version, ...event } = send('put-fare.set', 1, 'f1');
-  expect(await tenant.said([event])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([event])).toEqual(['applied']);
   expect(await storedPayloads(tenant)).toMatchObject([{ version: 1 }]);
 });
 

@@ -1,10 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { auditOf } from '../../testkit/oracle/audit.ts';
-import { documentKinds } from '../../testkit/oracle/documents.ts';
-import { nextKey, patch, put, remove, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant } from '../../testkit/oracle/tenant.ts';
+import { auditOf } from '../../testkit/app/audit.ts';
+import { documentKinds } from '../../testkit/kinds/document-kinds.ts';
+import {
+  nextKey,
+  patchNote,
+  putNote,
+  removeNote,
+  type SentEvent,
+} from '../../testkit/events/sent-events.ts';
+import { createTenant } from '../../testkit/app/tenant.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -25,9 +31,13 @@ type Turn = 'first' | 'second';
 
 /** The event that makes the record, and the edit that two devices make on its first version. */
 const same: readonly [string, SentEvent, (turn: Turn) => SentEvent][] = [
-  ['puts', put('n1', { title: 'A' }), () => put('n1', { title: 'B' }, { baseVersion: 1 })],
-  ['patches', put('n1', { title: 'A' }), () => patch('n1', { title: 'B' }, { baseVersion: 1 })],
-  ['removes', put('n1'), () => remove('n1', { baseVersion: 1 })],
+  ['puts', putNote('n1', { title: 'A' }), () => putNote('n1', { title: 'B' }, { baseVersion: 1 })],
+  [
+    'patches',
+    putNote('n1', { title: 'A' }),
+    () => patchNote('n1', { title: 'B' }, { baseVersion: 1 }),
+  ],
+  ['removes', putNote('n1'), () => removeNote('n1', { baseVersion: 1 })],
   [
     'puts whose fields stand in another order',
     send('doc.put', { id: 'n1', fields: { a: 0 } }),
@@ -53,7 +63,7 @@ test.each(same)(
   async (_what, create, edit) => {
     const tenant = await createTenant(service);
     await tenant.push([create]);
-    expect(await tenant.said([edit('first')])).toEqual(['applied']);
+    expect(await tenant.pushStatuses([edit('first')])).toEqual(['applied']);
     const [record] = (await tenant.records()).values();
     const again = edit('second');
     const { processed, results } = await tenant.push([again]);
@@ -71,7 +81,7 @@ test('two equal creates are one, and another one is a conflict', async () => {
   const tenant = await createTenant(service);
   const create = (amountCents: number) =>
     send('invoice.create', { ...invoice, amountCents, status: 'draft' });
-  expect(await tenant.said([create(100), create(100), create(101)])).toEqual([
+  expect(await tenant.pushStatuses([create(100), create(100), create(101)])).toEqual([
     'applied',
     'noop',
     'CONFLICT',
@@ -85,11 +95,13 @@ test('a put that has all that is there and less is a conflict, as it would take 
   await tenant.push([send('doc.put', { id: 'd1', fields: { a: 1, b: 1 } }, on)]);
   const less = send('doc.put', { id: 'd1', fields: { a: 1 } }, on);
   const patched = send('doc.patch', { id: 'd1', fields: { a: 1 } }, on);
-  expect(await tenant.said([less, patched])).toEqual(['CONFLICT', 'noop']);
+  expect(await tenant.pushStatuses([less, patched])).toEqual(['CONFLICT', 'noop']);
 });
 
 test('an equal edit of what was deleted since is a conflict', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' }), remove('n1')]);
-  expect(await tenant.said([put('n1', { title: 'A' }, { baseVersion: 1 })])).toEqual(['CONFLICT']);
+  await tenant.push([putNote('n1', { title: 'A' }), removeNote('n1')]);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'A' }, { baseVersion: 1 })])).toEqual([
+    'CONFLICT',
+  ]);
 });

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { eventFailures } from '../../../src/domain/errors.ts';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
-import { patch, put, remove } from '../../testkit/oracle/events.ts';
-import { createTenant, expectShape } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { patchNote, putNote, removeNote } from '../../testkit/events/sent-events.ts';
+import { createTenant, expectExactShape } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -14,12 +14,12 @@ afterAll(() => service.close());
 test('every event is in exactly one of the two lists, each in request order', async () => {
   const tenant = await createTenant(service);
   const events = [
-    put('n3'),
-    patch('missing', { title: 'A' }),
-    put('n1'),
-    put('n2', {}, { payload: {} }),
-    remove('n1'),
-    put('n4', {}, { kind: 'note.unheard-of' }),
+    putNote('n3'),
+    patchNote('missing', { title: 'A' }),
+    putNote('n1'),
+    putNote('n2', {}, { payload: {} }),
+    removeNote('n1'),
+    putNote('n4', {}, { kind: 'note.unheard-of' }),
   ];
   const answer = await tenant.push(events);
   const keys = events.map(({ identityKey }) => identityKey);
@@ -29,7 +29,7 @@ test('every event is in exactly one of the two lists, each in request order', as
 
 test('results hold one entry per event, in request order', async () => {
   const tenant = await createTenant(service);
-  const [first, broken, last] = [put('n2'), put('n1', {}, { payload: {} }), put('n1')];
+  const [first, broken, last] = [putNote('n2'), putNote('n1', {}, { payload: {} }), putNote('n1')];
   const { results } = await tenant.push([first, broken, last, first]);
   expect(results).toEqual([
     { identityKey: first.identityKey, status: 'applied', version: 1 },
@@ -41,14 +41,14 @@ test('results hold one entry per event, in request order', async () => {
 
 test('results come only to who asks for them', async () => {
   const tenant = await createTenant(service);
-  const body = { events: [put('n1'), patch('missing', { body: 'B' })] };
+  const body = { events: [putNote('n1'), patchNote('missing', { body: 'B' })] };
   const { body: answer } = await service.request({
     method: 'POST',
     url: '/api/sync/events',
     body,
     sender: tenant.sender(),
   });
-  expectShape(pushAnswerSchema, answer);
+  expectExactShape(pushAnswerSchema, answer);
   expect(answer).not.toHaveProperty('results');
   expect(answer.processed).toHaveLength(1);
   expect(answer.failed).toHaveLength(1);
@@ -56,7 +56,7 @@ test('results come only to who asks for them', async () => {
 
 test('a batch of which every event fails is a success that stores nothing', async () => {
   const tenant = await createTenant(service);
-  const answer = await tenant.push([patch('n1', { title: 'A' }), { identityKey: 'k' }]);
+  const answer = await tenant.push([patchNote('n1', { title: 'A' }), { identityKey: 'k' }]);
   expect(answer.success).toBe(true);
   expect(answer.processed).toEqual([]);
   expect(answer.failed.map(({ code }) => code)).toEqual(['NOT_FOUND', 'INVALID_EVENT']);
@@ -66,10 +66,10 @@ test('a batch of which every event fails is a success that stores nothing', asyn
 test('a failure says whether, and after how long, to send the event again', async () => {
   const tenant = await createTenant(service);
   const { failed } = await tenant.push([
-    patch('n1', { title: 'A' }),
-    put('n1'),
-    put('n2', {}, { kind: 'unheard-of' }),
-    put('n3', {}, { payload: { noteId: 'n3', title: 'A', body: 7 } }),
+    patchNote('n1', { title: 'A' }),
+    putNote('n1'),
+    putNote('n2', {}, { kind: 'unheard-of' }),
+    putNote('n3', {}, { payload: { noteId: 'n3', title: 'A', body: 7 } }),
   ]);
   expect(failed).toMatchObject([
     { code: 'NOT_FOUND', retryable: true, retryAfterMs: eventFailures.NOT_FOUND.retryAfterMs },
@@ -85,9 +85,9 @@ test('a failure says whether, and after how long, to send the event again', asyn
 
 test('an event without a readable key is named by its place in the request', async () => {
   const tenant = await createTenant(service);
-  const { identityKey: _key, ...keyless } = put('n1');
+  const { identityKey: _key, ...keyless } = putNote('n1');
   const unreadable = [null, 'text', 5, true, [], {}, keyless, { ...keyless, identityKey: 7 }];
-  const answer = await tenant.push([put('n2'), ...unreadable, put('n3')]);
+  const answer = await tenant.push([putNote('n2'), ...unreadable, putNote('n3')]);
   expect(answer.processed).toHaveLength(2);
   expect(answer.failed.map(({ identityKey, index, code }) => [identityKey, index, code])).toEqual(
     unreadable.map((_event, at) => [null, at + 1, 'INVALID_EVENT']),
@@ -103,7 +103,7 @@ test('an event with an invalid key is named by its place, its key is not repeate
   const tenant = await createTenant(service);
   const invalid = ['', 'x'.repeat(201), 'line\nbreak', 'escape\u001b', 'separator\u2028'];
   const { failed } = await tenant.push(
-    invalid.map((identityKey) => ({ ...put('n'), identityKey })),
+    invalid.map((identityKey) => ({ ...putNote('n'), identityKey })),
   );
   expect(
     failed.map(({ identityKey, index, code, path }) => ({ identityKey, index, code, path })),
@@ -120,7 +120,7 @@ test('an event with an invalid key is named by its place, its key is not repeate
 test('a key of 200 characters of any script is a key', async () => {
   const tenant = await createTenant(service);
   const keys = ['k', 'x'.repeat(200), '\u{1F680}'.repeat(200), 'a key / with "signs" \\ é 漢'];
-  const answer = await tenant.push(keys.map((identityKey) => put('n1', {}, { identityKey })));
+  const answer = await tenant.push(keys.map((identityKey) => putNote('n1', {}, { identityKey })));
   expect(answer.processed).toEqual(keys);
 });
 
@@ -132,23 +132,23 @@ test("receivedAt is the database's clock", async () => {
     return row?.now ?? Number.NaN;
   };
   const before = await clock();
-  const { receivedAt } = await tenant.push([put('n1')]);
+  const { receivedAt } = await tenant.push([putNote('n1')]);
   expect(Date.parse(receivedAt)).toBeGreaterThanOrEqual(before);
   expect(Date.parse(receivedAt)).toBeLessThanOrEqual(await clock());
 });
 
 test('every accepted event takes the next version, also one that changes nothing', async () => {
   const tenant = await createTenant(service);
-  const first = put('n1', { title: 'A' }, { occurredAt: '2026-03-01T00:00:00Z' });
-  const late = put('n1', { title: 'B' }, { occurredAt: '2026-02-01T00:00:00Z' });
-  const same = put('n1', { title: 'A' }, { occurredAt: '2026-04-01T00:00:00Z' });
-  const failing = patch('n2', { title: 'C' });
+  const first = putNote('n1', { title: 'A' }, { occurredAt: '2026-03-01T00:00:00Z' });
+  const late = putNote('n1', { title: 'B' }, { occurredAt: '2026-02-01T00:00:00Z' });
+  const same = putNote('n1', { title: 'A' }, { occurredAt: '2026-04-01T00:00:00Z' });
+  const failing = patchNote('n2', { title: 'C' });
   expect(await tenant.push([first])).toMatchObject({
     results: [{ status: 'applied', version: 1 }],
   });
   const lost = { status: 'superseded', version: 2 };
   expect(await tenant.push([late])).toMatchObject({ results: [lost] });
-  const { results } = await tenant.push([failing, same, put('n2')]);
+  const { results } = await tenant.push([failing, same, putNote('n2')]);
   expect(results).toMatchObject([
     { status: 'failed' },
     { status: 'noop', version: 3 },
@@ -161,12 +161,12 @@ test('every accepted event takes the next version, also one that changes nothing
 
 test('a pull since the checkpoint of a push returns everything that the batch changed', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('old'), put('n1'), put('n2')]);
+  await tenant.push([putNote('old'), putNote('n1'), putNote('n2')]);
   const { checkpoint } = await tenant.push([
-    put('n3'),
-    put('n1', { title: 'B' }),
-    remove('n2'),
-    patch('missing', { title: 'C' }),
+    putNote('n3'),
+    putNote('n1', { title: 'B' }),
+    removeNote('n2'),
+    patchNote('missing', { title: 'C' }),
   ]);
   const { changes } = await tenant.pull({ since: checkpoint });
   const changed = changes.map(({ entityId, deleted }) => [entityId, deleted]);
@@ -181,10 +181,10 @@ test('a pull since the checkpoint of a push returns everything that the batch ch
 
 test('a pull since the checkpoint of a replayed batch returns what the batch once changed', async () => {
   const tenant = await createTenant(service);
-  const batch = [put('n1'), put('n2')];
-  await tenant.push([put('n0')]);
+  const batch = [putNote('n1'), putNote('n2')];
+  await tenant.push([putNote('n0')]);
   await tenant.push(batch);
-  await tenant.push([put('n3')]);
+  await tenant.push([putNote('n3')]);
   const { checkpoint } = await tenant.push(batch);
   const { changes } = await tenant.pull({ since: checkpoint });
   expect(changes.map(({ entityId }) => entityId)).toEqual(expect.arrayContaining(['n1', 'n2']));
@@ -192,20 +192,20 @@ test('a pull since the checkpoint of a replayed batch returns what the batch onc
 
 test('the checkpoint of a batch that changed nothing can be pulled since', async () => {
   const tenant = await createTenant(service);
-  const nothing = [patch('n1', { title: 'A' })];
+  const nothing = [patchNote('n1', { title: 'A' })];
   const onEmpty = await tenant.push(nothing);
-  await tenant.push([put('n2')]);
+  await tenant.push([putNote('n2')]);
   const { changes } = await tenant.pull({ since: onEmpty.checkpoint });
   expect(changes.map(({ entityId }) => entityId)).toEqual(['n2']);
   const later = await tenant.push(nothing);
-  await tenant.push([put('n3')]);
+  await tenant.push([putNote('n3')]);
   const after = await tenant.pull({ since: later.checkpoint });
   expect(after.changes.map(({ entityId }) => entityId)).toContain('n3');
 });
 
 test('the device of the token, not one named in the event, is the origin of a record', async () => {
   const tenant = await createTenant(service);
-  const event = put('n1', { title: 'A' });
+  const event = putNote('n1', { title: 'A' });
   await tenant.push([event], {}, 'tablet');
   expect((await tenant.record('n1'))?.origin).toMatchObject({
     identityKey: event.identityKey,

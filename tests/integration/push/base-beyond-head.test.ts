@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { put as putPolicy, strict } from '../../../src/domain/kinds/policies.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { put as putPolicy } from '../../../src/domain/kinds/policies/put.ts';
+import { strict } from '../../../src/domain/kinds/policies/strict.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { auditOf } from '../../testkit/oracle/audit.ts';
-import { nextKey, patch, put, remove } from '../../testkit/oracle/events.ts';
-import { createTenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { auditOf } from '../../testkit/app/audit.ts';
+import { nextKey, patchNote, putNote, removeNote } from '../../testkit/events/sent-events.ts';
+import { createTenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const billSchema = z.strictObject({ id: z.string(), cents: z.int(), seen: z.int().default(0) });
 const bill = {
@@ -37,12 +38,12 @@ const send = (verb: string, content: object, rest: object = {}) => ({
 });
 
 test.each([
-  ['a put', put],
-  ['a patch', (id: string, fields: object, rest: object) => patch(id, fields, rest)],
-  ['a delete', (id: string, _fields: object, rest: object) => remove(id, rest)],
+  ['a put', putNote],
+  ['a patch', (id: string, fields: object, rest: object) => patchNote(id, fields, rest)],
+  ['a delete', (id: string, _fields: object, rest: object) => removeNote(id, rest)],
 ])('%s on a version that the tenant never had is a conflict, and is kept', async (_what, make) => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' })]);
+  await tenant.push([putNote('n1', { title: 'A' })]);
   const lost = make('n1', { title: 'of a lost history' }, { baseVersion: 999 });
   const { failed } = await tenant.push([lost]);
   const current = await tenant.record('n1');
@@ -59,10 +60,9 @@ test.each([
 
 test('what the batch before it brought counts as had', async () => {
   const tenant = await createTenant(service);
-  expect(await tenant.said([put('n1'), put('n1', { title: 'A' }, { baseVersion: 1 })])).toEqual([
-    'applied',
-    'applied',
-  ]);
+  expect(
+    await tenant.pushStatuses([putNote('n1'), putNote('n1', { title: 'A' }, { baseVersion: 1 })]),
+  ).toEqual(['applied', 'applied']);
 });
 
 test('a strict kind is no exception, and can be settled by a person', async () => {
@@ -80,6 +80,6 @@ test('a strict kind is no exception, and can be settled by a person', async () =
 test('a base that the payload states counts alike', async () => {
   const tenant = await createTenant(service);
   await tenant.push([send('put', { cents: 1 })]);
-  expect(await tenant.said([send('seen', { cents: 2, seen: 7 })])).toEqual(['CONFLICT']);
-  expect(await tenant.said([send('seen', { cents: 3, seen: 1 })])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([send('seen', { cents: 2, seen: 7 })])).toEqual(['CONFLICT']);
+  expect(await tenant.pushStatuses([send('seen', { cents: 3, seen: 1 })])).toEqual(['applied']);
 });

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
 import type { Fields } from '../../../src/domain/kinds/intent.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { append } from '../../../src/domain/kinds/policies.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../../src/domain/kinds/policies/append.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const tabSchema = z.strictObject({ id: z.string(), item: z.string() });
 const itemsSchema = z.array(z.string());
@@ -52,13 +52,13 @@ test('what keeps no order waits behind a gap, or it would overtake what its send
     { identityKey: closing.identityKey, code: 'BLOCKED', retryable: true },
   ]);
   expect(await tenant.head()).toBe(0);
-  expect(await tenant.said([one, two, closing])).toEqual(['applied', 'applied', 'applied']);
+  expect(await tenant.pushStatuses([one, two, closing])).toEqual(['applied', 'applied', 'applied']);
   expect(await itemsOf(tenant)).toEqual(['1', '2', 'closed']);
 });
 
 test('what keeps an order goes on behind a gap, whatever its kind, and may close it', async () => {
   const tenant = await createTenant(service);
-  expect(await tenant.said([line(3), line(1), line(2, 'tip')])).toEqual([
+  expect(await tenant.pushStatuses([line(3), line(1), line(2, 'tip')])).toEqual([
     'SEQUENCE_GAP',
     'applied',
     'applied',
@@ -69,8 +69,12 @@ test('what keeps an order goes on behind a gap, whatever its kind, and may close
 test('what closes the gap does not free what waits: the event that met the gap comes first', async () => {
   const tenant = await createTenant(service);
   const [one, two, closing] = [line(1), line(2), close()];
-  expect(await tenant.said([two, one, closing])).toEqual(['SEQUENCE_GAP', 'applied', 'BLOCKED']);
-  expect(await tenant.said([two, one, closing])).toEqual([
+  expect(await tenant.pushStatuses([two, one, closing])).toEqual([
+    'SEQUENCE_GAP',
+    'applied',
+    'BLOCKED',
+  ]);
+  expect(await tenant.pushStatuses([two, one, closing])).toEqual([
     'applied',
     'duplicate of applied',
     'applied',
@@ -80,26 +84,29 @@ test('what closes the gap does not free what waits: the event that met the gap c
 
 test('what waits behind a gap keeps nobody waiting that has a number', async () => {
   const tenant = await createTenant(service);
-  const said = await tenant.said([line(2), close(), close(), line(1)]);
+  const said = await tenant.pushStatuses([line(2), close(), close(), line(1)]);
   expect(said).toEqual(['SEQUENCE_GAP', 'BLOCKED', 'BLOCKED', 'applied']);
   expect(await itemsOf(tenant)).toEqual(['1']);
 });
 
 test('a gap holds up its own entity only, and its own batch', async () => {
   const tenant = await createTenant(service);
-  expect(await tenant.said([line(2), close('t2')])).toEqual(['SEQUENCE_GAP', 'applied']);
-  expect(await tenant.said([close()])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([line(2), close('t2')])).toEqual(['SEQUENCE_GAP', 'applied']);
+  expect(await tenant.pushStatuses([close()])).toEqual(['applied']);
 });
 
 test('what came before the gap does not wait, and what is stored is a duplicate behind one', async () => {
   const tenant = await createTenant(service);
   const closing = close();
-  expect(await tenant.said([closing, line(2)])).toEqual(['applied', 'SEQUENCE_GAP']);
-  expect(await tenant.said([line(3), closing])).toEqual(['SEQUENCE_GAP', 'duplicate of applied']);
+  expect(await tenant.pushStatuses([closing, line(2)])).toEqual(['applied', 'SEQUENCE_GAP']);
+  expect(await tenant.pushStatuses([line(3), closing])).toEqual([
+    'SEQUENCE_GAP',
+    'duplicate of applied',
+  ]);
 });
 
 test('a number that was taken is no gap, and nobody waits behind it', async () => {
   const tenant = await createTenant(service);
   await tenant.push([line(1)]);
-  expect(await tenant.said([line(1), close()])).toEqual(['SEQUENCE_CONFLICT', 'applied']);
+  expect(await tenant.pushStatuses([line(1), close()])).toEqual(['SEQUENCE_CONFLICT', 'applied']);
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { put } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { putNote } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const maxAnswerBytes = 1_000_000;
 
@@ -46,11 +46,13 @@ function expectSaid(entries: readonly Entry[]): void {
 
 describe('an answer to many events on one large record is bounded in bytes', () => {
   const edits = (fields: object) =>
-    many.map((index) => put('n1', { title: `${index}` }, { identityKey: `k${index}`, ...fields }));
+    many.map((index) =>
+      putNote('n1', { title: `${index}` }, { identityKey: `k${index}`, ...fields }),
+    );
 
   test('of conflicts, and of the same ones again, as each record is counted wherever it is shown', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1', large)]);
+    await tenant.push([putNote('n1', large)]);
     for (const events of [edits({ baseVersion: 0 }), edits({ baseVersion: 0 })]) {
       const { bytes, failed, results } = await pushRaw(tenant, events);
       expect(bytes).toBeLessThanOrEqual(maxAnswerBytes);
@@ -62,7 +64,7 @@ describe('an answer to many events on one large record is bounded in bytes', () 
 
   test('of superseded edits', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1', large)], {}, 'another device');
+    await tenant.push([putNote('n1', large)], {}, 'another device');
     const { bytes, results } = await pushRaw(tenant, edits({ occurredAt: '1990-01-01T00:00:00Z' }));
     expect(bytes).toBeLessThanOrEqual(maxAnswerBytes);
     expectSaid(results);
@@ -70,7 +72,7 @@ describe('an answer to many events on one large record is bounded in bytes', () 
 
   test('of a batch that fails as one', async () => {
     const tenant = await createTenant(service);
-    await tenant.push([put('n1', large)]);
+    await tenant.push([putNote('n1', large)]);
     const answer = await service.push(edits({ baseVersion: 0 }), { atomic: true }, tenant.sender());
     expect(Buffer.byteLength(JSON.stringify(answer))).toBeLessThanOrEqual(maxAnswerBytes);
     expectSaid(answer.failed);
@@ -79,10 +81,10 @@ describe('an answer to many events on one large record is bounded in bytes', () 
   test('of many records', async () => {
     const tenant = await createTenant(service);
     const ids = many.slice(0, 40).map((index) => `n${index}`);
-    for (const id of ids) await tenant.push([put(id, large)]);
+    for (const id of ids) await tenant.push([putNote(id, large)]);
     const { bytes, results } = await pushRaw(
       tenant,
-      ids.map((id) => put(id, {}, { baseVersion: 0 })),
+      ids.map((id) => putNote(id, {}, { baseVersion: 0 })),
     );
     expect(bytes).toBeLessThanOrEqual(maxAnswerBytes);
     expectSaid(results);
@@ -112,10 +114,10 @@ describe('an answer to many events on one large record is bounded in bytes', () 
 
 test('a record that an answer leaves out can be pulled', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', large)]);
+  await tenant.push([putNote('n1', large)]);
   const { failed } = await pushRaw(
     tenant,
-    many.map(() => put('n1', {}, { baseVersion: 0 })),
+    many.map(() => putNote('n1', {}, { baseVersion: 0 })),
   );
   expect(failed.at(-1)).toMatchObject({ code: 'CONFLICT', currentOmitted: true });
   expect((await tenant.record('n1'))?.data).toMatchObject(large);

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { append } from '../../../src/domain/kinds/policies.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../../src/domain/kinds/policies/append.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { put } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { putNote } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 /** Facts that were worked on. */
 let worked = 0;
@@ -80,7 +80,7 @@ test('one event that is too much work is refused as well, and its tenant is serv
   const tenant = await createTenant(service);
   const refused = await push(tenant, facts(1, 2_500));
   expect(refused).toMatchObject({ status: 413, body: { code: 'BATCH_TOO_LARGE', maxEvents: 1 } });
-  expect(await push(tenant, [put('n1')])).toMatchObject({ status: 200, body: { failed: [] } });
+  expect(await push(tenant, [putNote('n1')])).toMatchObject({ status: 200, body: { failed: [] } });
 });
 
 test('others are answered while a batch that is much work is decided', async () => {

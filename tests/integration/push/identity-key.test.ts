@@ -1,13 +1,19 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { put as putPolicy } from '../../../src/domain/kinds/policies.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { put as putPolicy } from '../../../src/domain/kinds/policies/put.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { another, patch, put, remove, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, expectShape, saidOf } from '../../testkit/oracle/tenant.ts';
+import {
+  copyWithNewKey,
+  patchNote,
+  putNote,
+  removeNote,
+  type SentEvent,
+} from '../../testkit/events/sent-events.ts';
+import { createTenant, expectExactShape, statusesOf } from '../../testkit/app/tenant.ts';
 import { pushAnswerSchema } from '../../../src/protocol/push.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const cardSchema = z.strictObject({ id: z.string(), text: z.string() });
 const upcastable = payload(cardSchema).next(
@@ -31,9 +37,9 @@ afterAll(() => service.close());
 
 test('a replayed event is answered as duplicate with its outcome and version, and writes nothing', async () => {
   const tenant = await createTenant(service);
-  const applied = put('n1', { title: 'A' }, { occurredAt: '2026-03-01T00:00:00Z' });
-  const superseded = put('n1', { title: 'B' }, { occurredAt: '2026-02-01T00:00:00Z' });
-  const noop = put('n1', { title: 'A' }, { occurredAt: '2026-04-01T00:00:00Z' });
+  const applied = putNote('n1', { title: 'A' }, { occurredAt: '2026-03-01T00:00:00Z' });
+  const superseded = putNote('n1', { title: 'B' }, { occurredAt: '2026-02-01T00:00:00Z' });
+  const noop = putNote('n1', { title: 'A' }, { occurredAt: '2026-04-01T00:00:00Z' });
   const batch = [applied, superseded, noop];
   for (const event of batch) await tenant.push([event]);
   const [log, record] = [await tenant.log(), await tenant.record('n1')];
@@ -53,9 +59,9 @@ test('a replayed event is answered as duplicate with its outcome and version, an
 
 test('a replay in another order, another batch and from another device is still a duplicate', async () => {
   const tenant = await createTenant(service);
-  const [first, second] = [put('n1'), put('n2')];
+  const [first, second] = [putNote('n1'), putNote('n2')];
   await tenant.push([first, second], {}, 'phone');
-  expect(await tenant.said([second, put('n3'), first], {}, 'tablet')).toEqual([
+  expect(await tenant.pushStatuses([second, putNote('n3'), first], {}, 'tablet')).toEqual([
     'duplicate of applied',
     'applied',
     'duplicate of applied',
@@ -64,19 +70,19 @@ test('a replay in another order, another batch and from another device is still 
 
 test('the same content under another key is another event', async () => {
   const tenant = await createTenant(service);
-  const [a, b] = [put('n1', { title: 'A' }), put('n1', { title: 'B' })];
-  const said = await tenant.said([a, b, another(a)]);
+  const [a, b] = [putNote('n1', { title: 'A' }), putNote('n1', { title: 'B' })];
+  const said = await tenant.pushStatuses([a, b, copyWithNewKey(a)]);
   expect(said).toEqual(['applied', 'applied', 'applied']);
   expect((await tenant.record('n1'))?.data).toEqual({ title: 'A', body: '' });
 });
 
 test('a key belongs to its tenant: another tenant may use the same one', async () => {
   const [one, two] = [await createTenant(service), await createTenant(service)];
-  const event = put('n1', { title: 'One' });
+  const event = putNote('n1', { title: 'One' });
   await one.push([event]);
-  expect(await two.said([{ ...event, payload: { noteId: 'n1', title: 'Two', body: '' } }])).toEqual(
-    ['applied'],
-  );
+  expect(
+    await two.pushStatuses([{ ...event, payload: { noteId: 'n1', title: 'Two', body: '' } }]),
+  ).toEqual(['applied']);
   expect((await one.record('n1'))?.data).toEqual({ title: 'One', body: '' });
 });
 
@@ -107,7 +113,7 @@ test.each<[changed: string, original: SentEvent, replay: SentEvent]>([
   'a key used again with another %s is refused and changes nothing',
   async (_what, original, replay) => {
     const tenant = await createTenant(service);
-    expect(await tenant.said([original])).toEqual(['applied']);
+    expect(await tenant.pushStatuses([original])).toEqual(['applied']);
     const record = await tenant.record('c1');
     const { failed, processed } = await tenant.push([replay]);
     expect(processed).toEqual([]);
@@ -116,7 +122,7 @@ test.each<[changed: string, original: SentEvent, replay: SentEvent]>([
     ]);
     expect(await tenant.record('c1')).toEqual(record);
     expect(await tenant.head()).toBe(1);
-    expect(await tenant.said([original])).toEqual(['duplicate of applied']);
+    expect(await tenant.pushStatuses([original])).toEqual(['duplicate of applied']);
   },
 );
 
@@ -132,17 +138,17 @@ test('the order of members, white space and escapes do not make another event', 
   for (const body of texts) {
     const url = '/api/sync/events?include=results';
     const answer = await service.request({ method: 'POST', url, body, sender });
-    said.push(...saidOf(expectShape(pushAnswerSchema, answer.body)));
+    said.push(...statusesOf(expectExactShape(pushAnswerSchema, answer.body)));
   }
   expect(said).toEqual(['applied', 'duplicate of applied', 'duplicate of applied']);
 });
 
 test('the same key twice in one batch: the first counts', async () => {
   const tenant = await createTenant(service);
-  const event = put('n1', { title: 'First' });
-  const different = put('n1', { title: 'Second' }, { identityKey: event.identityKey });
+  const event = putNote('n1', { title: 'First' });
+  const different = putNote('n1', { title: 'Second' }, { identityKey: event.identityKey });
   const answer = await tenant.push([event, event, different, event]);
-  expect(saidOf(answer)).toEqual([
+  expect(statusesOf(answer)).toEqual([
     'applied',
     'duplicate of applied',
     'IDENTITY_KEY_REUSED',
@@ -158,16 +164,16 @@ test('an event that failed did not take its key: corrected, it may keep it', asy
   const tenant = await createTenant(service);
   const identityKey = 'kept';
   const attempts = [
-    { ...put('n1'), identityKey, payload: { noteId: 'n1' } },
-    { ...put('n1'), identityKey, kind: 'note.puts' },
-    { ...put('n1'), identityKey, version: 9 },
-    { ...put('n1'), identityKey, occurredAt: 'yesterday' },
-    patch('n1', { title: 'A' }, { identityKey }),
-    put('n1', { title: 'B' }, { identityKey, baseKey: 'never-sent' }),
-    put('n1', { title: 'C' }, { identityKey }),
+    { ...putNote('n1'), identityKey, payload: { noteId: 'n1' } },
+    { ...putNote('n1'), identityKey, kind: 'note.puts' },
+    { ...putNote('n1'), identityKey, version: 9 },
+    { ...putNote('n1'), identityKey, occurredAt: 'yesterday' },
+    patchNote('n1', { title: 'A' }, { identityKey }),
+    putNote('n1', { title: 'B' }, { identityKey, baseKey: 'never-sent' }),
+    putNote('n1', { title: 'C' }, { identityKey }),
   ];
   const said = [];
-  for (const attempt of attempts) said.push(...(await tenant.said([attempt])));
+  for (const attempt of attempts) said.push(...(await tenant.pushStatuses([attempt])));
   expect(said).toEqual([
     'INVALID_PAYLOAD',
     'UNKNOWN_KIND',
@@ -182,14 +188,16 @@ test('an event that failed did not take its key: corrected, it may keep it', asy
 
 test('a conflict did take its key: it answers the same again, and other content is refused', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' })]);
-  const stale = put('n1', { title: 'B' }, { baseVersion: 0 });
+  await tenant.push([putNote('n1', { title: 'A' })]);
+  const stale = putNote('n1', { title: 'B' }, { baseVersion: 0 });
   const first = await tenant.push([stale]);
   const again = await tenant.push([stale]);
   expect(first.failed).toMatchObject([{ code: 'CONFLICT' }]);
   expect(again.failed).toEqual(first.failed);
   expect(await tenant.head()).toBe(2);
-  expect(await tenant.said([{ ...stale, baseVersion: 1 }])).toEqual(['IDENTITY_KEY_REUSED']);
+  expect(await tenant.pushStatuses([{ ...stale, baseVersion: 1 }])).toEqual([
+    'IDENTITY_KEY_REUSED',
+  ]);
 });
 
 test('an older payload version is lifted to the newest', async () => {
@@ -200,7 +208,7 @@ test('an older payload version is lifted to the newest', async () => {
     version: 1,
     payload: { id: 'c1', text: 'A' },
   };
-  expect(await tenant.said([older])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([older])).toEqual(['applied']);
   expect((await tenant.record('c1'))?.data).toEqual({ text: 'A', colour: 'grey' });
   const [row] = await service.sql('SELECT payload FROM events WHERE tenant_id = $1', [tenant.id]);
   expect(row?.payload).toEqual(older.payload);
@@ -209,12 +217,12 @@ test('an older payload version is lifted to the newest', async () => {
 test('a removed and recreated record keeps apart what its keys did', async () => {
   const tenant = await createTenant(service);
   const [created, removed, recreated] = [
-    put('n1', { title: 'A' }),
-    remove('n1'),
-    put('n1', { title: 'B' }),
+    putNote('n1', { title: 'A' }),
+    removeNote('n1'),
+    putNote('n1', { title: 'B' }),
   ];
   for (const event of [created, removed, recreated]) await tenant.push([event]);
-  expect(await tenant.said([removed, created])).toEqual([
+  expect(await tenant.pushStatuses([removed, created])).toEqual([
     'duplicate of applied',
     'duplicate of applied',
   ]);
@@ -223,10 +231,10 @@ test('a removed and recreated record keeps apart what its keys did', async () =>
 
 test('the baseKey is part of what a key stands for', async () => {
   const tenant = await createTenant(service);
-  const [one, two] = [put('n1', { title: 'A' }), put('n1', { title: 'B' })];
+  const [one, two] = [putNote('n1', { title: 'A' }), putNote('n1', { title: 'B' })];
   await tenant.push([one, two]);
-  const edit = put('n1', { title: 'C' }, { baseKey: two.identityKey });
-  expect(await tenant.said([edit, { ...edit, baseKey: one.identityKey }])).toEqual([
+  const edit = putNote('n1', { title: 'C' }, { baseKey: two.identityKey });
+  expect(await tenant.pushStatuses([edit, { ...edit, baseKey: one.identityKey }])).toEqual([
     'applied',
     'IDENTITY_KEY_REUSED',
   ]);

@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { patch, put, remove, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import {
+  patchNote,
+  putNote,
+  removeNote,
+  type SentEvent,
+} from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -13,8 +18,8 @@ const second = 1000;
 const iso = (milliseconds: number) => new Date(milliseconds).toISOString();
 const at = (milliseconds: number) => ({ occurredAt: iso(milliseconds) });
 const titleOf = async (tenant: Tenant) => (await tenant.record('n1'))?.data?.title;
-const first = (rest: object) => put('n1', { title: 'FIRST' }, rest);
-const next = (rest: object) => put('n1', { title: 'SECOND' }, rest);
+const first = (rest: object) => putNote('n1', { title: 'FIRST' }, rest);
+const next = (rest: object) => putNote('n1', { title: 'SECOND' }, rest);
 
 /** Pairs of edits whose own clock says nothing, or the wrong thing, about their order. */
 const pairs: readonly [string, (now: number) => readonly SentEvent[]][] = [
@@ -37,9 +42,9 @@ const pairs: readonly [string, (now: number) => readonly SentEvent[]][] = [
   [
     'the first of which was in a field of its own',
     (now) => [
-      put('n1', { title: 'ZERO' }, at(now - 9 * second)),
-      patch('n1', { title: 'FIRST' }, at(now - second)),
-      patch('n1', { title: 'SECOND' }, at(now - 2 * second)),
+      putNote('n1', { title: 'ZERO' }, at(now - 9 * second)),
+      patchNote('n1', { title: 'FIRST' }, at(now - second)),
+      patchNote('n1', { title: 'SECOND' }, at(now - 2 * second)),
     ],
   ],
 ];
@@ -66,11 +71,11 @@ test('put, remove and put in one second end with the last put, whatever the keys
   const time = at(Date.now() - 60 * second);
   for (const keys of ['abc', 'cba', 'bca']) {
     const tenant = await createTenant(service);
-    const events = [first(time), remove('n1', time), next(time)].map((event, index) => ({
+    const events = [first(time), removeNote('n1', time), next(time)].map((event, index) => ({
       ...event,
       identityKey: `${keys[index]}`,
     }));
-    expect(await tenant.said(events)).toEqual(['applied', 'applied', 'applied']);
+    expect(await tenant.pushStatuses(events)).toEqual(['applied', 'applied', 'applied']);
     expect(await tenant.record('n1')).toMatchObject({ deleted: false, data: { title: 'SECOND' } });
   }
 });
@@ -86,12 +91,12 @@ test.each(pairs)('over requests the later edit of one device wins: two %s', asyn
 test('an edit whose request was slow does not win against the next one of its device', async () => {
   const tenant = await createTenant(service);
   const now = Date.now();
-  await tenant.push([put('n1', { title: 'ZERO' }, at(now - 3600 * second))], {}, 'phone');
+  await tenant.push([putNote('n1', { title: 'ZERO' }, at(now - 3600 * second))], {}, 'phone');
   // Its request took 400 ms on the way, for which the server cannot know.
-  const slow = patch('n1', { title: 'FIRST' }, at(now - 400));
-  const quick = patch('n1', { title: 'SECOND' }, at(now - 300));
+  const slow = patchNote('n1', { title: 'FIRST' }, at(now - 400));
+  const quick = patchNote('n1', { title: 'SECOND' }, at(now - 300));
   await tenant.push([slow], { sentAt: iso(now - 400) }, 'phone');
-  expect(await tenant.said([quick], { sentAt: iso(now) }, 'phone')).toEqual(['applied']);
+  expect(await tenant.pushStatuses([quick], { sentAt: iso(now) }, 'phone')).toEqual(['applied']);
   expect(await titleOf(tenant)).toBe('SECOND');
 });
 
@@ -106,12 +111,12 @@ test('the order of a device holds over the edits of others, and over edits that 
   ];
   const said: string[] = [];
   for (const [device, title, time] of edits) {
-    said.push(...(await tenant.said([put('n1', { title }, at(time))], {}, device)));
+    said.push(...(await tenant.pushStatuses([putNote('n1', { title }, at(time))], {}, device)));
   }
   // The phone's noop is the newest of all, though the tablet's edit was the last to arrive.
   expect(said).toEqual(['applied', 'applied', 'noop', 'superseded']);
   expect(
-    await tenant.said([put('n1', { title: 'D' }, at(now - 45 * second))], {}, 'phone'),
+    await tenant.pushStatuses([putNote('n1', { title: 'D' }, at(now - 45 * second))], {}, 'phone'),
   ).toEqual(['applied']);
   expect(await titleOf(tenant)).toBe('D');
 });
@@ -119,9 +124,9 @@ test('the order of a device holds over the edits of others, and over edits that 
 test('another device keeps winning by its clock: only the own edits of a device keep their order', async () => {
   const tenant = await createTenant(service);
   const now = Date.now();
-  await tenant.push([put('n1', { title: 'phone' }, at(now - 10 * second))], {}, 'phone');
-  const late = put('n1', { title: 'tablet' }, at(now - 20 * second));
-  expect(await tenant.said([late], {}, 'tablet')).toEqual(['superseded']);
+  await tenant.push([putNote('n1', { title: 'phone' }, at(now - 10 * second))], {}, 'phone');
+  const late = putNote('n1', { title: 'tablet' }, at(now - 20 * second));
+  expect(await tenant.pushStatuses([late], {}, 'tablet')).toEqual(['superseded']);
 });
 
 test('a later edit counts a microsecond after the one before it, and never after its receipt', async () => {
@@ -139,8 +144,8 @@ test('a later edit counts a microsecond after the one before it, and never after
 test('a record remembers its last 32 devices, and not the ones before them', async () => {
   const tenant = await createTenant(service);
   for (let index = 0; index < 40; index += 1) {
-    const edit = put('n1', { title: `${index}` }, at(Date.UTC(2026, 0, 1, 0, index)));
-    expect(await tenant.said([edit], {}, `device ${index}`)).toEqual(['applied']);
+    const edit = putNote('n1', { title: `${index}` }, at(Date.UTC(2026, 0, 1, 0, index)));
+    expect(await tenant.pushStatuses([edit], {}, `device ${index}`)).toEqual(['applied']);
   }
   const rows = await service.sql('SELECT clock FROM records WHERE tenant_id = $1', [tenant.id]);
   const devices = Object.keys(rows[0]?.clock.devices);

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { patch as patchPolicy, put as putPolicy } from '../../../src/domain/kinds/policies.ts';
-import { documentKinds, e1, type Fields } from '../../testkit/oracle/documents.ts';
-import { nextKey, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { patch as patchPolicy } from '../../../src/domain/kinds/policies/patch.ts';
+import { put as putPolicy } from '../../../src/domain/kinds/policies/put.ts';
+import { documentKinds, e1, type DocumentFields } from '../../testkit/kinds/document-kinds.ts';
+import { nextKey, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 const cardSchema = z.strictObject({ id: z.string(), fields: z.record(z.string(), z.number()) });
 const card = {
@@ -48,7 +49,7 @@ async function outcomes(tenant: Tenant): Promise<string[]> {
 
 const dataOf = async (tenant: Tenant) => (await tenant.record('e1'))?.data;
 
-const partly: readonly [string, (at: number) => SentEvent, Fields][] = [
+const partly: readonly [string, (at: number) => SentEvent, DocumentFields][] = [
   ['a patch that lost a field', (at) => patch(at, { a: 2, b: 2 }), { a: 3, b: 2 }],
   ['a put that lost a field', (at) => put(at, { a: 2, b: 2 }), { a: 3, b: 2 }],
   ['a put that would have dropped the field', (at) => put(at, { b: 2 }), { a: 3, b: 2 }],
@@ -63,7 +64,7 @@ test.each(partly)('%s is told applied, once and again, and stored as merged', as
   expect(results).toMatchObject([{ status: 'applied', version: 3 }]);
   expect(await outcomes(tenant)).toEqual(['merged']);
   expect(await dataOf(tenant)).toEqual(data);
-  expect(await tenant.said([late])).toEqual(['duplicate of applied']);
+  expect(await tenant.pushStatuses([late])).toEqual(['duplicate of applied']);
 });
 
 test.each(partly)('an edit made on %s overwrites nothing unseen', async (_what, make, data) => {
@@ -71,7 +72,11 @@ test.each(partly)('an edit made on %s overwrites nothing unseen', async (_what, 
   const late = make(2);
   const next = onTopOf(late, patch(2, { a: 9 }));
   const last = onTopOf(next, patch(2, { a: 10 }));
-  expect(await tenant.said([late, next, last])).toEqual(['applied', 'CONFLICT', 'CONFLICT']);
+  expect(await tenant.pushStatuses([late, next, last])).toEqual([
+    'applied',
+    'CONFLICT',
+    'CONFLICT',
+  ]);
   expect(await dataOf(tenant)).toEqual(data);
   expect(await outcomes(tenant)).toEqual(['merged', 'conflict', 'conflict']);
 });
@@ -89,7 +94,7 @@ test('so it is where the edit comes in a batch of its own, and has the later clo
 test('an edit whose one field that won was there already is no base either', async () => {
   const tenant = await patched();
   const late = patch(2, { a: 2, b: 1 });
-  expect(await tenant.said([late, onTopOf(late, patch(2, { a: 9 }))])).toEqual([
+  expect(await tenant.pushStatuses([late, onTopOf(late, patch(2, { a: 9 }))])).toEqual([
     expect.not.stringMatching(/^CONFLICT$/),
     'CONFLICT',
   ]);
@@ -100,13 +105,20 @@ test('who has pulled what both made may edit it by its version', async () => {
   const tenant = await patched();
   await tenant.push([patch(2, { a: 2, b: 2 })]);
   const { version } = (await tenant.record('e1')) ?? {};
-  expect(await tenant.said([{ ...patch(2, { a: 9 }), baseVersion: version }])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([{ ...patch(2, { a: 9 }), baseVersion: version }])).toEqual([
+    'applied',
+  ]);
   expect(await dataOf(tenant)).toEqual({ a: 9, b: 2 });
 });
 
 test('where the kind has a hook, it is asked for the edit that follows', async () => {
   const tenant = await createTenant(service);
-  const send = (verb: string, day: number, fields: Fields, rest: object = {}): SentEvent => ({
+  const send = (
+    verb: string,
+    day: number,
+    fields: DocumentFields,
+    rest: object = {},
+  ): SentEvent => ({
     ...{ identityKey: nextKey(), kind: `card.${verb}`, payload: { id: 'e1', fields } },
     ...{ occurredAt: `2026-01-0${day}T00:00:00Z`, ...rest },
   });
@@ -114,7 +126,7 @@ test('where the kind has a hook, it is asked for the edit that follows', async (
   await tenant.push([send('patch', 3, { a: 3 })], {}, 'tablet');
   const late = send('patch', 2, { a: 2, b: 2 });
   const next = send('patch', 2, { b: 9 }, { baseKey: late.identityKey });
-  expect(await tenant.said([late, next])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([late, next])).toEqual(['applied', 'applied']);
   expect(await dataOf(tenant)).toEqual({ a: 3, b: 9, met: 1 });
   expect(await outcomes(tenant)).toEqual(['merged', 'merged']);
 });
@@ -126,7 +138,7 @@ test.each([
 ])('%s wins whole: it stays applied, and an edit can be made on it', async (_what, edit, data) => {
   const tenant = await patched();
   const next = onTopOf(edit, patch(2, { a: 9 }));
-  expect(await tenant.said([edit, next])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([edit, next])).toEqual(['applied', 'applied']);
   expect(await outcomes(tenant)).toEqual(['applied', 'applied']);
   expect(await dataOf(tenant)).toEqual(data);
 });

@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { documentKinds } from '../../testkit/oracle/documents.ts';
-import { another, patch, put, remove } from '../../testkit/oracle/events.ts';
-import { createTenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { documentKinds } from '../../testkit/kinds/document-kinds.ts';
+import {
+  copyWithNewKey,
+  patchNote,
+  putNote,
+  removeNote,
+} from '../../testkit/events/sent-events.ts';
+import { createTenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -13,15 +18,15 @@ afterAll(() => service.close());
 
 test('an edit made on the newest version is accepted', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n0'), put('n1')]);
-  const said = await tenant.said([patch('n1', { title: 'A' }, { baseVersion: 2 })]);
+  await tenant.push([putNote('n0'), putNote('n1')]);
+  const said = await tenant.pushStatuses([patchNote('n1', { title: 'A' }, { baseVersion: 2 })]);
   expect(said).toEqual(['applied']);
 });
 
 test('an edit made on an older version is a conflict that shows the record that won', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' }), put('n1', { title: 'B' })]);
-  const stale = put('n1', { title: 'C' }, { baseVersion: 1 });
+  await tenant.push([putNote('n1', { title: 'A' }), putNote('n1', { title: 'B' })]);
+  const stale = putNote('n1', { title: 'C' }, { baseVersion: 1 });
   const { processed, failed, results } = await tenant.push([stale]);
   const current = await tenant.record('n1');
   const { identityKey } = stale;
@@ -33,10 +38,10 @@ test('an edit made on an older version is a conflict that shows the record that 
 
 test('a conflict is kept in the log and takes a version, but changes no record', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' })]);
+  await tenant.push([putNote('n1', { title: 'A' })]);
   const before = await tenant.pull();
-  const stale = put('n1', { title: 'B' }, { baseVersion: 0 });
-  await tenant.push([stale, put('n2')]);
+  const stale = putNote('n1', { title: 'B' }, { baseVersion: 0 });
+  await tenant.push([stale, putNote('n2')]);
   expect(await tenant.log()).toMatchObject([
     { version: 1, outcome: 'applied' },
     { version: 2, outcome: 'conflict', identityKey: stale.identityKey },
@@ -48,8 +53,8 @@ test('a conflict is kept in the log and takes a version, but changes no record',
 
 test('a replayed conflict is a conflict again and writes nothing', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' })]);
-  const stale = put('n1', { title: 'B' }, { baseVersion: 0 });
+  await tenant.push([putNote('n1', { title: 'A' })]);
+  const stale = putNote('n1', { title: 'B' }, { baseVersion: 0 });
   const first = await tenant.push([stale]);
   const second = await tenant.push([stale]);
   expect(second.failed).toEqual(first.failed);
@@ -59,20 +64,22 @@ test('a replayed conflict is a conflict again and writes nothing', async () => {
 
 test('a conflict moves no version that a later edit is compared with', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' })]);
-  await tenant.push([put('n1', { title: 'B' }, { baseVersion: 0 })]);
-  expect(await tenant.said([put('n1', { title: 'C' }, { baseVersion: 1 })])).toEqual(['applied']);
+  await tenant.push([putNote('n1', { title: 'A' })]);
+  await tenant.push([putNote('n1', { title: 'B' }, { baseVersion: 0 })]);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'C' }, { baseVersion: 1 })])).toEqual([
+    'applied',
+  ]);
 });
 
 test('baseVersion 0 means that there is no record yet', async () => {
   const tenant = await createTenant(service);
-  const [first, second] = ['A', 'B'].map((title) => put('n1', { title }, { baseVersion: 0 }));
-  expect(await tenant.said([first, second])).toEqual(['applied', 'CONFLICT']);
+  const [first, second] = ['A', 'B'].map((title) => putNote('n1', { title }, { baseVersion: 0 }));
+  expect(await tenant.pushStatuses([first, second])).toEqual(['applied', 'CONFLICT']);
 });
 
 test('a base where there is no record is a conflict with nothing', async () => {
   const tenant = await createTenant(service);
-  const { failed } = await tenant.push([put('n1', {}, { baseVersion: 1 })]);
+  const { failed } = await tenant.push([putNote('n1', {}, { baseVersion: 1 })]);
   expect(failed).toMatchObject([{ code: 'CONFLICT', current: null }]);
   expect(await tenant.record('n1')).toBeUndefined();
   expect(await tenant.log()).toMatchObject([{ version: 1, outcome: 'conflict' }]);
@@ -80,31 +87,37 @@ test('a base where there is no record is a conflict with nothing', async () => {
 
 test('a later event of the entity that left its record as it was is a base too', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' }), put('n2'), put('n1', { title: 'A' })]);
+  await tenant.push([putNote('n1', { title: 'A' }), putNote('n2'), putNote('n1', { title: 'A' })]);
   expect((await tenant.record('n1'))?.version).toBe(1);
-  expect(await tenant.said([put('n1', { title: 'B' }, { baseVersion: 3 })])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'B' }, { baseVersion: 3 })])).toEqual([
+    'applied',
+  ]);
 });
 
 test('an event of another entity is no base, whatever its version', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), put('n2'), put('n3')]);
-  const said = await tenant.said([put('n1', { title: 'A' }, { baseVersion: 3 })]);
+  await tenant.push([putNote('n1'), putNote('n2'), putNote('n3')]);
+  const said = await tenant.pushStatuses([putNote('n1', { title: 'A' }, { baseVersion: 3 })]);
   expect(said).toEqual(['CONFLICT']);
 });
 
 test('a conflict is no base: a refused edit does not make its own lost base exist', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' })]);
-  const edits = ['B', 'C'].map((title) => put('n1', { title }, { baseVersion: 2 }));
-  expect(await tenant.said(edits)).toEqual(['CONFLICT', 'CONFLICT']);
-  expect(await tenant.said([put('n1', { title: 'D' }, { baseVersion: 3 })])).toEqual(['CONFLICT']);
-  expect(await tenant.said([put('n1', { title: 'E' }, { baseVersion: 1 })])).toEqual(['applied']);
+  await tenant.push([putNote('n1', { title: 'A' })]);
+  const edits = ['B', 'C'].map((title) => putNote('n1', { title }, { baseVersion: 2 }));
+  expect(await tenant.pushStatuses(edits)).toEqual(['CONFLICT', 'CONFLICT']);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'D' }, { baseVersion: 3 })])).toEqual([
+    'CONFLICT',
+  ]);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'E' }, { baseVersion: 1 })])).toEqual([
+    'applied',
+  ]);
 });
 
 test('an edit made before a delete is a conflict that shows the tombstone', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' }), remove('n1')]);
-  const { failed } = await tenant.push([put('n1', { title: 'B' }, { baseVersion: 1 })]);
+  await tenant.push([putNote('n1', { title: 'A' }), removeNote('n1')]);
+  const { failed } = await tenant.push([putNote('n1', { title: 'B' }, { baseVersion: 1 })]);
   expect(failed).toMatchObject([
     { code: 'CONFLICT', current: { deleted: true, version: 2, data: { title: 'A', body: '' } } },
   ]);
@@ -112,8 +125,8 @@ test('an edit made before a delete is a conflict that shows the tombstone', asyn
 
 test('a delete made on an older version is a conflict like any edit', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1'), put('n1', { title: 'B' })]);
-  expect(await tenant.said([remove('n1', { baseVersion: 1 })])).toEqual(['CONFLICT']);
+  await tenant.push([putNote('n1'), putNote('n1', { title: 'B' })]);
+  expect(await tenant.pushStatuses([removeNote('n1', { baseVersion: 1 })])).toEqual(['CONFLICT']);
   expect(await tenant.record('n1')).toMatchObject({ deleted: false });
 });
 
@@ -121,20 +134,22 @@ test('events that change nothing do not make an edit stale', async () => {
   const tenant = await createTenant(service);
   for (const [title, month] of ['A 02', 'late 01', 'A 03'].map((pair) => pair.split(' '))) {
     await tenant.push([
-      put('n1', { title: `${title}` }, { occurredAt: `2026-${month}-01T00:00:00Z` }),
+      putNote('n1', { title: `${title}` }, { occurredAt: `2026-${month}-01T00:00:00Z` }),
     ]);
   }
-  expect(await tenant.said([put('n1', { title: 'B' }, { baseVersion: 1 })])).toEqual(['applied']);
+  expect(await tenant.pushStatuses([putNote('n1', { title: 'B' }, { baseVersion: 1 })])).toEqual([
+    'applied',
+  ]);
 });
 
 test('a device that edits twice offline names its own first edit as the base of the second', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' })]);
-  const first = put('n1', { title: 'B' }, { baseVersion: 1 });
-  const second = put('n1', { title: 'C' }, { baseKey: first.identityKey });
-  const third = patch('n1', { body: 'D' }, { baseKey: second.identityKey });
-  expect(await tenant.said([first, second])).toEqual(['applied', 'applied']);
-  expect(await tenant.said([third])).toEqual(['applied']);
+  await tenant.push([putNote('n1', { title: 'A' })]);
+  const first = putNote('n1', { title: 'B' }, { baseVersion: 1 });
+  const second = putNote('n1', { title: 'C' }, { baseKey: first.identityKey });
+  const third = patchNote('n1', { body: 'D' }, { baseKey: second.identityKey });
+  expect(await tenant.pushStatuses([first, second])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([third])).toEqual(['applied']);
   expect((await tenant.record('n1'))?.data).toEqual({ title: 'C', body: 'D' });
 });
 
@@ -154,11 +169,11 @@ test.each([
   const keys = ['z', 'y', 'x', 'w', 'v', 'u'];
   const edits = keys.map((identityKey, at) => {
     const base = at === 0 ? {} : { baseKey: keys[at - 1] };
-    const event = at === 3 ? remove('n1') : put('n1', { title: identityKey });
+    const event = at === 3 ? removeNote('n1') : putNote('n1', { title: identityKey });
     return { ...event, identityKey, ...base, ...timesOf(at) };
   });
   for (let at = 0; at < edits.length; at += size) {
-    const said = await tenant.said(edits.slice(at, at + size));
+    const said = await tenant.pushStatuses(edits.slice(at, at + size));
     expect(said).toEqual(said.map(() => 'applied'));
   }
   expect(await tenant.record('n1')).toMatchObject({ deleted: false, data: { title: 'u' } });
@@ -166,10 +181,10 @@ test.each([
 
 test('an edit made on a version counts from just after it, and keeps a later time of its own', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', {}, { occurredAt: '2026-01-02T00:00:00Z' })]);
+  await tenant.push([putNote('n1', {}, { occurredAt: '2026-01-02T00:00:00Z' })]);
   const before = { baseVersion: 1, occurredAt: '2026-01-01T00:00:00Z' };
   const after = { baseVersion: 2, occurredAt: '2026-01-03T00:00:00Z' };
-  await tenant.push([put('n1', { title: 'B' }, before), put('n1', { title: 'C' }, after)]);
+  await tenant.push([putNote('n1', { title: 'B' }, before), putNote('n1', { title: 'C' }, after)]);
   expect((await tenant.log()).map(({ effectiveAt }) => effectiveAt)).toEqual([
     Date.UTC(2026, 0, 2) * 1000,
     Date.UTC(2026, 0, 2) * 1000 + 1,
@@ -179,42 +194,42 @@ test('an edit made on a version counts from just after it, and keeps a later tim
 
 test("another device's write after the base makes the second edit a conflict", async () => {
   const tenant = await createTenant(service);
-  const first = put('n1', { title: 'A' });
+  const first = putNote('n1', { title: 'A' });
   await tenant.push([first], {}, 'phone');
-  await tenant.push([put('n1', { title: 'B' })], {}, 'tablet');
-  const second = put('n1', { title: 'C' }, { baseKey: first.identityKey });
+  await tenant.push([putNote('n1', { title: 'B' })], {}, 'tablet');
+  const second = putNote('n1', { title: 'C' }, { baseKey: first.identityKey });
   const { failed } = await tenant.push([second], {}, 'phone');
   expect(failed).toMatchObject([{ code: 'CONFLICT', current: { data: { title: 'B' } } }]);
 });
 
 test('an edit whose base has not arrived waits for it', async () => {
   const tenant = await createTenant(service);
-  const base = put('n1', { title: 'A' });
-  const edit = put('n1', { title: 'B' }, { baseKey: base.identityKey });
+  const base = putNote('n1', { title: 'A' });
+  const edit = putNote('n1', { title: 'B' }, { baseKey: base.identityKey });
   const { failed } = await tenant.push([edit]);
   expect(failed).toMatchObject([{ code: 'BLOCKED', retryable: true, path: 'baseKey' }]);
   expect(await tenant.log()).toEqual([]);
-  expect(await tenant.said([base, edit])).toEqual(['applied', 'applied']);
+  expect(await tenant.pushStatuses([base, edit])).toEqual(['applied', 'applied']);
 });
 
 test('a base that only another tenant knows is unknown', async () => {
   const [mine, theirs] = [await createTenant(service), await createTenant(service)];
-  const base = put('n1');
+  const base = putNote('n1');
   await theirs.push([base]);
-  const edit = put('n1', { title: 'B' }, { baseKey: base.identityKey });
-  expect(await mine.said([edit])).toEqual(['BLOCKED']);
+  const edit = putNote('n1', { title: 'B' }, { baseKey: base.identityKey });
+  expect(await mine.pushStatuses([edit])).toEqual(['BLOCKED']);
 });
 
 test('a base that is an event of another entity is a mistake', async () => {
   const tenant = await createTenant(service);
   const [note, document] = [
-    put('n2'),
+    putNote('n2'),
     { identityKey: 'doc', kind: 'doc.put', payload: { id: 'n1', fields: { a: 1 } } },
   ];
   await tenant.push([note, document]);
   const { failed } = await tenant.push([
-    put('n1', {}, { baseKey: note.identityKey }),
-    put('n1', {}, { baseKey: document.identityKey }),
+    putNote('n1', {}, { baseKey: note.identityKey }),
+    putNote('n1', {}, { baseKey: document.identityKey }),
   ]);
   expect(failed).toMatchObject([
     { code: 'INVALID_EVENT', path: 'baseKey', retryable: false },
@@ -224,33 +239,35 @@ test('a base that is an event of another entity is a mistake', async () => {
 
 test('an edit whose base lost by its clock is a conflict', async () => {
   const tenant = await createTenant(service);
-  const lost = put('n1', { title: 'B' }, { occurredAt: '2026-01-01T00:00:00Z' });
-  await tenant.push([put('n1', { title: 'A' }, { occurredAt: '2026-02-01T00:00:00Z' })]);
+  const lost = putNote('n1', { title: 'B' }, { occurredAt: '2026-01-01T00:00:00Z' });
+  await tenant.push([putNote('n1', { title: 'A' }, { occurredAt: '2026-02-01T00:00:00Z' })]);
   await tenant.push([lost]);
-  const { failed } = await tenant.push([put('n1', {}, { baseKey: lost.identityKey })]);
+  const { failed } = await tenant.push([putNote('n1', {}, { baseKey: lost.identityKey })]);
   expect(failed).toMatchObject([{ code: 'CONFLICT', current: { data: { title: 'A' } } }]);
 });
 
 test('an edit whose base was a conflict is a conflict, in the same batch and later', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([put('n1', { title: 'A' })]);
-  const base = put('n1', { title: 'B' }, { baseVersion: 0 });
-  const edit = put('n1', { title: 'C' }, { baseKey: base.identityKey });
-  expect(await tenant.said([base, edit])).toEqual(['CONFLICT', 'CONFLICT']);
-  expect(await tenant.said([another(edit, { baseKey: base.identityKey })])).toEqual(['CONFLICT']);
+  await tenant.push([putNote('n1', { title: 'A' })]);
+  const base = putNote('n1', { title: 'B' }, { baseVersion: 0 });
+  const edit = putNote('n1', { title: 'C' }, { baseKey: base.identityKey });
+  expect(await tenant.pushStatuses([base, edit])).toEqual(['CONFLICT', 'CONFLICT']);
+  expect(await tenant.pushStatuses([copyWithNewKey(edit, { baseKey: base.identityKey })])).toEqual([
+    'CONFLICT',
+  ]);
   expect(await tenant.record('n1')).toMatchObject({ version: 1, data: { title: 'A' } });
 });
 
 test('an edit whose base changed nothing is accepted', async () => {
   const tenant = await createTenant(service);
-  const [first, same] = [put('n1', { title: 'A' }), put('n1', { title: 'A' })];
-  expect(await tenant.said([first, same])).toEqual(['applied', 'noop']);
-  const edit = put('n1', { title: 'B' }, { baseKey: same.identityKey });
-  expect(await tenant.said([edit])).toEqual(['applied']);
+  const [first, same] = [putNote('n1', { title: 'A' }), putNote('n1', { title: 'A' })];
+  expect(await tenant.pushStatuses([first, same])).toEqual(['applied', 'noop']);
+  const edit = putNote('n1', { title: 'B' }, { baseKey: same.identityKey });
+  expect(await tenant.pushStatuses([edit])).toEqual(['applied']);
 });
 
 test('an event has one precondition or none', async () => {
   const tenant = await createTenant(service);
-  const { failed } = await tenant.push([put('n1', {}, { baseVersion: 0, baseKey: 'k' })]);
+  const { failed } = await tenant.push([putNote('n1', {}, { baseVersion: 0, baseKey: 'k' })]);
   expect(failed).toMatchObject([{ code: 'INVALID_EVENT', path: 'baseKey' }]);
 });

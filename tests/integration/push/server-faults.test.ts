@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { append, put } from '../../../src/domain/kinds/policies.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { append } from '../../../src/domain/kinds/policies/append.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
 import { bundledKinds } from '../../../src/systems/bundled.ts';
-import { nextKey, put as putNote, type SentEvent } from '../../testkit/oracle/events.ts';
-import { createTenant, saidOf, type Tenant } from '../../testkit/oracle/tenant.ts';
-import { startApp, type TestApp } from '../../testkit/app.ts';
+import { nextKey, putNote, type SentEvent } from '../../testkit/events/sent-events.ts';
+import { createTenant, statusesOf, type Tenant } from '../../testkit/app/tenant.ts';
+import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
 
 /** What fails, until the kind is mended. */
 let isMended = false;
@@ -68,7 +69,13 @@ const send = (kind: string, id: string, fails?: string, rest: object = {}): Sent
 });
 const box = (id: string, fails?: string) => send('box.put', id, fails);
 const both = (tenant: Tenant, first: SentEvent) =>
-  tenant.said([first, box('same'), box('other'), putNote('n1'), send('box-log.add', 'same')]);
+  tenant.pushStatuses([
+    first,
+    box('same'),
+    box('other'),
+    putNote('n1'),
+    send('box-log.add', 'same'),
+  ]);
 
 test.each(['policy', 'base'])(
   'where the entity is known by then, only its later events wait for the one that failed: %s',
@@ -116,7 +123,7 @@ test.each(['schema', 'upcast', 'wrong upcast', 'refine', 'id', 'policy', 'base']
     const queue = [box('same', step), box('same'), send('box-log.add', 'a', 'fold')];
     await tenant.push(queue);
     isMended = true;
-    expect(await tenant.said(queue)).toEqual(Array(3).fill('applied'));
+    expect(await tenant.pushStatuses(queue)).toEqual(Array(3).fill('applied'));
     const versions = (await tenant.log()).map(({ identityKey }) => identityKey);
     expect(versions).toEqual(queue.map(({ identityKey }) => identityKey));
   },
@@ -165,7 +172,7 @@ test('an atomic batch waits for the server where nothing else is wrong with it',
   const wrong = await tenant.push([putNote('n1'), broken, { ...box('b'), payload: {} }], {
     atomic: true,
   });
-  expect(saidOf(wrong)).toEqual(['BATCH_ABORTED', 'KIND_FAILED', 'INVALID_PAYLOAD']);
+  expect(statusesOf(wrong)).toEqual(['BATCH_ABORTED', 'KIND_FAILED', 'INVALID_PAYLOAD']);
   expect(wrong.failed[0]).not.toHaveProperty('fault');
 });
 

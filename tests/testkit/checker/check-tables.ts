@@ -1,107 +1,118 @@
-import type { Logged, ModelRecord, Replayed } from '../oracle/bundled/replay.ts';
-import type { SentEvent } from '../oracle/events.ts';
+import type { SentEvent } from '../events/sent-events.ts';
+import type { ExpectedRecord, LogEvent, ReplayResult } from '../oracle/bundled/replay-log.ts';
 import type { Device } from './device.ts';
-import type { Evidence, Story } from './evidence.ts';
-import type { Problem } from './report.ts';
-import { byEntity, isEqual, type Shown, tell } from './shown.ts';
-import type { StoredEvent, StoredRecord } from './stored.ts';
+import type { CheckData, EventTrace } from './event-traces.ts';
+import type { Violation } from './report.ts';
+import type { StoredEventRow, StoredRecordRow } from './stored-state.ts';
+import {
+  describeRecord,
+  isSameRecord,
+  recordsByEntity,
+  type VisibleRecord,
+} from './visible-record.ts';
 
-/** What a log should have come to. */
-export type Model = (log: readonly Logged[]) => Replayed;
+/** Decides a log again, from what the clients have sent. */
+export type ReferenceModel = (log: readonly LogEvent[]) => ReplayResult;
 
-const limits = [1, 7, 100, 1000];
-/** Above so many records a page of one is left out: it shows nothing that others do not. */
+const pageLimits = [1, 7, 100, 1000];
+/** Pages of one record take too long for more records than this, and find nothing that others do not. */
 const manyRecords = 300;
 
-/** The server's records and outcomes are those of the model. */
-export function checkModel(evidence: Evidence, model: Model): Problem[] {
-  const log = loggedOf(evidence);
-  // Where payloads were dropped, nobody can tell any more.
+/** The server's records, outcomes and times are those of the reference model. */
+export function checkAgainstModel(data: CheckData, model: ReferenceModel): Violation[] {
+  const log = logEventsOf(data);
+  // Without the payloads that retention has removed, the model cannot decide.
   if (!log) return [];
   const { records, faults } = model(log);
-  const server = byEntity(evidence.stored.records);
-  const problems: Problem[] = faults.map(({ event, message }) => ({
+  const server = recordsByEntity(data.stored.records);
+  const violations: Violation[] = faults.map(({ event, message }) => ({
     kind: 'model',
     identityKey: event.identityKey,
     message,
   }));
-  const expected = byEntity([...records.values()].filter(({ version }) => version > 0));
+  const expected = recordsByEntity([...records.values()].filter(({ version }) => version > 0));
   for (const key of new Set([...server.keys(), ...expected.keys()])) {
     const [stored, wanted] = [server.get(key), expected.get(key)];
-    if (isEqual(stored, wanted) || (wanted?.deleted && isPurged(stored, wanted))) continue;
+    if (isSameRecord(stored, wanted) || (wanted?.deleted && isPurged(stored, wanted))) continue;
     const entity = stored ?? wanted;
     if (!entity) continue;
-    const message = `is ${tell(stored)} at the server, where the model has ${tell(wanted)}`;
-    problems.push({ kind: 'record', entity, message });
+    const message = `is ${describeRecord(stored)} at the server, where the model has ${describeRecord(wanted)}`;
+    violations.push({ kind: 'record', entity, message });
   }
-  return problems;
+  return violations;
 }
 
-/** A tombstone may be gone, or stand in the feed again without its data. */
-function isPurged(stored: StoredRecord | undefined, wanted: ModelRecord): boolean {
+/** A purged tombstone is gone, or a later event put it into the feed again without its data. */
+function isPurged(stored: StoredRecordRow | undefined, wanted: ExpectedRecord): boolean {
   if (!stored) return true;
   return stored.deleted && stored.data === null && wanted.since.includes(stored.version);
 }
 
-export function modelRecords(evidence: Evidence, model: Model): ReadonlyMap<string, Shown> {
-  const log = loggedOf(evidence);
-  return byEntity([...(log ? model(log).records.values() : [])]);
+export function expectedRecords(
+  data: CheckData,
+  model: ReferenceModel,
+): ReadonlyMap<string, VisibleRecord> {
+  const log = logEventsOf(data);
+  return recordsByEntity([...(log ? model(log).records.values() : [])]);
 }
 
-/** Every table that a client can come to is the server's: theirs, and those of any other way. */
-export async function checkPullers(evidence: Evidence): Promise<Problem[]> {
-  const { devices, stored } = evidence;
-  const live = byEntity(stored.records.filter(({ deleted }) => !deleted));
-  const problems: Problem[] = [];
+/**
+ * The table of every client is the server's, once the client has pulled to the end: the table of each device, of
+ * new clients with pages of several sizes, and of clients that continue from where a device once was.
+ */
+export async function checkPullers({ devices, stored }: CheckData): Promise<Violation[]> {
+  const live = recordsByEntity(stored.records.filter(({ deleted }) => !deleted));
+  const violations: Violation[] = [];
   const compare = async (device: Device, limit?: number) => {
     await device.catchUp(limit);
-    problems.push(...differences(device, live));
+    violations.push(...differences(device, live));
     for (const message of device.pageFaults) {
-      problems.push({ kind: 'page', device: device.name, message });
+      violations.push({ kind: 'page', device: device.name, message });
     }
   };
   for (const device of devices) await compare(device);
   for (const device of devices.slice(0, 1)) {
-    for (const limit of limits) {
+    for (const limit of pageLimits) {
       if (limit === 1 && stored.records.length > manyRecords) continue;
-      await compare(device.fresh(`a new client with pages of ${limit}`), limit);
+      await compare(device.newClient(`a new client with pages of ${limit}`), limit);
     }
   }
   for (const device of devices) {
-    for (const start of device.starts) {
-      await compare(device.fresh(`${device.name} again from ${start.version}`, start), 13);
+    for (const point of device.resumePoints) {
+      await compare(device.newClient(`${device.name} again from ${point.version}`, point), 13);
     }
   }
-  return problems;
+  return violations;
 }
 
-function differences(device: Device, live: ReadonlyMap<string, Shown>): Problem[] {
-  const problems: Problem[] = [];
+function differences(device: Device, live: ReadonlyMap<string, VisibleRecord>): Violation[] {
+  const violations: Violation[] = [];
   for (const key of new Set([...device.table.keys(), ...live.keys()])) {
-    const [seen, stored] = [device.table.get(key), live.get(key)];
-    if (isEqual(seen, stored)) continue;
-    const entity = seen ?? stored;
+    const [pulled, stored] = [device.table.get(key), live.get(key)];
+    if (isSameRecord(pulled, stored)) continue;
+    const entity = pulled ?? stored;
     if (!entity) continue;
-    const message = `${device.name} has ${tell(seen)}, where the server has ${tell(stored)}`;
-    problems.push({ kind: 'differs', device: device.name, entity, message });
+    const message = `${device.name} has ${describeRecord(pulled)}, where the server has ${describeRecord(stored)}`;
+    violations.push({ kind: 'differs', device: device.name, entity, message });
   }
-  return problems;
+  return violations;
 }
 
-/** The log as the model reads it: the words of those who sent it, with what the service added. */
-function loggedOf({ stored, stories }: Evidence): Logged[] | undefined {
-  const log: Logged[] = [];
+/** The log for the model: what the clients have sent, with the versions, outcomes and times of the service. */
+function logEventsOf({ stored, traces }: CheckData): LogEvent[] | undefined {
+  const log: LogEvent[] = [];
   for (const row of stored.log) {
-    const logged = toLogged(row, stories.get(row.identityKey));
-    if (!logged) return undefined;
-    log.push(logged);
+    const event = toLogEvent(row, traces.get(row.identityKey));
+    if (!event) return undefined;
+    log.push(event);
   }
   return log;
 }
 
-function toLogged(row: StoredEvent, story: Story | undefined): Logged | undefined {
+/** Undefined where nobody sent the event and retention has removed its payload. */
+function toLogEvent(row: StoredEventRow, trace: EventTrace | undefined): LogEvent | undefined {
   const { version, identityKey, outcome, effectiveAt, receivedAt, resolution } = row;
-  const attempts = story?.attempts ?? [];
+  const attempts = trace?.attempts ?? [];
   const sent = attempts.find(({ event }) => event.kind === row.kind)?.event;
   if (!sent && row.payload === null) return undefined;
   const { baseVersion, baseKey, sequence, occurredAt } = (sent ?? {}) as Partial<SentEvent>;
@@ -110,7 +121,7 @@ function toLogged(row: StoredEvent, story: Story | undefined): Logged | undefine
     ...{ version, identityKey, outcome, effectiveAt, receivedAt, device: row.device },
     kind: row.kind,
     kindVersion: row.kindVersion,
-    payload: payload as Logged['payload'],
+    payload: payload as LogEvent['payload'],
     ...(typeof baseVersion === 'number' && { baseVersion }),
     ...(typeof baseKey === 'string' && { baseKey }),
     ...(typeof sequence === 'number' && { sequence }),
@@ -120,7 +131,7 @@ function toLogged(row: StoredEvent, story: Story | undefined): Logged | undefine
   };
 }
 
-/** Beyond the milliseconds that Date knows. */
+/** Date.parse drops the digits after the milliseconds. */
 function toMicros(time: string): number {
   const digits = /\.(\d+)/.exec(time)?.[1] ?? '';
   return Date.parse(time) * 1000 + Number(digits.padEnd(6, '0').slice(3, 6));

@@ -1,84 +1,93 @@
-import { replay } from '../oracle/bundled/replay.ts';
-import { checkAnswers, checkAtomic, checkOnce, checkVersions } from './check-log.ts';
-import { checkModel, checkPullers, type Model, modelRecords } from './check-tables.ts';
+import { replayLog } from '../oracle/bundled/replay-log.ts';
+import { checkAnswers, checkAtomic, checkUniqueness, checkVersions } from './check-log.ts';
+import {
+  checkAgainstModel,
+  checkPullers,
+  expectedRecords,
+  type ReferenceModel,
+} from './check-tables.ts';
 import type { Device } from './device.ts';
-import { type Evidence, gather, promiseOf } from './evidence.ts';
+import { acknowledgementOf, type CheckData, collectCheckData } from './event-traces.ts';
 import { createHistory, type History } from './history.ts';
-import { type Findings, type Problem, printProblems } from './report.ts';
-import type { Shown } from './shown.ts';
-import { readStored } from './stored.ts';
+import { type CheckReport, printViolations, type Violation } from './report.ts';
+import { readStoredState } from './stored-state.ts';
+import type { VisibleRecord } from './visible-record.ts';
 
 export interface CheckOptions {
-  /** Straight to the database, as a role that sees every tenant. */
+  /** The database's URL for a role that sees every tenant. */
   readonly databaseUrl: string;
   readonly tenant: string;
-  /** All that was ever pushed for the tenant; without it, only what the log says of itself is held. */
+  /** All pushes of the tenant. Without it, the log is only checked for its own consistency. */
   readonly history?: History;
-  /** Its clients: each pulls to the end. */
+  /** The tenant's clients. The check makes each of them pull to the end. */
   readonly devices?: readonly Device[];
-  /** By default that of the kinds that come with Landfall; null for kinds that have none. */
-  readonly model?: Model | null;
+  /** By default the model of the bundled kinds; null for kinds without a model. */
+  readonly model?: ReferenceModel | null;
 }
 
 /**
- * Holds what clients were told against what the database has, once nothing is under way any more:
+ * Compares what clients were answered with what the database contains, once no request is in flight:
  *
- * - what was acknowledged is stored, with the outcome and the version that were answered;
- * - each key at most once, and nothing that nobody sent or that was always refused;
- * - of an atomic batch all or nothing;
- * - versions 1 to head without gap, each record made by the event that it names;
- * - every puller's table equal to the server's, from any start and with any page size;
- * - the server's records, outcomes and times equal to those of a model that shares no code with it.
+ * - every acknowledged event is stored, with the outcome and the version of its answer;
+ * - every identityKey is stored at most once, and no event that nobody sent or that was always refused;
+ * - an atomic batch is stored completely or not at all;
+ * - the versions run from 1 to the head without a gap, and each record names the event that wrote it;
+ * - every client's table equals the server's, from any checkpoint and with any page size;
+ * - the server's records, outcomes and times are those of a model that shares no code with the service.
  *
- * @throws Error where it cannot check, as a device that is not answered
+ * @throws Error where a check cannot be made, such as when a device gets no answer
  */
-export async function check(options: CheckOptions): Promise<Findings> {
-  const { databaseUrl, tenant, history, devices = [], model = replay } = options;
-  const stored = await readStored(databaseUrl, tenant);
-  const evidence = gather(stored, history ?? createHistory(), devices);
-  const problems = [
-    ...checkVersions(evidence),
-    ...checkOnce(evidence),
-    ...(history ? [...checkAnswers(evidence), ...checkAtomic(evidence)] : []),
-    ...(history && model ? checkModel(evidence, model) : []),
-    ...(await checkPullers(evidence)),
+export async function check(options: CheckOptions): Promise<CheckReport> {
+  const { databaseUrl, tenant, history, devices = [], model = replayLog } = options;
+  const stored = await readStoredState(databaseUrl, tenant);
+  const data = collectCheckData(stored, history ?? createHistory(), devices);
+  const violations = [
+    ...checkVersions(data),
+    ...checkUniqueness(data),
+    ...(history ? [...checkAnswers(data), ...checkAtomic(data)] : []),
+    ...(history && model ? checkAgainstModel(data, model) : []),
+    ...(await checkPullers(data)),
   ];
-  const records = history && model && problems.length > 0 ? modelRecords(evidence, model) : none;
-  const counts = countsOf(evidence, problems);
+  const counts = countEvents(data, violations);
+  const expected =
+    history && model && violations.length > 0 ? expectedRecords(data, model) : noRecords;
   const text = [
     `tenant ${tenant}: ${Object.entries(counts)
       .map(([name, count]) => `${count} ${name}`)
-      .join(', ')}; ${problems.length} problems`,
-    ...(problems.length > 0 ? [printProblems(problems, evidence, records)] : []),
+      .join(', ')}; ${violations.length} violations`,
+    ...(violations.length > 0 ? [printViolations(violations, data, expected)] : []),
   ].join('\n\n');
-  return { problems, counts, text };
+  return { violations, counts, text };
 }
 
-/** @throws Error with all that was found */
-export async function expectNothingLost(options: CheckOptions): Promise<Findings> {
-  const findings = await check(options);
-  if (findings.problems.length > 0) throw new Error(findings.text);
-  return findings;
+/** Runs `check`. @throws Error with all violations */
+export async function expectNothingLost(options: CheckOptions): Promise<CheckReport> {
+  const report = await check(options);
+  if (report.violations.length > 0) throw new Error(report.text);
+  return report;
 }
 
-const none = new Map<string, Shown>();
+const noRecords = new Map<string, VisibleRecord>();
 
-function countsOf({ stories }: Evidence, problems: readonly Problem[]): Findings['counts'] {
-  const told = [...stories.values()].filter(({ attempts }) => attempts.length > 0);
-  const acknowledged = told.filter(({ attempts }) =>
-    attempts.some((attempt) => promiseOf(attempt) !== undefined),
+function countEvents(
+  { traces }: CheckData,
+  violations: readonly Violation[],
+): CheckReport['counts'] {
+  const sent = [...traces.values()].filter(({ attempts }) => attempts.length > 0);
+  const acknowledged = sent.filter(({ attempts }) =>
+    attempts.some((attempt) => acknowledgementOf(attempt) !== undefined),
   );
-  const unknown = told.filter(({ attempts }) =>
+  const unknown = sent.filter(({ attempts }) =>
     attempts.every(({ request }) => request.outcome === 'unknown'),
   );
-  const distinct = (kind: Problem['kind'], by: 'identityKey' | 'device') =>
-    new Set(problems.filter((problem) => problem.kind === kind).map((problem) => problem[by])).size;
+  const countDistinct = (kind: Violation['kind'], by: 'identityKey' | 'device') =>
+    new Set(violations.filter((one) => one.kind === kind).map((one) => one[by])).size;
   return {
-    sent: told.length,
+    sent: sent.length,
     acknowledged: acknowledged.length,
     unknown: unknown.length,
-    lost: distinct('lost', 'identityKey'),
-    twice: distinct('twice', 'identityKey'),
-    differing: distinct('differs', 'device'),
+    lost: countDistinct('lost', 'identityKey'),
+    twice: countDistinct('twice', 'identityKey'),
+    differing: countDistinct('differs', 'device'),
   };
 }

@@ -1,75 +1,76 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PushAnswer } from '../../../src/protocol/push.ts';
-import type { SentEvent } from '../oracle/events.ts';
-import type { History, Outcome, PushRequest } from './history.ts';
-import { createPuller, type Puller, type Table } from './puller.ts';
-import { type Address, type Send, sendByHttp } from './send.ts';
+import type { SentEvent } from '../events/sent-events.ts';
+import { sendByHttp, type SendRequest, type ServiceAddress } from '../network/send-request.ts';
+import type { History, PushRequest, RequestOutcome } from './history.ts';
+import { createPuller, type Puller, type RecordTable } from './puller.ts';
 
 export type DeviceOptions = {
   readonly history: History;
   readonly name: string;
-  /** Its clock, in milliseconds since 1970, stamped on every push; by default this machine's. */
+  /** The device's clock, in milliseconds since 1970, which every push contains; by default Date.now. */
   readonly clock?: () => number;
-  /** Between two tries of `drain` and `catchUp`. */
+  /** Milliseconds between two attempts of `drain` and `catchUp`. */
   readonly pauseMs?: number;
-  /** Where another client of the tenant was: it pulls on from there. */
-  readonly start?: Puller;
-} & (Address | { readonly send: Send });
+  /** The state of another client of the tenant, from which this one continues to pull. */
+  readonly resumeFrom?: Puller;
+} & (ServiceAddress | { readonly send: SendRequest });
 
 export type PullOutcome = 'ok' | 'expired' | 'fail';
 
-/** A client of one tenant that keeps books of all it did. None of its requests throws. */
+/** A client of one tenant that records all its pushes in a history. Its requests do not throw. */
 export interface Device {
   readonly name: string;
-  readonly table: Table;
-  /** Times that it began anew with 410. */
+  readonly table: RecordTable;
+  /** How often its checkpoint had expired (410), so that it pulled everything again. */
   readonly expirations: number;
-  /** What was wrong with pages, whatever they held. */
+  /** What was wrong with the pages themselves, independent of the table. */
   readonly pageFaults: readonly string[];
-  /** Earlier states of it, at most eight, from which a pull has to come to the same end. */
-  readonly starts: readonly Puller[];
+  /** At most eight earlier states. A client that continues from any of them has to reach the same table. */
+  readonly resumePoints: readonly Puller[];
   push(events: readonly SentEvent[], envelope?: { atomic?: boolean }): Promise<PushRequest>;
-  /** Sends once more, as they were, all batches of which it does not know what became. */
+  /** Sends all batches again, unchanged, whose outcome is unknown. */
   retryUnknown(): Promise<readonly PushRequest[]>;
   /**
-   * Sends again until nothing is unknown, refused for now or retryable; an event that alone keeps
-   * failing is given up for now.
+   * Sends batches again until none is unknown, refused for now, or retryable. It gives up events that keep
+   * failing while nothing else changes.
    *
-   * @returns those given up
-   * @throws Error where the service does not come to answer for two minutes
+   * @returns the events that it gave up
+   * @throws Error where the service has not answered within two minutes
    */
   drain(): Promise<readonly SentEvent[]>;
-  /** One page. With 410 the table is emptied, and the next page is a bootstrap's first. */
+  /** Pulls one page. After a 410 the table is empty, and the next page is the first of all. */
   page(limit?: number): Promise<PullOutcome>;
-  /** Pages until there is no more, or one is not answered. @returns whether it came to the end */
+  /** Pulls pages until the end, or until one is not answered. @returns whether it reached the end */
   pull(limit?: number): Promise<boolean>;
-  /** The same until it came to the end. @throws Error where it does not for two minutes */
+  /** Pulls until the end, and repeats what is not answered. @throws Error where that takes two minutes */
   catchUp(limit?: number): Promise<void>;
-  /** Another client of the tenant, at the same address, that goes on from `start`. */
-  fresh(name: string, start?: Puller): Device;
+  /** Another client of the tenant, at the same address. It continues from `resumeFrom`, or pulls everything. */
+  newClient(name: string, resumeFrom?: Puller): Device;
 }
 
-interface Batch {
+/** Events that the device has to send again. */
+interface QueuedBatch {
   readonly events: readonly SentEvent[];
   readonly atomic: boolean;
-  readonly why: 'unknown' | 'refused' | 'retryable';
+  readonly reason: 'unknown' | 'refused' | 'retryable';
 }
 
-/** For what hangs. */
+/** The time after which the device gives up a service that does not answer. */
 const patienceMs = 120_000;
-/** Rounds in which nothing moves before an event that fails for now is given up. */
-const stuckRounds = 3;
-const maxStarts = 8;
-/** Refusals that say for sure that nothing was stored, and that another try may help. */
-const passing = new Set(['UNAVAILABLE', 'TENANT_BUSY', 'OVERLOADED', 'RATE_LIMITED']);
+/** Rounds without any change after which `drain` gives up the events that keep failing. */
+const maxUnchangedRounds = 3;
+const maxResumePoints = 8;
+/** Refusals that guarantee that nothing was stored, and after which another attempt may succeed. */
+const temporaryRefusals = new Set(['UNAVAILABLE', 'TENANT_BUSY', 'OVERLOADED', 'RATE_LIMITED']);
 
 export function createDevice(options: DeviceOptions): Device {
   const { history, name, clock = Date.now, pauseMs = 100 } = options;
   const send = 'send' in options ? options.send : sendByHttp(options);
   const pageFaults: string[] = [];
-  const starts = createStarts();
-  let queue: Batch[] = [];
-  let puller = createPuller(options.start);
+  const resumePoints = createResumePoints();
+  let queue: QueuedBatch[] = [];
+  let puller = createPuller(options.resumeFrom);
   let hasMore = true;
   let expirations = 0;
 
@@ -77,19 +78,21 @@ export function createDevice(options: DeviceOptions): Device {
     const [startedAt, sentAt] = [history.now(), clock()];
     const body = { sentAt: new Date(sentAt).toISOString(), atomic, events };
     const path = '/api/sync/events?include=results';
-    const answered = await send({ method: 'POST', path, body }).then(judge, noAnswer);
-    const request = { device: name, events, atomic, sentAt, ...answered, startedAt };
-    const done = { ...request, endedAt: history.now() };
-    history.add(done);
-    const left = leftOf(done);
-    if (left && left.events.length > 0) queue.push(left);
-    return done;
+    const answer = await send({ method: 'POST', path, body }).then(classifyAnswer, withoutAnswer);
+    const request: PushRequest = {
+      ...{ device: name, events, atomic, sentAt, startedAt, endedAt: history.now() },
+      ...answer,
+    };
+    history.add(request);
+    const again = batchToSendAgain(request);
+    if (again && again.events.length > 0) queue.push(again);
+    return request;
   }
 
-  /** Takes what `again` names out of the queue and sends it; what fails comes back to its end. */
-  async function sendAgain(again: (batch: Batch) => boolean): Promise<PushRequest[]> {
-    const batches = queue.filter(again);
-    queue = queue.filter((batch) => !again(batch));
+  /** Sends the selected batches of the queue. What fails again is queued at the end. */
+  async function sendAgain(isSelected: (batch: QueuedBatch) => boolean): Promise<PushRequest[]> {
+    const batches = queue.filter(isSelected);
+    queue = queue.filter((batch) => !isSelected(batch));
     const requests: PushRequest[] = [];
     for (const { events, atomic } of batches) requests.push(await push(events, { atomic }));
     return requests;
@@ -99,7 +102,7 @@ export function createDevice(options: DeviceOptions): Device {
     const query = new URLSearchParams({ limit: `${limit}` });
     if (puller.since !== undefined) query.set('since', puller.since);
     const path = `/api/sync/changes?${query.toString()}`;
-    const { status, body } = await send({ method: 'GET', path }).catch(nothing);
+    const { status, body } = await send({ method: 'GET', path }).catch(noAnswer);
     if (status === 410) {
       puller = createPuller();
       expirations += 1;
@@ -107,12 +110,12 @@ export function createDevice(options: DeviceOptions): Device {
       return 'expired';
     }
     if (status !== 200 || !body) return 'fail';
-    const at = puller.version;
+    const after = puller.version;
     for (const fault of puller.apply(body, limit)) {
-      pageFaults.push(`the page after ${at}, with limit ${limit}, ${fault}`);
+      pageFaults.push(`the page after ${after}, with limit ${limit}, ${fault}`);
     }
     hasMore = body.hasMore;
-    starts.offer(puller);
+    resumePoints.offer(puller);
     return 'ok';
   }
 
@@ -126,12 +129,12 @@ export function createDevice(options: DeviceOptions): Device {
 
   async function drain(): Promise<readonly SentEvent[]> {
     const deadline = Date.now() + patienceMs;
-    for (let stuck = 0; queue.length > 0 && stuck < stuckRounds; ) {
-      const before = countOf(queue);
+    for (let unchanged = 0; queue.length > 0 && unchanged < maxUnchangedRounds; ) {
+      const before = countEvents(queue);
       await sendAgain(() => true);
-      const answered = queue.every(({ why }) => why === 'retryable');
-      stuck = answered && countOf(queue) === before ? stuck + 1 : 0;
-      if (Date.now() > deadline) throw new Error(`${name} is not answered: ${lastOf(history)}`);
+      const isAnswered = queue.every(({ reason }) => reason === 'retryable');
+      unchanged = isAnswered && countEvents(queue) === before ? unchanged + 1 : 0;
+      if (Date.now() > deadline) throw new Error(`${name} is not answered: ${lastAnswer(history)}`);
       if (queue.length > 0) await sleep(pauseMs);
     }
     return queue.splice(0).flatMap(({ events }) => events);
@@ -146,11 +149,11 @@ export function createDevice(options: DeviceOptions): Device {
       return expirations;
     },
     pageFaults,
-    get starts() {
-      return starts.kept();
+    get resumePoints() {
+      return resumePoints.kept();
     },
     push,
-    retryUnknown: () => sendAgain(({ why }) => why === 'unknown'),
+    retryUnknown: () => sendAgain(({ reason }) => reason === 'unknown'),
     drain,
     page,
     pull,
@@ -161,21 +164,22 @@ export function createDevice(options: DeviceOptions): Device {
         await sleep(pauseMs);
       }
     },
-    fresh(other, start) {
-      const { start: _own, ...same } = options;
-      return createDevice({ ...same, name: other, ...(start && { start }) });
+    newClient(other, resumeFrom) {
+      const { resumeFrom: _own, ...shared } = options;
+      return createDevice({ ...shared, name: other, ...(resumeFrom && { resumeFrom }) });
     },
   };
 }
 
-type Answered = Pick<PushRequest, 'outcome' | 'status' | 'reason' | 'answer'>;
+type ClassifiedAnswer = Pick<PushRequest, 'outcome' | 'status' | 'reason' | 'answer'>;
 
-/** Whether a refusal leaves it open what became of the batch: the contract says which do. */
-function judge({ status, body }: { status: number; body?: unknown }): Answered {
+/** The protocol defines which refusals leave the outcome of the batch unknown. */
+function classifyAnswer({ status, body }: { status: number; body?: unknown }): ClassifiedAnswer {
   if (status === 200 && isPushAnswer(body)) return { outcome: 'ok', status, answer: body };
   const code = (body as { code?: string } | undefined)?.code;
-  const isRefusal = code !== undefined && ((status >= 400 && status < 500) || passing.has(code));
-  const outcome: Outcome = isRefusal ? 'fail' : 'unknown';
+  const isRefusal =
+    code !== undefined && ((status >= 400 && status < 500) || temporaryRefusals.has(code));
+  const outcome: RequestOutcome = isRefusal ? 'fail' : 'unknown';
   return { outcome, status, reason: code ?? 'not an answer of the service' };
 }
 
@@ -183,34 +187,35 @@ function isPushAnswer(body: unknown): body is PushAnswer {
   return typeof body === 'object' && body !== null && 'processed' in body;
 }
 
-function noAnswer(error: Error): Answered {
+function withoutAnswer(error: Error): ClassifiedAnswer {
   const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
   return { outcome: 'unknown', status: 0, reason: `${error.message}${cause}` };
 }
 
-const nothing = () => ({ status: 0, body: undefined });
+const noAnswer = () => ({ status: 0, body: undefined });
 
-function leftOf({ outcome, events, atomic, reason = '', answer }: PushRequest): Batch | undefined {
-  if (outcome === 'unknown') return { events, atomic, why: 'unknown' };
+function batchToSendAgain(request: PushRequest): QueuedBatch | undefined {
+  const { outcome, events, atomic, reason = '', answer } = request;
+  if (outcome === 'unknown') return { events, atomic, reason: 'unknown' };
   if (outcome === 'fail') {
-    return passing.has(reason) ? { events, atomic, why: 'refused' } : undefined;
+    return temporaryRefusals.has(reason) ? { events, atomic, reason: 'refused' } : undefined;
   }
-  const again = new Set(
-    answer?.failed.flatMap(({ identityKey, retryable }) => (retryable ? identityKey : [])),
+  const retryable = new Set(
+    answer?.failed.flatMap((failed) => (failed.retryable ? failed.identityKey : [])),
   );
-  const left = events.filter(({ identityKey }) => again.has(identityKey));
-  return { events: left, atomic, why: 'retryable' };
+  const failed = events.filter(({ identityKey }) => retryable.has(identityKey));
+  return { events: failed, atomic, reason: 'retryable' };
 }
 
-const countOf = (queue: readonly Batch[]) => queue.flatMap(({ events }) => events).length;
+const countEvents = (queue: readonly QueuedBatch[]) => queue.flatMap(({ events }) => events).length;
 
-function lastOf({ requests }: History): string {
+function lastAnswer({ requests }: History): string {
   const { status, reason } = requests.at(-1) ?? {};
   return `${status} ${reason}`;
 }
 
-/** Some states of a puller, spread over all that it went through. */
-function createStarts() {
+/** Keeps a few states of a puller, spread over all that it has had. */
+function createResumePoints() {
   let kept: Puller[] = [];
   let every = 1;
   let offered = 0;
@@ -220,8 +225,8 @@ function createStarts() {
       offered += 1;
       if (offered % every > 0) return;
       kept.push(createPuller(puller));
-      if (kept.length <= maxStarts) return;
-      kept = kept.filter((_start, at) => at % 2 === 1);
+      if (kept.length <= maxResumePoints) return;
+      kept = kept.filter((_point, index) => index % 2 === 1);
       every *= 2;
     },
   };

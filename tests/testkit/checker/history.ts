@@ -1,73 +1,75 @@
 import type { PushAnswer } from '../../../src/protocol/push.ts';
-import type { SentEvent } from '../oracle/events.ts';
+import type { SentEvent } from '../events/sent-events.ts';
 
 /**
- * What a client knows of a request: `ok`, it was decided and committed; `fail`, it was refused and
- * nothing of it is stored; `unknown`, it may be stored, all or nothing.
+ * What a client knows of its request. `ok`: it was decided and committed. `fail`: it was refused, and nothing
+ * of it is stored. `unknown`: either all of it is stored, or nothing.
  */
-export type Outcome = 'ok' | 'fail' | 'unknown';
+export type RequestOutcome = 'ok' | 'fail' | 'unknown';
 
 export interface PushRequest {
   readonly device: string;
   readonly events: readonly SentEvent[];
   readonly atomic: boolean;
-  /** The device's clock, in milliseconds since 1970; undefined where it did not tell. */
+  /** The device's clock, in milliseconds since 1970; undefined where the request did not contain it. */
   readonly sentAt: number | undefined;
-  readonly outcome: Outcome;
-  /** The answer's HTTP status; 0 without one. */
+  readonly outcome: RequestOutcome;
+  /** The HTTP status of the answer; 0 without an answer. */
   readonly status: number;
   /** The code of a refusal, or why there is no answer. */
   readonly reason?: string;
-  /** Where it is `ok`. */
+  /** Set where the outcome is `ok`. */
   readonly answer?: PushAnswer;
   /** Milliseconds since the history began, by the clock of the test. */
   readonly startedAt: number;
   readonly endedAt: number;
 }
 
-/** All that clients of one tenant asked for, and what they were answered, in order of the answers. */
+/** All push requests of one tenant's clients with their answers, in the order of the answers. */
 export interface History {
   readonly requests: readonly PushRequest[];
-  /** Milliseconds since it began. */
+  /** Milliseconds since the history began. */
   now(): number;
   add(request: PushRequest): void;
   /**
-   * Notes that the database was set back to that version, as from a backup: answers so far that
-   * named a later one bind nobody any more, and their events may be sent again.
+   * Records that the database was restored to a version, such as from a backup. Earlier answers that name a
+   * later version hold no more, and their events may be sent again.
    */
-  setBack(version: number): void;
-  /** Whether what `request` was answered of that version still has to hold. */
-  binds(request: PushRequest, version: number | undefined): boolean;
+  recordRestore(version: number): void;
+  /** Whether a result of the request that names this version still has to hold. */
+  stillHolds(request: PushRequest, version: number | undefined): boolean;
 }
 
 export function createHistory(): History {
-  const began = performance.now();
+  const startedAt = performance.now();
   const requests: PushRequest[] = [];
-  const numbers = new Map<PushRequest, number>();
-  const setBacks: { readonly before: number; readonly version: number }[] = [];
+  const positions = new Map<PushRequest, number>();
+  const restores: { readonly position: number; readonly version: number }[] = [];
   return {
     requests,
-    now: () => performance.now() - began,
+    now: () => performance.now() - startedAt,
     add(request) {
-      numbers.set(request, requests.length);
+      positions.set(request, requests.length);
       requests.push(request);
     },
-    setBack(version) {
-      setBacks.push({ before: requests.length, version });
+    recordRestore(version) {
+      restores.push({ position: requests.length, version });
     },
-    binds(request, version) {
-      const number = numbers.get(request) ?? 0;
-      return !setBacks.some((back) => number < back.before && (version ?? Infinity) > back.version);
+    stillHolds(request, version) {
+      const position = positions.get(request) ?? 0;
+      return !restores.some(
+        (restore) => position < restore.position && (version ?? Infinity) > restore.version,
+      );
     },
   };
 }
 
-/** What was answered 200, in order. */
+/** The bodies of all answers with status 200, in order. */
 export function answersOf({ requests }: History): readonly PushAnswer[] {
   return requests.flatMap(({ answer }) => answer ?? []);
 }
 
-/** Adds a request that was answered 200, as one that was made in process. */
+/** Adds a request that was answered 200. */
 export function addAnswered(
   history: History,
   answer: PushAnswer,

@@ -1,24 +1,21 @@
-import type { EntityRef } from '../../../src/domain/record.ts';
 import type { PullAnswer } from '../../../src/protocol/pull.ts';
 import type { SyncRecord } from '../../../src/protocol/record.ts';
+import { entityKeyOf } from '../oracle/entity-key.ts';
 
-/** One text for each entity, to be read by people too. */
-export const entityKeyOf = ({ entityType, entityId }: EntityRef) => `${entityType} ${entityId}`;
+/** A client's copy of the live records, by entity. */
+export type RecordTable = ReadonlyMap<string, SyncRecord>;
 
-/** Live records by entity, as a client keeps them. */
-export type Table = ReadonlyMap<string, SyncRecord>;
-
-/** What a client pulled so far, and where it goes on. */
+/** What a client has pulled so far, and the checkpoint from which it continues. */
 export interface Puller {
-  readonly table: Table;
+  readonly table: RecordTable;
   readonly since: string | undefined;
-  /** The version up to which it has seen all. */
+  /** The version up to which the client has all changes. */
   readonly version: number;
   /** Applies one page. @returns what is wrong with the page itself */
   apply(page: PullAnswer, limit: number): readonly string[];
 }
 
-/** @param start where another client was */
+/** @param start the state of another client, from which this one continues */
 export function createPuller(start?: Pick<Puller, 'table' | 'since' | 'version'>): Puller {
   const table = new Map(start?.table);
   let since = start?.since;
@@ -44,17 +41,19 @@ export function createPuller(start?: Pick<Puller, 'table' | 'since' | 'version'>
   };
 }
 
-function faultsOf(page: PullAnswer, limit: number, seen: number): string[] {
+/** @param pulled the version up to which the client has all changes */
+function faultsOf(page: PullAnswer, limit: number, pulled: number): string[] {
   const versions = page.changes.map(({ version }) => version);
-  const [least = Infinity, most = seen] = [versions[0], versions.at(-1)];
+  const [least = Infinity, most = pulled] = [versions[0], versions.at(-1)];
   const end = page.position - 1;
   const entities = new Set(page.changes.map(entityKeyOf));
   return [
-    versions.some((version, at) => version < (versions[at - 1] ?? 0)) && 'is not in version order',
+    versions.some((version, index) => version < (versions[index - 1] ?? 0)) &&
+      'is not in version order',
     entities.size < versions.length && 'holds an entity twice',
-    least <= seen && `holds version ${least}, which the client at ${seen} has seen`,
+    least <= pulled && `holds version ${least}, which the client at ${pulled} has seen`,
     end < most && `ends at ${end} and holds version ${most}`,
-    end < seen && `goes back from ${seen} to ${end}`,
+    end < pulled && `goes back from ${pulled} to ${end}`,
     page.hasMore && versions.length < limit && `is short (${versions.length} of ${limit})`,
   ].filter((fault) => fault !== false);
 }

@@ -1,20 +1,19 @@
 /**
- * The contract's definition of a record, written down as a definition: what remains of a set of
- * accepted events, whatever the order they came in. It replays nothing and shares no code with the
- * service.
+ * The protocol's definition of a record: what remains of a set of accepted writes, independent of the order in
+ * which they arrived. It replays nothing and shares no code with the service.
  */
 
-export type Value = string | number | boolean | null | readonly Value[] | Fields;
+export type FieldValue = string | number | boolean | null | readonly FieldValue[] | FieldValues;
 
-export interface Fields {
-  readonly [name: string]: Value;
+export interface FieldValues {
+  readonly [name: string]: FieldValue;
 }
 
-export type Action =
-  | { readonly policy: 'put' | 'patch'; readonly fields: Fields }
+export type WriteAction =
+  | { readonly policy: 'put' | 'patch'; readonly fields: FieldValues }
   | { readonly policy: 'remove' };
 
-export type Accepted = Action & {
+export type AcceptedWrite = WriteAction & {
   readonly identityKey: string;
   readonly entityId: string;
   /** Microseconds since 1970. */
@@ -24,47 +23,47 @@ export type Accepted = Action & {
 export interface FinalRecord {
   readonly entityId: string;
   readonly deleted: boolean;
-  /** As a list, so that a name such as `constructor` is a field like any other. */
-  readonly data: readonly (readonly [name: string, value: Value])[] | null;
+  /** A list, so that `constructor` and other names of object members need no special treatment. */
+  readonly data: readonly (readonly [name: string, value: FieldValue])[] | null;
 }
 
 /** Sorted by entity id. */
-export function finalRecords(accepted: readonly Accepted[]): FinalRecord[] {
+export function finalRecords(accepted: readonly AcceptedWrite[]): FinalRecord[] {
   const byEntity = Map.groupBy(accepted, (event) => event.entityId);
   return [...byEntity]
     .map(([entityId, events]) => ({ entityId, ...finalState(events) }))
     .sort((left, right) => (left.entityId < right.entityId ? -1 : 1));
 }
 
-/** What remains of one entity's events. */
-export function finalState(events: readonly Accepted[]): Omit<FinalRecord, 'entityId'> {
+/** The record that one entity's writes result in. */
+export function finalState(events: readonly AcceptedWrite[]): Omit<FinalRecord, 'entityId'> {
   const writes = events.filter((event) => event.policy !== 'remove');
-  const newestWrite = greatest(writes);
-  const newestRemove = greatest(events.filter((event) => event.policy === 'remove'));
+  const newestWrite = newestOf(writes);
+  const newestRemove = newestOf(events.filter((event) => event.policy === 'remove'));
   const deleted =
-    newestRemove !== undefined && (!newestWrite || isGreater(newestRemove, newestWrite));
+    newestRemove !== undefined && (!newestWrite || isNewer(newestRemove, newestWrite));
   if (!newestWrite) return { deleted, data: null };
 
   const names = new Set(writes.flatMap((write) => Object.keys(write.fields)));
   const data = [...names].sort().flatMap((name) => {
-    // A put writes every field, those it does not name too: they are gone.
-    const writer = greatest(
+    // A put writes every field: it removes those that it does not name.
+    const writer = newestOf(
       writes.filter((write) => write.policy === 'put' || Object.hasOwn(write.fields, name)),
     );
     const value = writer && Object.getOwnPropertyDescriptor(writer.fields, name);
-    return value ? [[name, value.value as Value] as const] : [];
+    return value ? [[name, value.value as FieldValue] as const] : [];
   });
   return { deleted, data };
 }
 
-export function greatest<Event extends Accepted>(events: readonly Event[]): Event | undefined {
+export function newestOf<Event extends AcceptedWrite>(events: readonly Event[]): Event | undefined {
   return events.reduce<Event | undefined>(
-    (best, event) => (best && isGreater(best, event) ? best : event),
+    (best, event) => (best && isNewer(best, event) ? best : event),
     undefined,
   );
 }
 
-export function isGreater(left: Accepted, right: Accepted): boolean {
+export function isNewer(left: AcceptedWrite, right: AcceptedWrite): boolean {
   if (left.effectiveAt !== right.effectiveAt) return left.effectiveAt > right.effectiveAt;
   const leftDeletes = left.policy === 'remove';
   if (leftDeletes !== (right.policy === 'remove')) return leftDeletes;
@@ -72,7 +71,7 @@ export function isGreater(left: Accepted, right: Accepted): boolean {
   return Buffer.compare(Buffer.from(left.identityKey), Buffer.from(right.identityKey)) > 0;
 }
 
-/** All times in microseconds since 1970. */
+/** When a write counts, by the protocol's rules for clocks. All times are microseconds since 1970. */
 export function effectiveAtOf(clock: {
   readonly occurredAt: number | undefined;
   readonly sentAt: number | undefined;

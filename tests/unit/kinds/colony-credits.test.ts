@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { catalogue, type Category } from '../../../src/systems/colony/catalogue.ts';
-import { runs } from '../../testkit/oracle/histories.ts';
+import { propertyOptions } from '../../testkit/events/random-writes.ts';
 import { fc } from '../support/property.ts';
 import { codesOf, MemoryTenant, type Sent } from './support/memory-tenant.ts';
 
@@ -63,7 +63,7 @@ function put(identityKey: string, credits: number): Sent {
 
 const creditsIn = (tenant: MemoryTenant) => Number(tenant.find('empire', 'e1')?.credits);
 
-test('whatever is ordered, in whatever batches, an empire pays for what it gets and never overdraws', () => {
+test('for any orders in any batches, an empire pays for what it gets and never overdraws', () => {
   const history = fc.record({
     credits: fc.integer({ min: 0, max: 6_000 }),
     groups: fc.array(groupArbitrary, { maxLength: 8 }),
@@ -90,12 +90,12 @@ test('whatever is ordered, in whatever batches, an empire pays for what it gets 
         expect(creditsIn(tenant)).toBe(left);
       }
     }),
-    runs(300),
+    propertyOptions(300),
   );
   expect(Math.min(paid, refused)).toBeGreaterThan(0);
 });
 
-test('nor where the game server sets credits in between, late or out of order', () => {
+test('an empire never overdraws if the game server sets credits in between, late or out of order', () => {
   const start = new MemoryTenant().now;
   const putArbitrary = fc
     .record({
@@ -120,6 +120,6 @@ test('nor where the game server sets credits in between, late or out of order', 
         expect(creditsIn(tenant)).toBeGreaterThanOrEqual(0);
       }
     }),
-    runs(200),
+    propertyOptions(200),
   );
 });

@@ -8,7 +8,7 @@ import {
   unitTrain,
 } from '../../../src/systems/colony/queue-item.ts';
 import { retryOf } from '../../../src/domain/errors.ts';
-import type { EventOutcome } from '../../../src/domain/decide/outcome.ts';
+import type { EventOutcome } from '../../../src/domain/decide/batch.ts';
 import { codesOf, faultOf, MemoryTenant } from './support/memory-tenant.ts';
 
 const home = 'A00:12:34:05';
@@ -46,25 +46,32 @@ describe('the catalogue', () => {
     Object.entries(prices).map(([key, price]) => [category, key, price] as const),
   );
 
-  test.each(entries)('%s %s costs whole credits and takes whole seconds', (_of, _key, price) => {
-    expect(price.credits).toSatisfy((credits: number) => Number.isInteger(credits) && credits > 0);
-    expect(price.seconds).toSatisfy((seconds: number) => Number.isInteger(seconds) && seconds > 0);
-  });
+  test.each(entries)(
+    '%s %s costs a whole number of credits and takes a whole number of seconds',
+    (_of, _key, price) => {
+      expect(price.credits).toSatisfy(
+        (credits: number) => Number.isInteger(credits) && credits > 0,
+      );
+      expect(price.seconds).toSatisfy(
+        (seconds: number) => Number.isInteger(seconds) && seconds > 0,
+      );
+    },
+  );
 
-  test('can be ordered, all of it, each in its own category only', () => {
+  test('can be ordered completely, each entry in its own category only', () => {
     const kinds = { structure: structureBuild, research: researchQueue, unit: unitTrain };
     for (const [category, kind] of Object.entries(kinds)) {
       for (const [of, catalogKey] of entries) {
         const read = kind.interpret(1, { ...laserOrder, catalogKey });
         expect(read.ok).toBe(of === category);
         if (!read.ok) continue;
-        expect(read.meaning.entityId).toBe(`${home}/${category}/${catalogKey}`);
+        expect(read.interpretation.entityId).toBe(`${home}/${category}/${catalogKey}`);
       }
     }
   });
 });
 
-test('what a device must not decide itself needs a scope, and orders need none', () => {
+test('the kinds of the game server need a scope, and orders need none', () => {
   expect([empirePut, locationPut].map(({ scope }) => scope)).toEqual(
     Array.from({ length: 2 }, () => 'colony:admin'),
   );
@@ -73,7 +80,7 @@ test('what a device must not decide itself needs a scope, and orders need none',
   );
 });
 
-test('the game server sets an empire and a location whole, the last write wins', () => {
+test('the game server replaces an empire and a location, and the last write wins', () => {
   const tenant = colonyWith(300);
   const nameless = { empireId: 'e7', credits: 5 };
   tenant.push({ identityKey: 'k', kind: 'empire.put', payload: nameless }, location('e8'));
@@ -100,7 +107,7 @@ test('research cannot be ordered several times at once', () => {
 });
 
 describe('an order', () => {
-  test('that is accepted takes the credits and makes a queue item, in one version', () => {
+  test('that is accepted takes the credits and makes a queue item in one version', () => {
     const tenant = colonyWith(300);
     expect(codesOf(tenant.push(laser('k1')))).toEqual(['applied']);
     expect(tenant.find('empire', 'e7')).toEqual({ credits: 50, name: 'Seven' });
@@ -121,7 +128,7 @@ describe('an order', () => {
     expect(tenant.find('empire', 'e7')).toMatchObject({ credits: 0 });
   });
 
-  test('of several units is paid and takes as long as all of them', () => {
+  test('of several units costs as much and takes as long as all of them', () => {
     const tenant = colonyWith(100);
     const payload = { ...laserOrder, catalogKey: 'fighter', quantity: 5 };
     tenant.push({ identityKey: 'k1', kind: 'unit.train', payload });
@@ -146,7 +153,7 @@ describe('an order', () => {
     expect(retryOf(failure).retryable).toBe(false);
   });
 
-  test('at a location that was lost meanwhile is NOT_OWNER and costs nothing', () => {
+  test('at a location that was lost in the meantime is NOT_OWNER and costs nothing', () => {
     const tenant = colonyWith(300);
     tenant.push(location('e8'));
     const failure = mustFail(tenant.push(laser('k1'))[0]);
@@ -154,7 +161,7 @@ describe('an order', () => {
     expect(tenant.find('empire', 'e7')).toMatchObject({ credits: 300 });
   });
 
-  test('that cannot be paid may be sent again, and is accepted once it can be', () => {
+  test('that cannot be paid can be sent again, and is accepted when there are enough credits', () => {
     const tenant = colonyWith(249);
     const failure = mustFail(tenant.push(laser('k1'))[0]);
     expect(failure.code).toBe('INSUFFICIENT_RESOURCES');
@@ -164,13 +171,13 @@ describe('an order', () => {
     expect(codesOf(tenant.push(laser('k1')))).toEqual(['applied']);
   });
 
-  test('that cannot be paid does not block another of the same batch', () => {
+  test('that cannot be paid does not block another order of the same batch', () => {
     const energy = laser('k2', { catalogKey: 'energy' });
     const outcomes = colonyWith(100).push(laser('k1'), energy);
     expect(codesOf(outcomes)).toEqual(['INSUFFICIENT_RESOURCES', 'applied']);
   });
 
-  test('of what runs already is not to be sent again, whatever the credits', () => {
+  test('that runs already is refused and must not be sent again, even with enough credits', () => {
     const tenant = colonyWith(500);
     const failure = mustFail(tenant.push(laser('k1'), laser('k2'))[1]);
     expect(failure.code).toBe('ALREADY_IN_PROGRESS');
@@ -179,7 +186,7 @@ describe('an order', () => {
     expect(codesOf(tenant.push(laser('k3')))).toEqual(['ALREADY_IN_PROGRESS']);
   });
 
-  test('of what has completed is taken again, from that very moment', () => {
+  test('that has completed is accepted again from the moment of completion', () => {
     const tenant = colonyWith(500);
     tenant.push(laser('k1'));
     tenant.now += 600_000 - 1;
@@ -189,14 +196,14 @@ describe('an order', () => {
     expect(tenant.find('empire', 'e7')).toMatchObject({ credits: 0 });
   });
 
-  test('of the same at another location is another order', () => {
+  test('of the same entry at another location is another order', () => {
     const tenant = colonyWith(500);
     tenant.push(location('e7', 'B01:00:00:00'));
     const elsewhere = laser('k2', { locationCoord: 'B01:00:00:00' });
     expect(codesOf(tenant.push(laser('k1'), elsewhere))).toEqual(['applied', 'applied']);
   });
 
-  test('that is sent again under its key is paid once', () => {
+  test('that is sent again under its key is paid only once', () => {
     const tenant = colonyWith(500);
     const outcomes = [...tenant.push(laser('k1'), laser('k1')), ...tenant.push(laser('k1'))];
     expect(codesOf(outcomes)).toEqual(['applied', 'duplicate', 'duplicate']);

@@ -31,13 +31,13 @@ describe.each(entities)('%s', (entityType, fields, changes) => {
     payload: { [id]: 'x', ...changes },
   };
 
-  test('is created with the fields it names, and its id stands beside them', () => {
+  test('is created with the fields that it names, and without its id among them', () => {
     const tenant = new MemoryTenant();
     expect(codesOf(tenant.push(make))).toEqual(['applied']);
     expect(tenant.find(entityType, 'x')).toEqual(fields);
   });
 
-  test('is not created over another', () => {
+  test('is not created if its id exists', () => {
     const tenant = new MemoryTenant();
     const again = { ...make, identityKey: 'k9', payload: { ...make.payload, customer: 'Bob' } };
     const [, second] = tenant.push(make, again);
@@ -55,13 +55,13 @@ describe.each(entities)('%s', (entityType, fields, changes) => {
     expect(tenant.find(entityType, 'x')).toEqual({ ...fields, ...changes });
   });
 
-  test('is not changed by an update that says nothing of what it was made on', () => {
+  test('is not changed by an update without a base', () => {
     const tenant = new MemoryTenant();
     const [, outcome] = tenant.push(make, change);
     expect(outcome).toMatchObject({ failure: { code: 'INVALID_EVENT', path: 'baseVersion' } });
   });
 
-  test('is a conflict where it changed since, with the fields that differ', () => {
+  test('conflicts if it changed since the base, with the fields that differ', () => {
     const tenant = new MemoryTenant();
     tenant.push(make, { ...change, baseVersion: 1 });
     const payload = { [id]: 'x', customer: 'Bob' };
@@ -74,7 +74,7 @@ describe.each(entities)('%s', (entityType, fields, changes) => {
     expect(tenant.find(entityType, 'x')).toMatchObject({ customer: 'Ada Ltd' });
   });
 
-  test('is changed twice by one desktop offline, each edit made on the one before', () => {
+  test('can be changed twice offline by one desktop, with each edit based on the one before', () => {
     const tenant = new MemoryTenant();
     const payload = { [id]: 'x', customer: 'Bob' };
     const outcomes = tenant.push(
@@ -91,21 +91,21 @@ describe.each(entities)('%s', (entityType, fields, changes) => {
     expect(faultOf(make.kind, rest)).toBe(name);
   });
 
-  test('takes no update without a field, without an id, or with a field it does not know', () => {
+  test('refuses an update without a field, without an id, or with an unknown field', () => {
     expect(faultOf(change.kind, { [id]: 'x' })).toBe('');
     expect(faultOf(change.kind, { ...changes })).toBe(id);
     expect(faultOf(change.kind, { ...change.payload, colour: 'red' })).toBeDefined();
     expect(faultOf(change.kind, change.payload)).toBeUndefined();
   });
 
-  test('says by its kinds that a create expects nothing and an update expects a base', () => {
+  test('has a create that expects no record and an update that requires a base', () => {
     const registry = createRegistry(bundledKinds);
     expect(registry.find(make.kind)?.precondition).toBe('absent');
     expect(registry.find(change.kind)?.precondition).toBe('required');
   });
 });
 
-test('an update empties a field with null, and leaves alone what it does not name', () => {
+test('an update empties a field with null, and does not change fields that it does not name', () => {
   const tenant = new MemoryTenant();
   const kind = 'invoice.create';
   tenant.push({ identityKey: 'k1', kind, payload: { invoiceId: 'x', ...invoice } });

@@ -18,7 +18,7 @@ const customer = (identityKey: string, resourceVersion: number, data: Data) =>
   put(identityKey, resourceVersion, data, 'Customer');
 
 describe('a resource', () => {
-  test('stands with its fields beside its type and id, under an id made of both', () => {
+  test('has its fields beside its type and id, and an entity id made of both', () => {
     const tenant = new MemoryTenant();
     expect(codesOf(tenant.push(put('k1', 0, { total: 12 })))).toEqual(['applied']);
     expect(tenant.find('resource', 'Sales Invoice/r1')).toEqual({
@@ -28,14 +28,14 @@ describe('a resource', () => {
     });
   });
 
-  test('is replaced whole on the version that its till saw', () => {
+  test('is replaced completely on the version that its till saw', () => {
     const tenant = new MemoryTenant();
     tenant.push(put('k1', 0, { total: 12, note: 'x' }));
     expect(codesOf(tenant.push(put('k2', 1, { total: 13 })))).toEqual(['applied']);
     expect(tenant.find('resource', 'Sales Invoice/r1')).not.toHaveProperty('note');
   });
 
-  test('is a conflict on any other, which names the fields that differ', () => {
+  test('conflicts on any other version, with the fields that differ', () => {
     const tenant = new MemoryTenant();
     tenant.push(put('k1', 0, { total: 12, note: 'x', open: true }));
     tenant.push(put('k2', 1, { total: 13, note: 'x', open: true }));
@@ -48,19 +48,19 @@ describe('a resource', () => {
     expect(tenant.find('resource', 'Sales Invoice/r1')).toMatchObject({ total: 13 });
   });
 
-  test('is new only once', () => {
+  test('can be created only once', () => {
     const outcomes = new MemoryTenant().push(put('k1', 0, {}), put('k2', 0, { a: 1 }));
     expect(codesOf(outcomes)).toEqual(['applied', 'CONFLICT']);
   });
 
-  test('is edited twice offline by one till that names its own edit before', () => {
+  test('can be edited twice offline by one till that names its own earlier edit', () => {
     const tenant = new MemoryTenant();
     const second = { ...put('k2', 0, { total: 2 }), baseKey: 'k1' };
     const outcomes = tenant.push(put('k1', 0, { total: 1 }), second);
     expect(codesOf(outcomes)).toEqual(['applied', 'applied']);
   });
 
-  test('is removed on the version that its till saw, and on no other', () => {
+  test('is removed on the version that its till saw, and on no other version', () => {
     const tenant = new MemoryTenant();
     tenant.push(put('k1', 0, { total: 1 }), put('k2', 1, { total: 2 }));
     const removeOn = (identityKey: string, resourceVersion: number) => ({
@@ -82,19 +82,19 @@ describe('a resource', () => {
     [{ data: [] }, 'data'],
     [{ data: { resourceType: 'Item' } }, 'data.resourceType'],
     [{ data: { resourceId: 'r2' } }, 'data.resourceId'],
-  ])('may not be %j', (wrong, path) => {
+  ])('cannot be %j', (wrong, path) => {
     const { payload } = put('k1', 0, {});
     expect(faultOf('resource.put', { ...payload, ...wrong })).toBe(path);
   });
 
-  test('may be sent back with all that the record holds, its type and id included', () => {
+  test('can be sent back with all fields of the record, including its type and id', () => {
     const data = { resourceType: 'Sales Invoice', resourceId: 'r1', constructor: 1 };
     expect(faultOf('resource.put', put('k1', 0, data).payload)).toBeUndefined();
   });
 });
 
-describe('two tills that both changed a customer', () => {
-  test('keep the fields of one side, unite lists, and let the incoming side win else', () => {
+describe('the edits of two tills that both changed a customer', () => {
+  test('are merged: fields of one side are kept, lists are united, and otherwise the incoming side wins', () => {
     const tenant = new MemoryTenant();
     tenant.push(customer('k1', 0, { name: 'Ada', phones: ['1'] }));
     tenant.push(customer('k2', 1, { name: 'Ada L.', phones: ['1', '2'], vat: 'DE1' }));
@@ -110,7 +110,7 @@ describe('two tills that both changed a customer', () => {
     });
   });
 
-  test('let the last write win where a list is none, and the fault is told', () => {
+  test('are settled by last write wins if a list is not a list, and the error is reported', () => {
     const tenant = new MemoryTenant();
     tenant.push(customer('k1', 0, { phones: ['1'] }));
     tenant.push(customer('k2', 1, { phones: ['1', '2'] }));
@@ -121,18 +121,21 @@ describe('two tills that both changed a customer', () => {
     expect(tenant.find('resource', 'Customer/r1')).toMatchObject({ phones: '3' });
   });
 
-  test('are not merged where the version holds', () => {
+  test('are not merged if the version is current', () => {
     const tenant = new MemoryTenant();
     tenant.push(customer('k1', 0, { phones: ['1'] }));
     tenant.push(customer('k2', 1, { phones: ['2'] }));
     expect(tenant.find('resource', 'Customer/r1')).toMatchObject({ phones: ['2'] });
   });
 
-  test.each(['customer', 'Item', 'Customer Group'])('are no %s, which conflicts', (type) => {
-    const tenant = new MemoryTenant();
-    tenant.push(put('k1', 0, { a: 1 }, type), put('k2', 1, { a: 2 }, type));
-    expect(codesOf(tenant.push(put('k3', 1, { b: 1 }, type)))).toEqual(['CONFLICT']);
-  });
+  test.each(['customer', 'Item', 'Customer Group'])(
+    'are merged only for customers: a %s conflicts',
+    (type) => {
+      const tenant = new MemoryTenant();
+      tenant.push(put('k1', 0, { a: 1 }, type), put('k2', 1, { a: 2 }, type));
+      expect(codesOf(tenant.push(put('k3', 1, { b: 1 }, type)))).toEqual(['CONFLICT']);
+    },
+  );
 });
 
 describe('merging customers', () => {
@@ -149,11 +152,11 @@ describe('merging customers', () => {
     expect(mergeCustomer({ phones: [1] }, { phones: ['1'] })).toEqual({ phones: [1, '1'] });
   });
 
-  test('unites any field that is a list on both sides', () => {
+  test('unites every field that is a list on both sides', () => {
     expect(mergeCustomer({ tags: ['a'] }, { tags: ['b'] })).toEqual({ tags: ['a', 'b'] });
   });
 
-  test('replaces an object as a whole, and takes null for a value', () => {
+  test('replaces an object completely, and treats null as a value', () => {
     const current = { limit: { amount: 1, of: 'EUR' }, vat: 'DE1' };
     expect(mergeCustomer(current, { limit: { amount: 2 }, vat: null })).toEqual({
       limit: { amount: 2 },
@@ -161,7 +164,7 @@ describe('merging customers', () => {
     });
   });
 
-  test('takes no inherited property for a field', () => {
+  test('does not treat an inherited property as a field', () => {
     expect(mergeCustomer({}, { constructor: 'x' })).toEqual({ constructor: 'x' });
     expect(mergeCustomer({ toString: 'y' }, {})).toEqual({ toString: 'y' });
   });

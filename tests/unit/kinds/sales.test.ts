@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { saleRecorded } from '../../../src/systems/sales/sale.ts';
 import { foldTicket, type TicketFact } from '../../../src/systems/sales/ticket-state.ts';
-import { runs } from '../../testkit/oracle/histories.ts';
+import { propertyOptions } from '../../testkit/events/random-writes.ts';
 import { fc } from '../support/property.ts';
 import { codesOf, faultOf, MemoryTenant, type Sent } from './support/memory-tenant.ts';
 
@@ -23,7 +23,7 @@ const fold = (...facts: readonly TicketFact[]) => {
 };
 
 describe('a ticket', () => {
-  test('is what its facts make of it', () => {
+  test('is the fold of its facts', () => {
     expect(fold(opened, soup, paid, { type: 'closed' })).toEqual({
       status: 'closed',
       register: 'r1',
@@ -37,11 +37,11 @@ describe('a ticket', () => {
     });
   });
 
-  test('that is opened at no table has none', () => {
+  test('that is opened without a table has no table', () => {
     expect(fold({ type: 'opened', register: 'r1' })).toMatchObject({ status: 'open', table: null });
   });
 
-  test('adds the same again to its line, and at another price to a line of its own', () => {
+  test('adds the same item to its line, and an item with another price to a new line', () => {
     const ticket = fold(opened, soup, soup, { ...soup, unitCents: 400 });
     expect(ticket).toMatchObject({
       items: [
@@ -52,13 +52,13 @@ describe('a ticket', () => {
     });
   });
 
-  test('is paid in parts, by different means', () => {
+  test('can be paid in parts, by different methods', () => {
     const ticket = fold(opened, paid, { ...paid, totalCents: 100, method: 'cash' }, paid);
     const paidByMethod = { cash: 100, card: 1_800, other: 0 };
     expect(ticket).toMatchObject({ paidCents: 1_900, paidByMethod });
   });
 
-  test('gives back what was paid before it was voided, not what is paid after', () => {
+  test('gives back what was paid before it was voided, not what is paid later', () => {
     expect(fold(opened, paid, voided, paid)).toMatchObject({
       paidCents: 1_800,
       voidedCents: 900,
@@ -67,13 +67,13 @@ describe('a ticket', () => {
     expect(fold(opened, paid, voided, voided)).toMatchObject({ paidCents: 900, voidedCents: 900 });
   });
 
-  test('that nobody opened still counts what was sold on it, and says so', () => {
+  test('that was never opened still counts its sales, and has the status unopened', () => {
     expect(fold(paid)).toMatchObject({ status: 'unopened', register: null, paidCents: 900 });
     expect(fold(voided)).toMatchObject({ status: 'unopened', voidedCents: 0 });
     expect(fold(soup)).toMatchObject({ status: 'unopened', itemsCents: 900 });
   });
 
-  test('that was closed counts what comes after, and may be opened again', () => {
+  test('that was closed counts later facts, and can be opened again', () => {
     const closed = fold(opened, { type: 'closed' }, soup, paid);
     expect(closed).toMatchObject({ status: 'closed', itemsCents: 900, paidCents: 900 });
     expect(foldTicket(closed, { type: 'opened', register: 'r2' })).toMatchObject({
@@ -83,7 +83,7 @@ describe('a ticket', () => {
     });
   });
 
-  test('that was folded before a field was known is read with nothing in it', () => {
+  test('that was folded before a field existed is read with the default of the field', () => {
     const before = { status: 'open', register: 'r1', table: null, items: [], paidCents: 5 };
     const paidByMethod = { cash: 0, card: 900, other: 0 };
     expect(foldTicket(before, paid)).toMatchObject({
@@ -97,8 +97,9 @@ describe('a ticket', () => {
 describe('a recorded sale', () => {
   const read = (version: number, payload: object) => {
     const result = saleRecorded.interpret(version, { ticketId: 't1', ...payload });
-    if (!result.ok || result.meaning.intent.policy !== 'append') throw new Error('was not read');
-    return result.meaning.intent.fold(undefined, {
+    if (!result.ok || result.interpretation.intent.policy !== 'append')
+      throw new Error('was not read');
+    return result.interpretation.intent.fold(undefined, {
       tenantId: 't',
       identityKey: 'k',
       deviceId: null,
@@ -115,21 +116,21 @@ describe('a recorded sale', () => {
     [0.29, 29],
     [0, 0],
     [99_999_999.99, 9_999_999_999],
-  ])('of version 1 with %d is lifted to %i cents, paid one knows not how', (total, totalCents) => {
+  ])('of version 1 with %d is converted to %i cents with the method other', (total, totalCents) => {
     const paidByMethod = { cash: 0, card: 0, other: totalCents };
     expect(read(1, { total })).toMatchObject({ paidCents: totalCents, paidByMethod });
   });
 
-  test('of any whole number of cents comes through version 1 unchanged', () => {
+  test('of any whole number of cents is converted from version 1 without a change', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 10_000_000_000 }), (cents) => {
         expect(read(1, { total: cents / 100 })).toMatchObject({ paidCents: cents });
       }),
-      runs(500),
+      propertyOptions(500),
     );
   });
 
-  test('of version 1 may be what a till added and multiplied', () => {
+  test('of version 1 may have the rounding errors of a till', () => {
     const cents = fc.integer({ min: 1, max: 1_000_000 });
     const line = fc.record({ price: cents, quantity: fc.integer({ min: 1, max: 99 }) });
     fc.assert(
@@ -157,13 +158,13 @@ describe('a recorded sale', () => {
   });
 
   test.each([12.345, 0.001, 3.300_01, -0.01, -1, 100_000_000.01, '12.5'])(
-    'of version 1 may not be %j',
+    'of version 1 cannot be %j',
     (total) => {
       expect(faultOf('sale.recorded', { ticketId: 't1', total })).toBe('total');
     },
   );
 
-  test('of version 2 says cents and how it was paid', () => {
+  test('of version 2 has cents and a method', () => {
     expect(read(2, { totalCents: 700, method: 'cash' })).toMatchObject({
       paidCents: 700,
       paidByMethod: { cash: 700 },
@@ -173,7 +174,7 @@ describe('a recorded sale', () => {
     expect(faultOf('sale.recorded', { ...wrong, totalCents: 7, method: 'gold' }, 2)).toBe('method');
   });
 
-  test('is read by its own version only', () => {
+  test('is validated by the schema of its own version only', () => {
     expect(faultOf('sale.recorded', { ticketId: 't1', totalCents: 7, method: 'cash' }, 1)).toBe(
       'total',
     );
@@ -199,7 +200,7 @@ const evening: readonly Sent[] = [
   payload: { ticketId: 't1', ...fact.payload },
 }));
 
-test('facts of all five kinds fold into one ticket, in whatever order they arrive', () => {
+test('facts of all five kinds fold into one ticket, in any order of arrival', () => {
   fc.assert(
     fc.property(fc.shuffledSubarray([...evening], { minLength: evening.length }), (sent) => {
       const tenant = new MemoryTenant();
@@ -215,7 +216,7 @@ test('facts of all five kinds fold into one ticket, in whatever order they arriv
         paidByMethod: { cash: 900, card: 0, other: 450 },
       });
     }),
-    runs(50),
+    propertyOptions(50),
   );
 });
 
@@ -230,7 +231,7 @@ test.each(evening.map(({ kind, version = 1 }) => [kind, version] as const))(
   },
 );
 
-test('no facts, in no order, fail to fold, and a ticket never gives back more than it took', () => {
+test('any facts in any order can be folded, and a ticket never gives back more than it took', () => {
   const count = fc.integer({ min: 1, max: 1_000 });
   const cents = fc.integer({ min: 0, max: 10_000_000 });
   const factArbitrary = fc.oneof(
@@ -259,6 +260,6 @@ test('no facts, in no order, fail to fold, and a ticket never gives back more th
       });
       expect(Number(ticket?.voidedCents)).toBeLessThanOrEqual(Number(ticket?.paidCents));
     }),
-    runs(200),
+    propertyOptions(200),
   );
 });

@@ -60,7 +60,7 @@ export function driveCommits(options: Partial<CommitQueueOptions<string>> = {}) 
     maxQueuedEvents: 20_000,
     maxQueuedBytes: 10_000_000,
     maxWaitMs: 60_000,
-    onIsolate: (batches, error) => isolated.push({ batches, error }),
+    onGroupDissolved: (batches, error) => isolated.push({ batches, error }),
     commit(batches) {
       const { promise, resolve, reject } = Promise.withResolvers<readonly string[]>();
       const names = batches.map(nameOf);

@@ -1,6 +1,6 @@
 import { ConfigError, loadConfig } from '../../../src/config/config.ts';
 
-/** What is said of an environment that describes no service. Throws where it is taken. */
+/** The message of the ConfigError for an environment. Throws if the environment is accepted. */
 export function refusal(environment: NodeJS.ProcessEnv): string {
   try {
     loadConfig(environment, () => 'a secret of thirty-two characters');
@@ -8,5 +8,5 @@ export function refusal(environment: NodeJS.ProcessEnv): string {
     if (error instanceof ConfigError) return error.message;
     throw error;
   }
-  throw new Error('the environment was taken');
+  throw new Error('the environment was accepted');
 }

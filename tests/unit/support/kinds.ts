@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineKind } from '../../../src/domain/kinds/define-kind.ts';
-import { payload } from '../../../src/domain/kinds/payload-versions.ts';
-import { put } from '../../../src/domain/kinds/policies.ts';
+import { payload } from '../../../src/domain/kinds/schema-versions.ts';
+import { put } from '../../../src/domain/kinds/policies/put.ts';
 
 /** Its first clients sent one name, the next ones two; the newest also say which language. */
 const personVersions = payload(z.strictObject({ id: z.string(), name: z.string() }))

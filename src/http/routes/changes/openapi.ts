@@ -1,9 +1,9 @@
 import { pullQuerySchema } from '../../../protocol/pull.ts';
 import type { Examples } from '../../openapi/examples.ts';
 import {
-  answer,
-  everyProblem,
-  problems,
+  jsonResponse,
+  commonProblems,
+  problemResponses,
   queryProblems,
   rateLimitHeaders,
 } from '../../openapi/responses.ts';
@@ -31,21 +31,21 @@ function pullOperation(examples: Examples): JsonSchema {
         name: 'If-None-Match',
         in: 'header',
         required: false,
-        description: 'The ETag of the last answer, to be told 304 while nothing changed',
+        description: 'The ETag of the last answer; the answer is 304 as long as nothing changed',
         schema: { type: 'string' },
       },
     ],
     responses: {
       200: {
-        ...answer('One page', 'PullAnswer', examples.pullAnswer),
+        ...jsonResponse('One page', 'PullAnswer', examples.pullAnswer),
         headers: { ...rateLimitHeaders, ...entityTag },
       },
       304: {
         description: 'The checkpoint named by If-None-Match is still the newest',
         headers: { ...rateLimitHeaders, ...entityTag },
       },
-      ...problems(examples, [
-        ...everyProblem,
+      ...problemResponses(examples, [
+        ...commonProblems,
         ...queryProblems,
         'INVALID_CHECKPOINT',
         'CHECKPOINT_EXPIRED',

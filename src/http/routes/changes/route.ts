@@ -1,11 +1,10 @@
 import type { FastifyPluginAsync } from 'fastify';
 import type { Reader, ReadLimiter } from '../../limits/read-limiter.ts';
-import { liftForReader } from '../../../domain/kinds/record-lifter.ts';
+import { liftForReader } from '../../../domain/kinds/record-versions.ts';
 import type { KindRegistry } from '../../../domain/kinds/registry.ts';
 import type { CheckpointCodec } from '../../../protocol/checkpoint.ts';
-import { matchesEntityTag } from '../../../protocol/entity-tag.ts';
+import { matchesEntityTag, parseQuery } from '../../../protocol/request.ts';
 import { printPullAnswer, pullQuerySchema } from '../../../protocol/pull.ts';
-import { parseQuery } from '../../../protocol/request.ts';
 import type { FeedPage, FeedStore, HeadQuery } from '../../../feed/feed-store.ts';
 import {
   type FeedRequest,
@@ -24,18 +23,18 @@ export interface PullDeps {
   readonly kinds: Pick<KindRegistry, 'records'>;
 }
 
-/** `GET /api/sync/changes`: what changed since a checkpoint, page by page. */
+/** `GET /api/sync/changes`: the records that changed since a checkpoint, page by page. */
 export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
   const { feed, reads, checkpoints, limits, kinds } = deps;
   const readHead = reads.coalesce((queries: readonly HeadQuery[]) => feed.readHeads(queries));
 
-  /** Most pulls find nothing, and one statement tells all of them so who ask meanwhile. */
+  /** Most pulls find nothing new. One statement looks at the heads of all tenants that ask at the same time. */
   async function readPage(feedRequest: FeedRequest, reader: Reader): Promise<FeedPage> {
     const read = () => feed.readPage(toFeedQuery(feedRequest));
     const headQuery = toHeadQuery(feedRequest);
     if (!headQuery) return reads.run(reader, read);
-    const found = await readHead(reader, headQuery);
-    return toEmptyPage(feedRequest, found) ?? reads.runNextRead(reader, read);
+    const head = await readHead(reader, headQuery);
+    return toEmptyPage(feedRequest, head) ?? reads.runNextRead(reader, read);
   }
 
   app.get('/api/sync/changes', { config: { scope: 'sync:pull' } }, async (request, reply) => {
@@ -43,13 +42,13 @@ export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
     const { tenantId } = request.actor;
     const feedRequest = toFeedRequest(query, tenantId, limits.maxAnswerBytes, checkpoints);
     const reader = { tenantId, answer: reply.raw };
-    const found = await readPage(feedRequest, reader);
-    const show = liftForReader(kinds.records, (fault) => {
+    const stored = await readPage(feedRequest, reader);
+    const lift = liftForReader(kinds.records, (fault) => {
       request.log.error({ event: 'record.not-lifted', fault }, 'a record is shown as it is stored');
     });
     const page = toPullPage(
       feedRequest,
-      { ...found, records: found.records.map(show) },
+      { ...stored, records: stored.records.map(lift) },
       checkpoints,
     );
     request.logFields.records = page.records.length;

@@ -1,14 +1,19 @@
 import { conflictsQuerySchema } from '../../../protocol/conflict.ts';
 import type { Examples } from '../../openapi/examples.ts';
 import {
-  answer,
+  jsonResponse,
   bodyProblems,
-  everyProblem,
-  examplesOf,
-  problems,
+  commonProblems,
+  namedExamples,
+  problemResponses,
   queryProblems,
 } from '../../openapi/responses.ts';
-import { type JsonSchema, pathParameter, queryParameters, ref } from '../../openapi/schemas.ts';
+import {
+  type JsonSchema,
+  pathParameter,
+  queryParameters,
+  schemaRef,
+} from '../../openapi/schemas.ts';
 
 export function conflictPaths(examples: Examples): JsonSchema {
   return {
@@ -29,8 +34,8 @@ function listOperation(examples: Examples): JsonSchema {
       'With both sides, the fields in which they differ, and both times. Needs the scope `sync:pull`.',
     parameters: queryParameters(conflictsQuerySchema),
     responses: {
-      200: answer('One page, in version order', 'ConflictsAnswer', examples.conflictsAnswer),
-      ...problems(examples, [...everyProblem, ...queryProblems]),
+      200: jsonResponse('One page, in version order', 'ConflictsAnswer', examples.conflictsAnswer),
+      ...problemResponses(examples, [...commonProblems, ...queryProblems]),
     },
   };
 }
@@ -43,8 +48,8 @@ function readOperation(examples: Examples): JsonSchema {
     description: 'Also one that is settled. Needs the scope `sync:pull`.',
     parameters: [identityKey],
     responses: {
-      200: answer('The conflict, with both sides', 'Conflict'),
-      ...problems(examples, [...everyProblem, 'NOT_FOUND']),
+      200: jsonResponse('The conflict, with both sides', 'Conflict'),
+      ...problemResponses(examples, [...commonProblems, 'NOT_FOUND']),
     },
   };
 }
@@ -63,15 +68,15 @@ function resolveOperation(examples: Examples): JsonSchema {
       required: true,
       content: {
         'application/json': {
-          schema: ref('ResolutionRequest'),
-          examples: examplesOf(examples.resolutionBody),
+          schema: schemaRef('ResolutionRequest'),
+          examples: namedExamples(examples.resolutionBody),
         },
       },
     },
     responses: {
-      200: answer('Settled', 'ResolutionAnswer', examples.resolutionAnswer),
-      ...problems(examples, [
-        ...everyProblem,
+      200: jsonResponse('Settled', 'ResolutionAnswer', examples.resolutionAnswer),
+      ...problemResponses(examples, [
+        ...commonProblems,
         ...bodyProblems,
         'NOT_FOUND',
         'ALREADY_RESOLVED',

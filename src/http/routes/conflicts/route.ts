@@ -1,7 +1,7 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify';
 import type { Reader, ReadLimiter } from '../../limits/read-limiter.ts';
 import { RequestProblem } from '../../../domain/errors.ts';
-import { liftForReader } from '../../../domain/kinds/record-lifter.ts';
+import { liftForReader } from '../../../domain/kinds/record-versions.ts';
 import type { KindRegistry } from '../../../domain/kinds/registry.ts';
 import {
   conflictsQuerySchema,
@@ -9,31 +9,30 @@ import {
   resolutionRequestSchema,
   settlementSchema,
 } from '../../../protocol/conflict.ts';
-import { printList } from '../../../protocol/print-list.ts';
+import { printList } from '../../../protocol/page.ts';
 import { parseEnvelope, parseQuery } from '../../../protocol/request.ts';
 import { identifierSchema } from '../../../domain/identifier.ts';
-import type { CommitQueue } from '../../../ingest/commit-queue.ts';
+import type { IngestService } from '../../../ingest/ingest-service.ts';
 import { toKindErrorFields } from '../../../observability/kind-errors.ts';
-import type { BatchDecision } from '../../../domain/decide/outcome.ts';
 import type { AuditStore, StoredConflict } from '../../../audit/audit-store.ts';
-import { assertResolved, toResolutionBatch } from '../../../audit/resolution-batch.ts';
+import { assertResolved, toResolutionBatch } from '../../../audit/conflict-resolution.ts';
 import { createConflictView } from '../../../audit/conflict-view.ts';
 
 export interface ConflictDeps {
   readonly kinds: KindRegistry;
   readonly audit: Pick<AuditStore, 'listConflicts' | 'findConflict'>;
   readonly reads: Pick<ReadLimiter, 'run' | 'runAdmitted'>;
-  readonly groupCommit: CommitQueue<BatchDecision>;
+  readonly ingest: Pick<IngestService, 'submit'>;
   readonly limits: { readonly maxEventBytes: number; readonly maxAnswerBytes: number };
 }
 
-interface OfKey {
+interface KeyRoute {
   readonly Params: { readonly identityKey: string };
 }
 
-/** `/api/sync/conflicts`: what met a record that had changed, for a person to settle. */
+/** `/api/sync/conflicts`: edits whose record had changed before they arrived. A person settles them. */
 export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps) => {
-  const { kinds, audit, reads, groupCommit, limits } = deps;
+  const { kinds, audit, reads, ingest, limits } = deps;
   const pulling = { config: { scope: 'sync:pull' } } as const;
   const pushing = { config: { scope: 'sync:push' } } as const;
 
@@ -47,44 +46,44 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
     return printList('conflicts', page, viewFor(request, kinds));
   });
 
-  app.get<OfKey>('/api/sync/conflicts/:identityKey', pulling, async (request, reply) => {
+  app.get<KeyRoute>('/api/sync/conflicts/:identityKey', pulling, async (request, reply) => {
     const reader = { tenantId: request.actor.tenantId, answer: reply.raw };
-    const stored = await reads.run(reader, () => mustFind(request, audit));
+    const stored = await reads.run(reader, () => findConflict(request, audit));
     reply.header('cache-control', 'no-store');
     return viewFor(request, kinds)(stored);
   });
 
-  app.post<OfKey>(
+  app.post<KeyRoute>(
     '/api/sync/conflicts/:identityKey/resolution',
     pushing,
     async (request, reply): Promise<ResolutionAnswer> => {
-      const asked = parseEnvelope(resolutionRequestSchema, request.body);
+      const resolution = parseEnvelope(resolutionRequestSchema, request.body);
       const reader: Reader = { tenantId: request.actor.tenantId, answer: reply.raw };
-      const stored = await reads.run(reader, () => mustFind(request, audit));
-      await logFaults(request, stored, async () => {
+      const stored = await reads.run(reader, () => findConflict(request, audit));
+      await withKindErrorLog(request, stored, async () => {
         const rules = { kinds, maxEventBytes: limits.maxEventBytes };
-        const batch = toResolutionBatch(stored, asked, request.actor, rules);
+        const batch = toResolutionBatch(stored, resolution, request.actor, rules);
         if (!batch) return;
-        const { decision, queueWaitMs, transactionMs } = await groupCommit.submit(batch);
+        const { decision, queueWaitMs, transactionMs } = await ingest.submit(batch);
         Object.assign(request.logFields, { queueWaitMs, transactionMs });
         assertResolved(decision);
       });
       reply.header('cache-control', 'no-store');
-      const settled = await reads.runAdmitted(reader, () => mustFind(request, audit));
+      const settled = await reads.runAdmitted(reader, () => findConflict(request, audit));
       const conflict = viewFor(request, kinds)(settled);
-      return mayRead(request) ? conflict : settlementSchema.parse(conflict);
+      return mayReadRecords(request) ? conflict : settlementSchema.parse(conflict);
     },
   );
 };
 
-/** Both sides are the tenant's data, and the edit need not be that of who settles it. */
-function mayRead({ actor }: FastifyRequest): boolean {
+/** A conflict shows data of the tenant, which may come from another device than the one that settles it. */
+function mayReadRecords({ actor }: FastifyRequest): boolean {
   return actor.scopes.includes('sync:pull');
 }
 
-/** Another tenant's conflict, and a key that none can have, are not there either. */
-async function mustFind(
-  { params, actor }: FastifyRequest<OfKey>,
+/** @throws RequestProblem NOT_FOUND, also for a conflict of another tenant and for a key that is no identifier */
+async function findConflict(
+  { params, actor }: FastifyRequest<KeyRoute>,
   audit: Pick<AuditStore, 'findConflict'>,
 ): Promise<StoredConflict> {
   const key = identifierSchema.safeParse(params.identityKey);
@@ -94,15 +93,15 @@ async function mustFind(
 }
 
 function viewFor({ log }: FastifyRequest, kinds: KindRegistry) {
-  const show = liftForReader(kinds.records, (fault) => {
+  const lift = liftForReader(kinds.records, (fault) => {
     log.error({ event: 'record.not-lifted', fault }, 'a record is shown as it is stored');
   });
-  return createConflictView(kinds, show);
+  return createConflictView(kinds, lift);
 }
 
-/** What a kind threw does not leave with the answer, so it goes to the log. */
-async function logFaults(
-  request: FastifyRequest<OfKey>,
+/** The answer does not show what the code of a kind has thrown, so the log shows it. */
+async function withKindErrorLog(
+  request: FastifyRequest<KeyRoute>,
   { event: { kind, kindVersion, identityKey } }: StoredConflict,
   work: () => Promise<void>,
 ): Promise<void> {

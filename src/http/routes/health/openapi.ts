@@ -1,7 +1,7 @@
-import { answer } from '../../openapi/responses.ts';
+import { jsonResponse } from '../../openapi/responses.ts';
 import type { JsonSchema } from '../../openapi/schemas.ts';
 
-/** What whoever runs the service calls. */
+/** The operations for the operator of the service. */
 export function healthPaths(): JsonSchema {
   return { '/livez': { get: livenessOperation() }, '/readyz': { get: readinessOperation() } };
 }
@@ -12,7 +12,7 @@ function livenessOperation(): JsonSchema {
     tags: ['Health'],
     summary: 'Whether the process answers',
     security: [],
-    responses: { 200: answer('It does', 'Liveness', undefined, {}) },
+    responses: { 200: jsonResponse('It does', 'Liveness', undefined, {}) },
   };
 }
 
@@ -23,8 +23,8 @@ function readinessOperation(): JsonSchema {
     summary: 'Whether the service can do its work',
     security: [],
     responses: {
-      200: answer('Send it traffic', 'Readiness', undefined, {}),
-      503: answer('Send it none', 'Readiness', undefined, {}),
+      200: jsonResponse('Send it traffic', 'Readiness', undefined, {}),
+      503: jsonResponse('Send it none', 'Readiness', undefined, {}),
     },
   };
 }

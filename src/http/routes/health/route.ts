@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 
 export interface Readiness {
   readonly ready: boolean;
-  /** Each check by name, for a person who asks why not. */
+  /** The result of each check, for a person who asks why the service is not ready. */
   readonly checks: { readonly [name: string]: boolean };
 }
 
@@ -10,7 +10,7 @@ export interface HealthDeps {
   readonly readiness: () => Promise<Readiness>;
 }
 
-/** `/livez`: the process answers. `/readyz`: it can also do its work, so send it traffic. */
+/** `/livez`: the process answers. `/readyz`: the service can do its work and may get traffic. */
 export const healthRoutes: FastifyPluginAsync<HealthDeps> = async (app, { readiness }) => {
   const options = { config: { probe: true } };
 

@@ -1,7 +1,12 @@
 import { historyQuerySchema } from '../../../protocol/history.ts';
 import { receiptsQuerySchema } from '../../../protocol/receipt.ts';
 import type { Examples } from '../../openapi/examples.ts';
-import { answer, everyProblem, problems, queryProblems } from '../../openapi/responses.ts';
+import {
+  jsonResponse,
+  commonProblems,
+  problemResponses,
+  queryProblems,
+} from '../../openapi/responses.ts';
 import { type JsonSchema, pathParameter, queryParameters } from '../../openapi/schemas.ts';
 
 export function historyPaths(examples: Examples): JsonSchema {
@@ -25,8 +30,8 @@ function historyOperation(examples: Examples): JsonSchema {
       ...queryParameters(historyQuerySchema),
     ],
     responses: {
-      200: answer('One page, in version order', 'HistoryAnswer', examples.historyAnswer),
-      ...problems(examples, [...everyProblem, ...queryProblems, 'NOT_FOUND']),
+      200: jsonResponse('One page, in version order', 'HistoryAnswer', examples.historyAnswer),
+      ...problemResponses(examples, [...commonProblems, ...queryProblems, 'NOT_FOUND']),
     },
   };
 }
@@ -39,12 +44,12 @@ function receiptsOperation(examples: Examples): JsonSchema {
     description: 'The stored outcome of each identityKey. Needs the scope `sync:pull`.',
     parameters: queryParameters(receiptsQuerySchema),
     responses: {
-      200: answer(
-        'One receipt for each key, in the order asked',
+      200: jsonResponse(
+        'One receipt for each key, in the order of the request',
         'ReceiptsAnswer',
         examples.receiptsAnswer,
       ),
-      ...problems(examples, [...everyProblem, ...queryProblems]),
+      ...problemResponses(examples, [...commonProblems, ...queryProblems]),
     },
   };
 }

@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import type { ReadLimiter } from '../../limits/read-limiter.ts';
 import { RequestProblem } from '../../../domain/errors.ts';
 import { historyQuerySchema } from '../../../protocol/history.ts';
-import { printList } from '../../../protocol/print-list.ts';
+import { printList } from '../../../protocol/page.ts';
 import { parseQuery } from '../../../protocol/request.ts';
 import { readIdentityKeys, type ReceiptsAnswer } from '../../../protocol/receipt.ts';
 import { identifierSchema } from '../../../domain/identifier.ts';
@@ -15,22 +15,25 @@ export interface HistoryDeps {
   readonly limits: { readonly maxAnswerBytes: number };
 }
 
-interface OfEntity {
+interface EntityRoute {
   readonly Params: { readonly type: string; readonly id: string };
 }
 
-/** What the log says: of one entity, page by page, and of single events. */
+/** The history of an entity, page by page, and receipts of single events. */
 export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, deps) => {
   const { audit, reads, limits } = deps;
   const pulling = { config: { scope: 'sync:pull' } } as const;
 
-  app.get<OfEntity>(
+  app.get<EntityRoute>(
     '/api/sync/entities/:type/:id/events',
     pulling,
     async (request, reply): Promise<Buffer> => {
       const page = parseQuery(historyQuerySchema, request.query);
       const { tenantId } = request.actor;
-      const [entityType, entityId] = [nameOf(request.params.type), nameOf(request.params.id)];
+      const [entityType, entityId] = [
+        parseIdentifier(request.params.type),
+        parseIdentifier(request.params.id),
+      ];
       const history = await reads.run({ tenantId, answer: reply.raw }, () =>
         audit.readHistory({
           ...{ tenantId, entityType, entityId, ...page },
@@ -54,8 +57,8 @@ export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, deps) 
   });
 };
 
-/** @throws RequestProblem NOT_FOUND for what can name nothing */
-function nameOf(text: string): string {
+/** @throws RequestProblem NOT_FOUND for text that is no identifier */
+function parseIdentifier(text: string): string {
   const name = identifierSchema.safeParse(text);
   if (!name.success) throw new RequestProblem('NOT_FOUND');
   return name.data;

@@ -4,14 +4,14 @@ import type { KindRegistry } from '../../../domain/kinds/registry.ts';
 import { pushQuerySchema } from '../../../protocol/push.ts';
 import type { Examples } from '../../openapi/examples.ts';
 import {
-  answer,
+  jsonResponse,
   bodyProblems,
-  everyProblem,
-  examplesOf,
-  problems,
+  commonProblems,
+  namedExamples,
+  problemResponses,
   queryProblems,
 } from '../../openapi/responses.ts';
-import { type JsonSchema, oneOrAny, queryParameters, ref } from '../../openapi/schemas.ts';
+import { type JsonSchema, oneOrAny, queryParameters, schemaRef } from '../../openapi/schemas.ts';
 
 export function pushPaths(
   kinds: KindRegistry,
@@ -50,14 +50,14 @@ function pushOperation(
       required: true,
       content: {
         'application/json': {
-          schema: oneOrAny(bodies.map(ref)),
-          examples: examplesOf(examples.pushBody),
+          schema: oneOrAny(bodies.map(schemaRef)),
+          examples: namedExamples(examples.pushBody),
         },
       },
     },
     responses: {
-      200: answer('Decided and committed, event by event', 'PushAnswer', examples.pushAnswer),
-      ...problems(examples, pushProblems),
+      200: jsonResponse('Decided and committed, event by event', 'PushAnswer', examples.pushAnswer),
+      ...problemResponses(examples, pushProblems),
     },
   };
 }
@@ -74,20 +74,24 @@ function dialectOperation(route: DialectRoute, examples: Examples): JsonSchema {
       required: true,
       content: {
         'application/json': {
-          schema: ref(route.body),
-          examples: examplesOf(examples.salesBody),
+          schema: schemaRef(route.body),
+          examples: namedExamples(examples.salesBody),
         },
       },
     },
     responses: {
-      200: answer('Decided and committed, event by event', route.answer, examples.salesAnswer),
-      ...problems(examples, pushProblems),
+      200: jsonResponse(
+        'Decided and committed, event by event',
+        route.answer,
+        examples.salesAnswer,
+      ),
+      ...problemResponses(examples, pushProblems),
     },
   };
 }
 
 const pushProblems = [
-  ...everyProblem,
+  ...commonProblems,
   ...queryProblems,
   ...bodyProblems,
   'EMPTY_BATCH',

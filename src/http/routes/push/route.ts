@@ -1,5 +1,5 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import type { AnswerBudget } from '../../limits/answer-budget.ts';
+import type { AnswerBudget } from '../../limits/memory-budgets.ts';
 import { dialectOf, dialectsFor } from '../../../systems/dialects.ts';
 import {
   type Dialect,
@@ -10,24 +10,20 @@ import { RequestProblem } from '../../../domain/errors.ts';
 import type { KindRegistry } from '../../../domain/kinds/registry.ts';
 import type { CheckpointCodec } from '../../../protocol/checkpoint.ts';
 import { isSentAtIgnored, pushQuerySchema } from '../../../protocol/push.ts';
-import { printPushAnswer } from '../../../protocol/print-push-answer.ts';
+import { printPushAnswer, toPushAnswer } from '../../../protocol/push-answer.ts';
+import { countOutcomes, createBatch, type EventOutcome } from '../../../domain/decide/batch.ts';
 import { parseQuery } from '../../../protocol/request.ts';
-import { countOutcomes, toPushAnswer } from '../../../protocol/push-results.ts';
-import { createBatch } from '../../../domain/decide/batch.ts';
 import {
   type DecodeResult,
   decodeEvent,
   type EventSender,
 } from '../../../domain/decide/decode-event.ts';
-import type { KindFailureBackoff } from '../../../ingest/kind-failure-backoff.ts';
-import type { CommitQueue } from '../../../ingest/commit-queue.ts';
+import type { IngestService } from '../../../ingest/ingest-service.ts';
 import { type KindError, toKindErrorFields } from '../../../observability/kind-errors.ts';
-import type { BatchDecision } from '../../../domain/decide/outcome.ts';
 
 export interface PushDeps {
   readonly kinds: KindRegistry;
-  readonly groupCommit: CommitQueue<BatchDecision>;
-  readonly failingKinds: KindFailureBackoff;
+  readonly ingest: Pick<IngestService, 'submit'>;
   readonly checkpoints: CheckpointCodec;
   readonly answers: Pick<AnswerBudget, 'remainingBytes'>;
   readonly limits: {
@@ -37,7 +33,7 @@ export interface PushDeps {
   };
 }
 
-/** Takes a queue in batches and answers for every event, in the dialects that its kinds have. */
+/** `POST /api/sync/events`, and the routes of dialects that have their own: a batch of events in, one result per event out. */
 export const pushRoutes: FastifyPluginAsync<PushDeps> = async (app, deps) => {
   const options = { config: { scope: 'sync:push' } } as const;
   const dialects = dialectsFor((name) => deps.kinds.find(name) !== undefined);
@@ -60,11 +56,11 @@ async function push(
   if (dialect.name !== 'plain') request.logFields.dialect = dialect.name;
   const { include = [] } = parseQuery(pushQuerySchema, request.query);
   const envelope = dialect.parseEnvelope(request.body);
-  checkSize(envelope.events.length, deps.limits.maxBatchEvents);
-  const readings = envelope.events.map((raw, index) =>
-    readEvent(dialect, raw, request.duplicateMembers.get(index)),
+  assertBatchSize(envelope.events.length, deps.limits.maxBatchEvents);
+  const adaptedEvents = envelope.events.map((raw, index) =>
+    adaptEvent(dialect, raw, request.duplicateMembers.get(index)),
   );
-  const { tenantId, deviceId, subject } = request.actor;
+  const { tenantId, deviceId, subject, scopes } = request.actor;
   const batch = createBatch({
     tenantId,
     deviceId,
@@ -73,61 +69,67 @@ async function push(
     atomic: envelope.atomic,
     keepsConflicts: envelope.conflicts === 'keep',
     bringsRecords: include.includes('records'),
-    events: readings.map((reading) => decodeReading(reading, request.actor, deps)),
+    events: adaptedEvents.map((adapted) => decodeAdaptedEvent(adapted, request.actor, deps)),
   });
-  const { decision, queueWaitMs, transactionMs } = await deps.groupCommit.submit(batch);
-  const outcomes = deps.failingKinds.tell(batch.events, decision.outcomes);
-  const counts = countOutcomes(outcomes);
-  Object.assign(request.logFields, { ...counts, queueWaitMs, transactionMs });
-  const [first, ...others] = faultsOf(outcomes, readings, deps.kinds);
-  if (first) request.log.error(toKindErrorFields([first, ...others]), 'kinds failed on events');
-  const answer = toPushAnswer({ ...decision, outcomes }, tenantId, deps.checkpoints, {
+  const { decision, queueWaitMs, transactionMs } = await deps.ingest.submit(batch);
+  const { outcomes } = decision;
+  Object.assign(request.logFields, { ...countOutcomes(outcomes), queueWaitMs, transactionMs });
+  logKindErrors(request, outcomes, adaptedEvents, deps.kinds);
+  const answer = toPushAnswer(decision, tenantId, deps.checkpoints, {
     includeResults: include.length > 0,
-    mayRead: request.actor.scopes.includes('sync:pull'),
-    spellings: readings,
+    mayRead: scopes.includes('sync:pull'),
+    fieldMappings: adaptedEvents,
   });
-  const maxBytes = Math.min(deps.limits.maxAnswerBytes, deps.answers.remainingBytes(tenantId));
-  const told = dialect.adaptAnswer({
+  const adaptedAnswer = dialect.adaptAnswer({
     ...answer,
     ...(isSentAtIgnored(request.body, envelope) && { sentAtIgnored: true }),
   });
-  const printed = printPushAnswer(told, maxBytes);
-  return reply.type('application/json; charset=utf-8').send(printed);
+  const maxBytes = Math.min(deps.limits.maxAnswerBytes, deps.answers.remainingBytes(tenantId));
+  reply.type('application/json; charset=utf-8');
+  return reply.send(printPushAnswer(adaptedAnswer, maxBytes));
 }
 
-/** @param duplicate the member that stands twice in the event */
-function readEvent(dialect: Dialect, raw: unknown, duplicate: string | undefined): AdaptedEvent {
-  const reading = dialect.adapt(raw);
-  return duplicate === undefined ? reading : refuseDuplicateMember(reading, duplicate);
+/** @param duplicateMember the name of a member that the event has twice */
+function adaptEvent(
+  dialect: Dialect,
+  raw: unknown,
+  duplicateMember: string | undefined,
+): AdaptedEvent {
+  const adapted = dialect.adapt(raw);
+  return duplicateMember === undefined ? adapted : refuseDuplicateMember(adapted, duplicateMember);
 }
 
-function faultsOf(
-  outcomes: BatchDecision['outcomes'],
-  readings: readonly AdaptedEvent[],
-  kinds: KindRegistry,
-): readonly KindError[] {
-  return outcomes.flatMap(({ fault, identityKey }, index) => {
-    const reading = readings[index];
-    if (fault === undefined || !reading?.ok) return [];
-    const { kind, version } = Object(reading.event);
-    const name = kinds.find(String(kind))?.name ?? 'unknown';
-    return [{ kind: name, kindVersion: Number(version ?? 1), identityKey, fault }];
-  });
-}
-
-function decodeReading(
-  reading: AdaptedEvent,
+function decodeAdaptedEvent(
+  adapted: AdaptedEvent,
   sender: EventSender,
   { kinds, limits }: PushDeps,
 ): DecodeResult {
-  if (reading.ok) return decodeEvent(reading.event, kinds, { ...limits, sender });
-  const { identityKey, failure } = reading;
+  if (adapted.ok) return decodeEvent(adapted.event, kinds, { ...limits, sender });
+  const { identityKey, failure } = adapted;
   return { ok: false, undecoded: { identityKey, failure } };
 }
 
-function checkSize(events: number, maxEvents: number): void {
-  if (events === 0) throw new RequestProblem('EMPTY_BATCH');
-  if (events <= maxEvents) return;
-  const detail = `${events} events, at most ${maxEvents} are taken`;
+/** The answer does not show what the code of a kind has thrown, so the log shows it: one line per request. */
+function logKindErrors(
+  request: FastifyRequest,
+  outcomes: readonly EventOutcome[],
+  adaptedEvents: readonly AdaptedEvent[],
+  kinds: KindRegistry,
+): void {
+  const errors = outcomes.flatMap(({ fault, identityKey }, index): KindError[] => {
+    const adapted = adaptedEvents[index];
+    if (fault === undefined || !adapted?.ok) return [];
+    const { kind, version } = Object(adapted.event);
+    const name = kinds.find(String(kind))?.name ?? 'unknown';
+    return [{ kind: name, kindVersion: Number(version ?? 1), identityKey, fault }];
+  });
+  const [first, ...others] = errors;
+  if (first) request.log.error(toKindErrorFields([first, ...others]), 'kinds failed on events');
+}
+
+function assertBatchSize(eventCount: number, maxEvents: number): void {
+  if (eventCount === 0) throw new RequestProblem('EMPTY_BATCH');
+  if (eventCount <= maxEvents) return;
+  const detail = `${eventCount} events, at most ${maxEvents} are taken`;
   throw new RequestProblem('BATCH_TOO_LARGE', detail, { maxEvents });
 }

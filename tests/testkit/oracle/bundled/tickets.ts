@@ -1,5 +1,5 @@
-/** What can happen to a restaurant's ticket, by the kind that says so. */
-export type TicketFact =
+/** An event about a restaurant's ticket, by its kind. */
+export type TicketChange =
   | { readonly kind: 'ticket.opened'; readonly register: string; readonly table?: string }
   | {
       readonly kind: 'ticket.item-added';
@@ -16,38 +16,38 @@ export type TicketFact =
     }
   | { readonly kind: 'sale.voided'; readonly reason: string };
 
-type Of<Kind extends TicketFact['kind']> = Extract<TicketFact, { kind: Kind }>;
+type ChangeOfKind<Kind extends TicketChange['kind']> = Extract<TicketChange, { kind: Kind }>;
 
 /**
- * A ticket as all of its facts make it, in the order of their numbers, each field from all facts at
- * once. It shares no code with the service.
+ * The ticket that results from all its events in the order of their sequence. Each field is computed from all
+ * events at once. It shares no code with the service.
  */
-export function ticketOf(facts: readonly TicketFact[]) {
-  const of = <Kind extends TicketFact['kind']>(kind: Kind, among = facts) =>
-    among.filter((fact): fact is Of<Kind> => fact.kind === kind);
-  const opened = of('ticket.opened').at(-1);
-  const voided = of('sale.voided').at(-1);
-  const paid = (among: readonly Of<'sale.recorded'>[]) =>
-    sum(among.map(({ totalCents }) => totalCents));
-  const sales = of('sale.recorded');
-  const byMethod = (method: string) => paid(sales.filter((sale) => sale.method === method));
-  const lastTurn = facts.findLast(({ kind }) => /^ticket\.(opened|closed)$/.test(kind))?.kind;
+export function expectedTicket(changes: readonly TicketChange[]) {
+  const ofKind = <Kind extends TicketChange['kind']>(kind: Kind, some = changes) =>
+    some.filter((change): change is ChangeOfKind<Kind> => change.kind === kind);
+  const opened = ofKind('ticket.opened').at(-1);
+  const voided = ofKind('sale.voided').at(-1);
+  const sales = ofKind('sale.recorded');
+  const paidBy = (method: string) => totalOf(sales.filter((sale) => sale.method === method));
+  const lastTurn = changes.findLast(({ kind }) => /^ticket\.(opened|closed)$/.test(kind))?.kind;
   const states = { 'ticket.opened': 'open', 'ticket.closed': 'closed' } as const;
+  const items = ofKind('ticket.item-added');
+  const beforeVoid = voided ? changes.slice(0, changes.indexOf(voided)) : [];
   return {
     status: lastTurn ? states[lastTurn as keyof typeof states] : 'unopened',
     register: opened?.register ?? null,
     table: opened?.table ?? null,
-    items: linesOf(of('ticket.item-added')),
-    itemsCents: sum(of('ticket.item-added').map((item) => item.quantity * item.unitCents)),
-    paidCents: paid(sales),
-    voidedCents: voided ? paid(of('sale.recorded', facts.slice(0, facts.indexOf(voided)))) : 0,
-    paidByMethod: { cash: byMethod('cash'), card: byMethod('card'), other: byMethod('other') },
+    items: linesOf(items),
+    itemsCents: sum(items.map((item) => item.quantity * item.unitCents)),
+    paidCents: totalOf(sales),
+    voidedCents: totalOf(ofKind('sale.recorded', beforeVoid)),
+    paidByMethod: { cash: paidBy('cash'), card: paidBy('card'), other: paidBy('other') },
     voidReason: voided?.reason ?? null,
   };
 }
 
-/** One line for each thing at one price, in the order in which they were first ordered. */
-function linesOf(items: readonly Of<'ticket.item-added'>[]) {
+/** One line for each article at one price, in the order in which they were first ordered. */
+function linesOf(items: readonly ChangeOfKind<'ticket.item-added'>[]) {
   const lines = Map.groupBy(items, ({ sku, name, unitCents }) =>
     JSON.stringify([sku, name, unitCents]),
   );
@@ -56,6 +56,10 @@ function linesOf(items: readonly Of<'ticket.item-added'>[]) {
     const { kind: _kind, ...line } = first;
     return [{ ...line, quantity: sum([first, ...more].map(({ quantity }) => quantity)) }];
   });
+}
+
+function totalOf(sales: readonly ChangeOfKind<'sale.recorded'>[]): number {
+  return sum(sales.map(({ totalCents }) => totalCents));
 }
 
 const sum = (numbers: readonly number[]) => numbers.reduce((left, right) => left + right, 0);

@@ -2,15 +2,11 @@ import { createRegistry } from '../../../../src/domain/kinds/registry.ts';
 import type { Fields } from '../../../../src/domain/kinds/intent.ts';
 import { bundledKinds } from '../../../../src/systems/bundled.ts';
 import { entityKey, type EntityRef, type RecordState } from '../../../../src/domain/record.ts';
-import type {
-  EventReference,
-  StoredEvent,
-  KnownEvent,
-} from '../../../../src/domain/stored-event.ts';
+import type { EventReference, KnownEvent, StoredEvent } from '../../../../src/domain/event.ts';
+import type { EventOutcome } from '../../../../src/domain/decide/batch.ts';
 import { createBatch } from '../../../../src/domain/decide/batch.ts';
 import { decideBatches } from '../../../../src/domain/decide/decide-batch.ts';
 import { decodeEvent } from '../../../../src/domain/decide/decode-event.ts';
-import type { EventOutcome } from '../../../../src/domain/decide/outcome.ts';
 
 const registry = createRegistry(bundledKinds);
 const decideRules = { maxEventAgeMs: null, maxRecordLength: 131_072, lifter: registry.records };
