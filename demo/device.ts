@@ -1,17 +1,17 @@
 import { join } from 'node:path';
 import { useKinds } from '../tests/e2e/systems/local-kinds.ts';
 import { noteKinds } from '../tests/e2e/systems/notes/client.ts';
-import { type Data, type Edit, Outbox } from '../tests/outbox/outbox.ts';
+import { type Data, type LocalEdit, Outbox } from '../tests/outbox/outbox.ts';
 import { startTcpProxy, type TcpProxy } from '../tests/testkit/network/tcp-proxy.ts';
 import type { DemoService } from './demo-service.ts';
 
 /** A person's device: an outbox in a file, behind a network of its own. */
-export interface Device {
+export interface DemoDevice {
   readonly name: string;
   readonly outbox: Outbox;
   readonly network: TcpProxy;
   /** Queues an edit as if the user had made it that many minutes ago. */
-  edit(minutesAgo: number, edit: Edit): void;
+  edit(minutesAgo: number, edit: LocalEdit): void;
   /** The notes by id, as the user sees them. */
   notes(): ReadonlyMap<string, Data>;
   countEvents(status: 'pending' | 'failed'): number;
@@ -28,7 +28,7 @@ export async function openDevice(
   tenant: string,
   name: string,
   fastBy = 0,
-): Promise<Device> {
+): Promise<DemoDevice> {
   const network = await startTcpProxy(`http://${stage.host}:${stage.port}`);
   const token = await stage.token(tenant, name);
   const answered = new Map<string, number>();

@@ -1,4 +1,4 @@
-import { type Device, openDevice } from './device.ts';
+import { type DemoDevice, openDevice } from './device.ts';
 import type { DemoService } from './demo-service.ts';
 import { areEqual, formatTable, type Parties } from './table.ts';
 
@@ -45,7 +45,7 @@ export async function tellStory(
   }
 }
 
-async function writeFirstNotes(laptop: Device, phone: Device, say: Say): Promise<void> {
+async function writeFirstNotes(laptop: DemoDevice, phone: DemoDevice, say: Say): Promise<void> {
   say('\n1. Online. The laptop writes four notes, the phone pulls them.');
   for (const note of firstNotes) laptop.edit(180, note);
   say(`   laptop   pushes: ${await laptop.catchUp()}`);
@@ -53,11 +53,16 @@ async function writeFirstNotes(laptop: Device, phone: Device, say: Say): Promise
   say(`   phone    pulls:  ${phone.notes().size} notes`);
 }
 
-function editOffline(laptop: Device, phone: Device, say: Say): void {
+function editOffline(laptop: DemoDevice, phone: DemoDevice, say: Say): void {
   say("\n2. Both go offline and go on editing. (The phone's clock is two hours fast.)");
   laptop.network.refuseConnections();
   phone.network.refuseConnections();
-  const edit = (device: Device, ago: number, what: ReturnType<typeof remove>, words: string) => {
+  const edit = (
+    device: DemoDevice,
+    ago: number,
+    what: ReturnType<typeof remove>,
+    words: string,
+  ) => {
     device.edit(ago, what);
     say(`   ${device.name.padEnd(6)}   ${ago} min ago   ${words}`);
   };
@@ -83,7 +88,7 @@ function editOffline(laptop: Device, phone: Device, say: Say): void {
   edit(phone, 10, put('phone-only', 'From the phone', 'hello'), 'phone-only: a new note');
 }
 
-async function comeBack(laptop: Device, phone: Device, say: Say): Promise<void> {
+async function comeBack(laptop: DemoDevice, phone: DemoDevice, say: Say): Promise<void> {
   say('\n3. Back online. The phone first.');
   phone.network.acceptConnections();
   say(`   phone    pushes: ${await phone.catchUp()}`);
@@ -100,7 +105,7 @@ async function comeBack(laptop: Device, phone: Device, say: Say): Promise<void> 
 
 async function killService(
   service: NonNullable<DemoService['ownService']>,
-  laptop: Device,
+  laptop: DemoDevice,
   say: Say,
 ): Promise<void> {
   say(`\n5. The laptop pushes ${listLength} more notes, and the service is killed meanwhile.`);
@@ -115,7 +120,7 @@ async function killService(
   say(`   laptop   pushes: ${await laptop.catchUp()}`);
 }
 
-async function secondPost({ network }: Device): Promise<void> {
+async function secondPost({ network }: DemoDevice): Promise<void> {
   await network.whenForwarded('POST ');
   await network.whenForwarded('POST ');
 }
@@ -124,7 +129,7 @@ async function secondPost({ network }: Device): Promise<void> {
 async function compare(
   stage: DemoService,
   tenant: string,
-  [laptop, phone]: readonly [Device, Device],
+  [laptop, phone]: readonly [DemoDevice, DemoDevice],
   say: Say,
 ): Promise<boolean> {
   const fresh = await openDevice(stage, tenant, 'fresh');

@@ -1,5 +1,5 @@
 import type { SyncEvent } from '../../src/domain/event.ts';
-import { type Edit, Outbox, type OutboxOptions } from '../outbox/outbox.ts';
+import { type LocalEdit, Outbox, type OutboxOptions } from '../outbox/outbox.ts';
 
 /** The records that the bases of queued edits were, at the last pull. */
 const schema = `CREATE TABLE IF NOT EXISTS bases (
@@ -20,7 +20,7 @@ export class GuardedOutbox extends Outbox {
   }
 
   /** @returns the identityKey */
-  enqueueGuarded(entityType: string, entityId: string, edit: Edit): string {
+  enqueueGuarded(entityType: string, entityId: string, edit: LocalEdit): string {
     let identityKey = '';
     this.database.transaction(() => {
       const base = this.#findBase(entityType, entityId);

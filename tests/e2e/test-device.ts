@@ -1,4 +1,4 @@
-import type { Edit, OutboxOptions } from '../outbox/outbox.ts';
+import type { LocalEdit, OutboxOptions } from '../outbox/outbox.ts';
 import { GuardedOutbox } from './guarded-outbox.ts';
 import { type ClientDialect, translate } from './systems/dialect.ts';
 import { type LocalKinds, useKinds } from './systems/local-kinds.ts';
@@ -23,7 +23,7 @@ export function createTestDevice({ kinds, dialect, ...options }: TestDeviceOptio
   return {
     outbox,
     /** @returns the identityKey */
-    enqueue: (edit: Edit, guarded = false) =>
+    enqueue: (edit: LocalEdit, guarded = false) =>
       guarded
         ? outbox.enqueueGuarded(...entityOf(edit), edit)
         : outbox.enqueue(...entityOf(edit), edit),

@@ -24,7 +24,7 @@ const schema = `
 type Row = { readonly [column: string]: SQLOutputValue };
 
 /** Keeps SQLite's default of synchronous = FULL: a saved edit has to survive a power cut. */
-export function openDatabase(file: string) {
+export function openOutboxDatabase(file: string) {
   const sqlite = new DatabaseSync(file, { timeout: 5_000 });
   sqlite.exec(`PRAGMA journal_mode = WAL; ${schema}`);
   return {

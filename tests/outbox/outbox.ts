@@ -3,15 +3,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { PullAnswer } from '../../src/protocol/pull.ts';
 import type { FailedEvent, PushAnswer } from '../../src/protocol/push.ts';
 import type { SyncRecord } from '../../src/protocol/record.ts';
-import { openDatabase } from './database.ts';
+import { openOutboxDatabase } from './database.ts';
 import { backoffMs, RefusedError, request, type Server, UnavailableError } from './request.ts';
 
 export type Data = { readonly [field: string]: unknown };
 /** What the user did. It may have other fields of an event too, such as `sequence`. */
-export type Edit = { readonly kind: string; readonly payload: Data; readonly version?: number };
-export type SentEvent = Edit & { readonly identityKey: string; readonly occurredAt: string };
+export type LocalEdit = {
+  readonly kind: string;
+  readonly payload: Data;
+  readonly version?: number;
+};
+export type WireEvent = LocalEdit & { readonly identityKey: string; readonly occurredAt: string };
 /** What an edit does to an entity until the server has decided it. `undefined`: no such entity. */
-export type Apply = (data: Data | undefined, edit: Edit) => Data | undefined;
+export type Apply = (data: Data | undefined, edit: LocalEdit) => Data | undefined;
 /** `since`: when the server first reported its own fault, by the device's clock. */
 type LastError = Partial<FailedEvent> & { readonly attempts?: number; readonly since?: number };
 type Queued = ReturnType<Outbox['read']>[number];
@@ -39,11 +43,11 @@ export class Outbox {
 
   constructor(options: OutboxOptions) {
     this.options = { ...defaults, ...options };
-    this.database = openDatabase(options.file);
+    this.database = openOutboxDatabase(options.file);
   }
 
   /** Rule 1. An app that has tables of its own writes them in the same transaction. */
-  enqueue(entityType: string, entityId: string, edit: Edit): string {
+  enqueue(entityType: string, entityId: string, edit: LocalEdit): string {
     const entity = JSON.stringify([entityType, entityId]);
     // Random: the same edit made twice is two events.
     const identityKey = randomUUID();
@@ -76,7 +80,7 @@ export class Outbox {
   /** Queued events. A person has to look at those with the status 'failed'. */
   read(from: string, ...values: (string | number)[]) {
     return this.database.all(`SELECT * FROM ${from}`, ...values).map((row) => ({
-      event: JSON.parse(String(row.event)) as SentEvent,
+      event: JSON.parse(String(row.event)) as WireEvent,
       entity: String(row.entity),
       lastError: JSON.parse(String(row.last_error)) as LastError,
     }));

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { exportedNamesOf } from '../testkit/repository/exported-names.ts';
 
 const root = new URL('../../', import.meta.url);
-const folders = ['src', 'dev', 'tests/testkit', 'soak', 'bench'];
+const folders = ['src', 'dev', 'tests/testkit', 'tests/outbox', 'soak', 'demo', 'bench'];
 /** Prisma generates this folder. */
 const generated = /^src\/generated\//;
 

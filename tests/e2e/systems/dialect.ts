@@ -1,11 +1,11 @@
 import type { EventResult, FailedEvent } from '../../../src/protocol/push.ts';
-import type { SentEvent } from '../../outbox/outbox.ts';
+import type { WireEvent } from '../../outbox/outbox.ts';
 
 /** How the clients of one system write a push, and name its events in the answer. */
 export interface ClientDialect {
   readonly path: string;
   /** The body of a push. A pure function: the server knows an event that is sent again by its content. */
-  readonly write: (events: readonly SentEvent[], sentAt: string) => object;
+  readonly write: (events: readonly WireEvent[], sentAt: string) => object;
   /** The field that names an event in `failed` and `results`. */
   readonly key: 'identityKey' | 'clientRequestId' | 'id';
 }

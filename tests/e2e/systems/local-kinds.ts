@@ -1,4 +1,4 @@
-import type { Apply, Data, Edit } from '../../outbox/outbox.ts';
+import type { Apply, Data, LocalEdit } from '../../outbox/outbox.ts';
 
 /** What an event of one kind does on a device until the server has decided it. */
 export interface LocalKind {
@@ -15,7 +15,7 @@ export interface LocalKinds {
 /** What an outbox needs to know of each edit: its entity, and what it does to that. */
 export function useKinds(kinds: LocalKinds) {
   const apply: Apply = (data, { kind, payload }) => kinds[kind]?.apply(data, payload);
-  const entityOf = ({ kind, payload }: Edit): [type: string, id: string] => {
+  const entityOf = ({ kind, payload }: LocalEdit): [type: string, id: string] => {
     const local = kinds[kind];
     if (!local) throw new Error(`no such kind: ${kind}`);
     return [local.entityType, local.entityId(payload)];

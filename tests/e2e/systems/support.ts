@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Resolution } from '../../../src/domain/event.ts';
-import type { Data, Edit } from '../../outbox/outbox.ts';
+import type { Data, LocalEdit } from '../../outbox/outbox.ts';
 import { request } from '../../outbox/request.ts';
 import { open, serverAs } from '../outbox-harness.ts';
 import type { TestDevice } from '../test-device.ts';
@@ -41,7 +41,7 @@ export const entitiesShown = (device: TestDevice, type: string) =>
   Object.fromEntries(device.view(type));
 
 /** Queues edits in this order. @returns their identityKeys */
-export function enqueueAll(device: TestDevice, edits: readonly Edit[]): string[] {
+export function enqueueAll(device: TestDevice, edits: readonly LocalEdit[]): string[] {
   return edits.map((edit) => device.enqueue(edit));
 }
 

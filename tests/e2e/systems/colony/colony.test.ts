@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { catalogue, type Category, type Price } from '../../../../src/systems/colony/catalogue.ts';
-import type { Edit } from '../../../outbox/outbox.ts';
+import type { LocalEdit } from '../../../outbox/outbox.ts';
 import { UnavailableError } from '../../../outbox/request.ts';
 import {
   attempts,
@@ -219,7 +219,7 @@ function everyPrice(): number[] {
   );
 }
 
-function priceOf({ kind, payload }: Edit): number {
+function priceOf({ kind, payload }: LocalEdit): number {
   const prices: { readonly [key: string]: Price } = catalogue[kind as Category];
   return prices[String(payload.catalogKey)]?.credits ?? Number.NaN;
 }

@@ -1,10 +1,10 @@
-import type { Data, Edit, SentEvent } from '../../../outbox/outbox.ts';
+import type { Data, LocalEdit, WireEvent } from '../../../outbox/outbox.ts';
 import type { TestDevice } from '../../test-device.ts';
 import type { ClientDialect } from '../dialect.ts';
 import type { LocalKinds } from '../local-kinds.ts';
 
 /** A fact about a ticket. `sequence` is its number where another register recorded the last fact. */
-export type TicketEdit = Edit & { readonly sequence?: number };
+export type TicketEdit = LocalEdit & { readonly sequence?: number };
 
 /** `POST /api/events` with `{id, seq, at, type, aggregate, payload}`. The answers have no `results`. */
 export const salesDialect: ClientDialect = {
@@ -22,7 +22,7 @@ function toSalesEvent({
   occurredAt,
   kind,
   ...event
-}: SentEvent & TicketEdit) {
+}: WireEvent & TicketEdit) {
   const { ticketId, ...payload } = event.payload;
   return {
     id: identityKey,
