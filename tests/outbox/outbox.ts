@@ -227,11 +227,13 @@ export class Outbox {
     this.database.run(upsert, entity, JSON.stringify(record));
   }
 
-  /** Now, but later than each event that no pull has brought back: the clock may be set back. */
+  /** Now, but a microsecond later than each event that no pull has brought back: the clock may be set back. */
   #timestamp(): string {
     const latest = "SELECT max(event ->> 'occurredAt') AS at FROM queue WHERE status <> 'failed'";
-    const { at } = this.database.get(latest);
-    const next = at ? Date.parse(String(at)) + 1 : 0;
-    return new Date(Math.max(this.options.clock(), next)).toISOString();
+    const at = String(this.database.get(latest).at ?? '');
+    const next = at ? Date.parse(at) * 1000 + Number(at.slice(23, 26)) + 1 : 0;
+    const micros = Math.max(this.options.clock() * 1000, next);
+    const milliseconds = new Date(Math.floor(micros / 1000)).toISOString().slice(0, 23);
+    return `${milliseconds}${String(micros % 1000).padStart(3, '0')}Z`;
   }
 }
