@@ -42,7 +42,9 @@ test('npm run bench:statements writes the same rows in every way, and prints wha
   const { code, stdout } = await runNpmScript('bench:statements', [], env());
   expect(code).toBe(0);
   const variants = tables.flatMap((table) => table.variants.map(({ name }) => name));
-  const figures = stdout.matchAll(/^\| (.+) \| [\d.]+ \([\d.]+ – [\d.]+\) \| (?:[\d.]+|NaN) \|$/gm);
+  const figures = stdout.matchAll(
+    /^\| (.+) \| [\d.]+ \([\d.]+ – [\d.]+\) \| (?:[\d.]+|NaN|Infinity) \|$/gm,
+  );
   expect([...figures].map(([, name]) => name)).toEqual(variants);
 });
 

@@ -109,7 +109,9 @@ function rehearseBetweenNotes(event: SentEvent) {
 const faultyPlays = [
   ...Object.keys(plays).map((name) => ['script', name] as const),
   ...Object.keys(reads).map((name) => ['reader', name] as const),
-  ...Object.keys(values).flatMap((name) => [['put', name] as const, ['append', name] as const]),
+  ...Object.keys(values).flatMap((name) =>
+    (['put', 'append', 'decide'] as const).map((kind) => [kind, name] as const),
+  ),
 ];
 
 test.each(faultyPlays)(

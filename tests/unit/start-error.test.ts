@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDevelopmentDatabase } from '../../dev/embedded-postgres/start-database.ts';
 import { explainDataDir, explainListen, StartError } from '../../src/config/start-error.ts';
+import { explainStartErrors } from '../../src/postgres/start-error.ts';
 
 const failure = (code: string, rest: object = {}) =>
   Object.assign(new Error('of the system'), { code, ...rest });
@@ -105,4 +106,11 @@ describe('the error of a step that writes to DATA_DIR', () => {
       await expect(starting).rejects.toThrow(new StartError(lineOf(dataDir, reason)));
     });
   });
+});
+
+test('an error of the database is explained in one line without the password', async () => {
+  const connectionString = 'postgresql://app:open-sesame@db:5432/landfall';
+  const step = () => Promise.reject(new Error('the first line\nand the details'));
+  const explained = explainStartErrors({ variable: 'DATABASE_URL', connectionString }, step);
+  await expect(explained).rejects.toThrow(new StartError('DATABASE_URL: the first line'));
 });

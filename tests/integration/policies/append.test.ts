@@ -77,14 +77,6 @@ test('the first fact of a record is folded into nothing, each later one into wha
   });
 });
 
-test('every record folds its own facts', async () => {
-  const tenant = await createTenant(service);
-  await tenant.push([line('j1', 'a'), line('j2', 'b'), line('j1', 'c')]);
-  const records = await tenant.records();
-  expect(records.get('j1')?.data).toMatchObject({ lines: ['a', 'c'] });
-  expect(records.get('j2')?.data).toMatchObject({ begins: true, lines: ['b'] });
-});
-
 test('facts are folded in the order of their arrival, whatever their clocks say', async () => {
   const tenant = await createTenant(service);
   await tenant.push([line('j1', 'late', { occurredAt: '2026-03-01T00:00:00Z' })]);
@@ -117,29 +109,6 @@ test('a fact that changes nothing is a noop, and its record is not sent again', 
   expect(await tenant.head()).toBe(2);
 });
 
-test('a fact on which reduce throws fails alone, and what follows it in its record waits', async () => {
-  const tenant = await createTenant(service);
-  const { processed, failed } = await tenant.push([
-    cask('filled', 'c1', 5),
-    cask('drawn', 'c2', 1),
-    cask('filled', 'c2', 9),
-    cask('drawn', 'c1', 2),
-  ]);
-  expect(processed).toHaveLength(2);
-  expect(failed).toMatchObject([
-    { code: 'KIND_FAILED', retryable: true },
-    { code: 'BLOCKED', retryable: true },
-  ]);
-  expect(await tenant.record('c1')).toMatchObject({ version: 2, data: { litres: 3 } });
-  expect(await tenant.record('c2')).toBeUndefined();
-  expect(service.logLines).toContainEqual(
-    expect.objectContaining({
-      event: 'kind.failed',
-      kind: 'cask.drawn',
-    }),
-  );
-});
-
 test('a fact on which reduce threw is folded when it is sent again and reduce can take it', async () => {
   const tenant = await createTenant(service);
   const fact = cask('drawn', 'c1', 2);
@@ -149,26 +118,6 @@ test('a fact on which reduce threw is folded when it is sent again and reduce ca
   expect(await tenant.pushStatuses([fact])).toEqual(['applied']);
   expect(await tenant.pushStatuses([fact])).toEqual(['duplicate of applied']);
   expect((await tenant.record('c1'))?.data).toEqual({ litres: 3 });
-});
-
-test('an atomic batch in which reduce throws stores nothing', async () => {
-  const tenant = await createTenant(service);
-  const events = [cask('filled', 'c1', 5), cask('drawn', 'c2', 1)];
-  expect(await tenant.pushStatuses(events, { atomic: true })).toEqual([
-    'BATCH_ABORTED',
-    'KIND_FAILED',
-  ]);
-  expect(await tenant.head()).toBe(0);
-});
-
-test('a fact may be made on a version, and is a conflict where its record has changed', async () => {
-  const tenant = await createTenant(service);
-  await tenant.push([line('j1', 'a'), line('j1', 'b')]);
-  expect(await tenant.pushStatuses([line('j1', 'stale', { baseVersion: 1 })])).toEqual([
-    'CONFLICT',
-  ]);
-  expect(await tenant.pushStatuses([line('j1', 'c', { baseVersion: 2 })])).toEqual(['applied']);
-  expect((await tenant.record('j1'))?.data?.lines).toEqual(['a', 'b', 'c']);
 });
 
 test('reduce is told whose event it is and when it happened, on the clock of the server', async () => {

@@ -45,7 +45,7 @@ export function readingKind(reads: { readonly [name: string]: readonly EntityRef
   });
 }
 
-/** Kinds that write what their event names, by `put` and by `append`. */
+/** Kinds that write what their event names: by `put`, by `append` and by a decision. */
 export function writingKinds(values: { readonly [name: string]: unknown }) {
   const fields = (event: Play) => must(values, event.play) as Fields;
   const common = { payload: payload(scriptSchema), entityId: ({ id }: Play) => id };
@@ -56,6 +56,16 @@ export function writingKinds(values: { readonly [name: string]: unknown }) {
       name: 'append.play',
       entityType: 'append',
       policy: append((_before, fact) => fields(fact)),
+    }),
+    defineKind({
+      ...common,
+      name: 'decide.play',
+      entityType: 'decide',
+      policy: decide({
+        reads: () => [],
+        decide: (event) =>
+          accept(putRecord({ entityType: 'decide', entityId: event.id }, fields(event))),
+      }),
     }),
   ];
 }
