@@ -1,8 +1,9 @@
+import { hasCode } from '../../src/config/start-error.ts';
 import { chmod, cp, lstat, mkdir, mkdtemp, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { SHARED_HOME } from './location.ts';
-import { hasCode, type UserIdentity, readOrUndefined, runAs } from './processes.ts';
+import { type UserIdentity, readOrUndefined, runAs } from './processes.ts';
 
 export type Binaries = { initdb: string; postgres: string };
 

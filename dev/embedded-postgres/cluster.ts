@@ -1,10 +1,11 @@
+import { hasCode } from '../../src/config/start-error.ts';
 import { randomUUID } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Binaries } from './binaries.ts';
 import type { ClusterLocation } from './location.ts';
-import { hasCode, processStartId, runAs } from './processes.ts';
+import { processStartId, runAs } from './processes.ts';
 
 const STAGING = 'pg.init-';
 

@@ -13,7 +13,7 @@ import {
   stopPostmaster,
   urlOf,
 } from './postmaster.ts';
-import { hasCode } from './processes.ts';
+import { hasCode } from '../../src/config/start-error.ts';
 
 export type EmbeddedLog = { info(fields: object, message: string): void };
 

@@ -1,3 +1,4 @@
+import { hasCode } from '../../src/config/start-error.ts';
 import { createHash, randomUUID } from 'node:crypto';
 import {
   chmod,
@@ -11,7 +12,7 @@ import {
   symlink,
 } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { hasCode, type UserIdentity, runAs } from './processes.ts';
+import { type UserIdentity, runAs } from './processes.ts';
 
 /** The folder where a root process keeps what the database's user cannot reach in the project. */
 export const SHARED_HOME = '/var/lib/landfall';

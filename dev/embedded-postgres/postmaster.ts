@@ -1,3 +1,4 @@
+import { hasCode } from '../../src/config/start-error.ts';
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -19,7 +20,6 @@ import type { ClusterLocation } from './location.ts';
 import {
   BARE_ENVIRONMENT,
   changeOwner,
-  hasCode,
   isPostmasterOf,
   readOrUndefined,
   signal,

@@ -1,3 +1,4 @@
+import { hasCode } from '../../src/config/start-error.ts';
 import { execFile, execFileSync } from 'node:child_process';
 import { chownSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -55,10 +56,6 @@ export function signal(pid: number, name: NodeJS.Signals): boolean {
 /** Makes the database's user the owner of a file or folder that this process created. */
 export function changeOwner(identity: UserIdentity | undefined, path: string): void {
   if (identity) chownSync(path, identity.uid, identity.gid);
-}
-
-export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
 
 /** The text of a file; undefined where there is no such file, or under /proc no such process. */

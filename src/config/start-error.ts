@@ -22,8 +22,14 @@ const reasons = new Map([
   ['ENOENT', 'its symbolic link points nowhere'],
 ]);
 
-const codeOf = (error: unknown) =>
-  error instanceof Error && 'code' in error ? String(error.code) : '';
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+/** Whether an error of the system or of the database has one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes(codeOf(error));
+}
 
 /**
  * Turns the error of a step that writes to DATA_DIR into a StartError. Returns any other error unchanged.

@@ -1,4 +1,4 @@
-import { StartError } from '../config/start-error.ts';
+import { hasCode, StartError } from '../config/start-error.ts';
 
 /**
  * Runs one step of the start that uses the database.
@@ -49,8 +49,4 @@ function partsOf(connectionString: string): { readonly host: string; readonly us
 
 function firstLine(message: string): string {
   return message.split('\n', 1)[0] ?? '';
-}
-
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }

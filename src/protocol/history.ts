@@ -15,8 +15,6 @@ export const resolutionReferenceSchema = z.object({
   resolution: resolutionSchema,
 });
 
-export type ResolutionReference = z.infer<typeof resolutionReferenceSchema>;
-
 /** The optional fields of the event. The compiler requires every one. */
 const envelopeMembers = {
   occurredAt: z.iso.datetime().nullable().describe('By the clock of the client, as it was sent'),

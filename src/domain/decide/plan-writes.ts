@@ -66,7 +66,7 @@ function toPlanContext(context: DecisionContext, record: DraftRecord | undefined
     ordered: definition.ordered,
     failures: definition.failures,
     effectiveAt: time.effectiveAt,
-    eventContext: toEventContext(context),
+    eventContext: () => toEventContext(context),
     find: (entity) => toRecordView(draft.findRecord(entity)),
   };
 }

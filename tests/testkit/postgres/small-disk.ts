@@ -1,9 +1,10 @@
+import { hasCode } from '../../../src/config/start-error.ts';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, open, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hasCode, type UserIdentity } from '../../../dev/embedded-postgres/processes.ts';
+import { type UserIdentity } from '../../../dev/embedded-postgres/processes.ts';
 import type { CommandWrapper } from './postgres-process.ts';
 
 /** A folder on a file system that is small enough for a test to fill. */

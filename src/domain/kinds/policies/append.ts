@@ -26,7 +26,7 @@ export const appendRules: IntentRules<Append> = {
   readsOf: () => [],
   isApplied: () => false,
   plan({ fold }, { own, eventContext, find }) {
-    const fields = assertFields(fold(find(own)?.data, eventContext));
+    const fields = assertFields(fold(find(own)?.data, eventContext()));
     return { ok: true, writes: [{ ...own, write: { policy: 'put', fields } }] };
   },
 };

@@ -1,10 +1,16 @@
 import type { Fields } from '../intent.ts';
-import { definePolicy, type EditBase, type EditBaseResult, type Policy } from './policy.ts';
+import {
+  definePolicy,
+  type EditBase,
+  type EditBaseResult,
+  lastWriteWins,
+  type Policy,
+} from './policy.ts';
 import { put } from './put.ts';
 
 /** A put that expects no record: if there is or was one, the event is a conflict. */
 export function create<Payload>(fieldsOf: (payload: Payload) => Fields): Policy<Payload> {
-  return definePolicy(put(fieldsOf), { family: 'last-write-wins', precondition: 'absent' });
+  return definePolicy(put(fieldsOf), { ...lastWriteWins, precondition: 'absent' });
 }
 
 /** The base of an event that creates a record: version 0. The event may state it, and nothing else. */

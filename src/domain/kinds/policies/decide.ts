@@ -102,7 +102,7 @@ function planDecision(intent: Decide, context: PlanContext): PlannedWrites {
     assertNamed(named, entity);
     return context.find(entity);
   };
-  const decision = assertNotPromise(intent.decide({ find }, eventContext));
+  const decision = assertNotPromise(intent.decide({ find }, eventContext()));
   if (!decision.accepted) return { ok: false, failure: toFailure(decision.rejection, failures) };
 
   const written = new Set<string>();

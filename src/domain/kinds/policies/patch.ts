@@ -6,6 +6,7 @@ import type { Fields, IntentOf } from '../intent.ts';
 import { isDifferent, omitFields } from './fields.ts';
 import {
   definePolicy,
+  lastWriteWins,
   type PlanContext,
   type Policy,
   settleData,
@@ -18,10 +19,7 @@ type Patch = IntentOf<'patch'>;
 
 /** Last write wins field by field, so that edits of different fields are both kept. */
 export function patch<Payload>(fieldsOf: (payload: Payload) => Fields): Policy<Payload> {
-  return definePolicy((payload) => ({ policy: 'patch', fields: fieldsOf(payload) }), {
-    family: 'last-write-wins',
-    precondition: 'optional',
-  });
+  return definePolicy((payload) => ({ policy: 'patch', fields: fieldsOf(payload) }), lastWriteWins);
 }
 
 export const patchRules: WriteRules<Patch> = {

@@ -29,6 +29,12 @@ export interface Policy<Payload> extends PolicyTraits {
   (payload: Payload): Intent;
 }
 
+/** The traits of the policies in which the last write wins. */
+export const lastWriteWins: PolicyTraits = {
+  family: 'last-write-wins',
+  precondition: 'optional',
+};
+
 export function definePolicy<Payload>(
   toIntent: (payload: Payload) => Intent,
   traits: PolicyTraits,
@@ -57,8 +63,8 @@ export interface PlanContext {
   readonly failures: KindFailures;
   /** When the event happened, in microseconds since 1970. */
   readonly effectiveAt: number;
-  /** The event as the functions of the kind see it. */
-  readonly eventContext: EventContext;
+  /** Returns the event as the functions of the kind see it. Most policies call none of them. */
+  readonly eventContext: () => EventContext;
   /** A live record, as the functions of a kind see it. */
   readonly find: (entity: EntityRef) => RecordView | undefined;
 }

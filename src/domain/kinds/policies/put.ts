@@ -13,6 +13,7 @@ import type { Fields, IntentOf } from '../intent.ts';
 import { isDifferent, omitFields } from './fields.ts';
 import {
   definePolicy,
+  lastWriteWins,
   type Policy,
   settleData,
   type SettledWrite,
@@ -24,10 +25,7 @@ type Put = IntentOf<'put'>;
 
 /** Last write wins on the whole record: fields that `fieldsOf` does not name are removed. */
 export function put<Payload>(fieldsOf: (payload: Payload) => Fields): Policy<Payload> {
-  return definePolicy((payload) => ({ policy: 'put', fields: fieldsOf(payload) }), {
-    family: 'last-write-wins',
-    precondition: 'optional',
-  });
+  return definePolicy((payload) => ({ policy: 'put', fields: fieldsOf(payload) }), lastWriteWins);
 }
 
 export const putRules: WriteRules<Put> = {

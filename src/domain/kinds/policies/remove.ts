@@ -3,6 +3,7 @@ import { isAfter, isAlive, type Stamp } from '../../record.ts';
 import type { IntentOf } from '../intent.ts';
 import {
   definePolicy,
+  lastWriteWins,
   namesNoFields,
   type Policy,
   type SettledWrite,
@@ -14,10 +15,7 @@ type Remove = IntentOf<'remove'>;
 
 /** Last write wins on the existence of the record. The tombstone keeps the last data. */
 export function remove(): Policy<unknown> {
-  return definePolicy(() => ({ policy: 'remove' }), {
-    family: 'last-write-wins',
-    precondition: 'optional',
-  });
+  return definePolicy(() => ({ policy: 'remove' }), lastWriteWins);
 }
 
 export const removeRules: WriteRules<Remove> = {
