@@ -62,21 +62,29 @@ export const auth = plugin<{ config: AuthConfig }>(
     const verify = (request: FastifyRequest) => verifyToken(request, config);
     // An issuer can withdraw a published key, so a token of an issuer is verified each time.
     const identify = config.mode === 'secret' ? cacheVerifiedTokens(verify) : verify;
-    app.addHook('onRequest', async (request) => {
+    app.addHook('onRequest', (request, _reply, done) => {
       const { scope } = request.routeOptions.config;
-      if (scope === undefined) return;
-      const { actor } = await identify(request).catch((error) => {
+      if (scope === undefined) return done();
+      const accept = ({ actor }: { readonly actor: Actor }) => {
+        request.actor = actor;
+        done(actor.scopes.includes(scope) ? undefined : missingScope(scope));
+      };
+      const refuse = (error: Error) => {
         if (error instanceof TokenError) request.logFields.tokenFault = error.problem;
-        throw error;
-      });
-      if (!actor.scopes.includes(scope)) {
-        throw new RequestProblem('FORBIDDEN', `This call needs the scope ${scope}.`);
-      }
-      request.actor = actor;
+        done(error);
+      };
+      // Most tokens are known, and then nothing has to be waited for.
+      const identified = identify(request);
+      if (!(identified instanceof Promise)) return accept(identified);
+      identified.then(accept, refuse);
     });
   },
   { name: 'auth', dependencies: ['observability'] },
 );
+
+function missingScope(scope: Scope): RequestProblem {
+  return new RequestProblem('FORBIDDEN', `This call needs the scope ${scope}.`);
+}
 
 /**
  * Verifies each token once and caches the result. Only the current time is checked for every request. The
@@ -84,16 +92,17 @@ export const auth = plugin<{ config: AuthConfig }>(
  */
 export function cacheVerifiedTokens<Request extends WithAuthorization, Token extends VerifiedToken>(
   verify: (request: Request) => Promise<Token>,
-): (request: Request) => Promise<Token> {
+): (request: Request) => Token | Promise<Token> {
   const cache = new LruMap<Token>(maxCachedTokens);
-  return async (request) => {
+  return (request) => {
     const { authorization } = request.headers;
     const cached = cache.get(authorization);
     const now = Date.now();
     if (cached && cached.from <= now && now <= cached.until) return cached;
-    const verified = await verify(request);
-    cache.set(authorization, verified);
-    return verified;
+    return verify(request).then((verified) => {
+      cache.set(authorization, verified);
+      return verified;
+    });
   };
 }
 

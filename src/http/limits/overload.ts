@@ -1,4 +1,5 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RequestProblem } from '../../domain/errors.ts';
 import plugin from 'fastify-plugin';
 import type { AnswerBudget, BodyBudget, BodyShare } from './memory-budgets.ts';
 import { watchEventLoopDelay, watchLiveHeap } from './process-load.ts';
@@ -60,11 +61,8 @@ export const overload = plugin<OverloadOptions>(
       return queue.isFull() || bodies.isFull(Math.min(announcedBytes, maxBodyBytes));
     }
 
-    app.decorateRequest('bodyShare');
-    app.addHook('onRequest', async (request) => {
-      if (mustRefuse(request)) throw overloadedError();
-    });
-    app.addHook('preParsing', async (request, reply) => {
+    /** @throws RequestProblem TENANT_BUSY or OVERLOADED */
+    function admit(request: FastifyRequest, reply: FastifyReply): void {
       const { probe, scope } = request.routeOptions.config;
       if (probe !== true) answers.admit(request.actor?.tenantId);
       if (scope !== 'sync:push') return;
@@ -74,6 +72,21 @@ export const overload = plugin<OverloadOptions>(
       const share = bodies.open(tenantId);
       request.bodyShare = share;
       reply.raw.once('close', () => share.release());
+    }
+
+    app.decorateRequest('bodyShare');
+    app.addHook('onRequest', (request, _reply, done) => {
+      done(mustRefuse(request) ? overloadedError() : undefined);
+    });
+    app.addHook('preParsing', (request, reply, payload, done) => {
+      try {
+        admit(request, reply);
+      } catch (error) {
+        return done(
+          error instanceof Error ? error : new RequestProblem('INTERNAL', undefined, {}, error),
+        );
+      }
+      done(null, payload);
     });
     app.addHook('onSend', (request, reply, payload, done) => {
       const bytes = byteLengthOf(payload);

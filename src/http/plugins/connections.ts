@@ -107,15 +107,16 @@ export function createConnections({ logger, isStopping }: ConnectionsOptions): H
         socket.on('error', () => {});
         refuse(socket, 'MALFORMED_REQUEST', 'CONNECT');
       });
-      app.addHook('onRequest', async ({ raw }, reply) => {
+      app.addHook('onRequest', ({ raw }, reply, done) => {
         if (raw.httpVersion !== '1.0' && raw.headers.host === undefined) {
           reply.header('connection', 'close');
-          throw new RequestProblem('MALFORMED_REQUEST');
+          return done(new RequestProblem('MALFORMED_REQUEST'));
         }
         if (excessRequests.has(raw)) {
           reply.header('connection', 'close');
-          throw overloadedError();
+          return done(overloadedError());
         }
+        done();
       });
       const onCut = () =>
         logger.info(

@@ -52,8 +52,9 @@ export const errorHandler = plugin<{ maxBodyBytes: number }>(
         : new RequestProblem('NOT_FOUND');
     };
     // Refuses the request before its body is read. This needs no authentication, as no route exists.
-    app.addHook('preParsing', async (request) => {
-      if (request.is404) throw noRoute(request);
+    app.addHook('preParsing', (request, _reply, payload, done) => {
+      if (request.is404) done(noRoute(request));
+      else done(null, payload);
     });
     app.setNotFoundHandler((request, reply) => answer(noRoute(request), request, reply));
     app.setErrorHandler((error: FastifyError, request, reply) => {

@@ -53,27 +53,67 @@ async function readBody(request: FastifyRequest, payload: IncomingMessage): Prom
   const { socket } = payload;
   const bytesReadBefore = socket.bytesRead;
   let receivedBytes = 0;
-
-  async function* receivedChunks(): AsyncGenerator<Buffer> {
-    // The connection stays open when the loop ends early, because the answer still needs it.
-    for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
-      receivedBytes += chunk.length;
-      const socketBytes = socket.bytesRead - bytesReadBefore;
-      if (receivedBytes > maxBytes || socketBytes > maxFramingFactor * maxBytes) throw tooLarge();
-      yield chunk;
-    }
-  }
+  const receive = (chunk: Buffer) => {
+    receivedBytes += chunk.length;
+    const socketBytes = socket.bytesRead - bytesReadBefore;
+    if (receivedBytes > maxBytes || socketBytes > maxFramingFactor * maxBytes) throw tooLarge();
+  };
 
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const received = receivedChunks();
-  for await (const chunk of coding === undefined ? received : decompress(received, coding)) {
+  const keep = (chunk: Buffer) => {
     bytes += chunk.length;
     if (bytes > maxBytes) throw tooLarge();
     request.bodyShare?.take(chunk.length);
     chunks.push(chunk);
+  };
+
+  if (coding === undefined) {
+    await readChunks(payload, (chunk) => {
+      receive(chunk);
+      keep(chunk);
+    });
+  } else {
+    for await (const chunk of decompress(chunksOf(payload, receive), coding)) keep(chunk);
   }
   const isIncomplete = !Number.isNaN(announcedBytes) && receivedBytes !== announcedBytes;
   if (isIncomplete) throw new RequestProblem('INVALID_BODY');
-  return Buffer.concat(chunks, bytes);
+  const [first] = chunks;
+  return first && chunks.length === 1 ? first : Buffer.concat(chunks, bytes);
+}
+
+/**
+ * Reads a body without an iterator, which would take longer than a small body itself. After an error of `use` the
+ * connection stays open, because the answer still needs it.
+ */
+function readChunks(payload: IncomingMessage, use: (chunk: Buffer) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (settle: () => void) => {
+      payload.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+      settle();
+    };
+    const onData = (chunk: Buffer) => {
+      try {
+        use(chunk);
+      } catch (error) {
+        payload.pause();
+        stop(() => reject(error));
+      }
+    };
+    const onEnd = () => stop(resolve);
+    const onError = (error: Error) => stop(() => reject(error));
+    // The connection broke before the end of the body.
+    const onClose = () => stop(() => reject(new RequestProblem('INVALID_BODY')));
+    payload.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+  });
+}
+
+async function* chunksOf(
+  payload: IncomingMessage,
+  use: (chunk: Buffer) => void,
+): AsyncGenerator<Buffer> {
+  for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
+    use(chunk);
+    yield chunk;
+  }
 }

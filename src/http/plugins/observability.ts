@@ -40,13 +40,15 @@ export const observability = plugin<{ logHashKey: KeyObject }>(
   async (app, { logHashKey }) => {
     const hashTenant = createTenantHash(logHashKey);
     app.decorateRequest('logFields');
-    app.addHook('onRequest', async (request, reply) => {
+    app.addHook('onRequest', (request, reply, done) => {
       request.logFields = {};
       reply.header('x-request-id', request.id);
+      done();
     });
-    app.addHook('onResponse', async (request, reply) => {
+    app.addHook('onResponse', (request, reply, done) => {
       const line = requestLine(request, reply, hashTenant);
       request.log[levelOf(request, reply)](line, 'request');
+      done();
     });
   },
   { name: 'observability' },
