@@ -135,16 +135,15 @@ class Pipeline extends pg.Query {
   }
 
   override readonly submit = (connection: Connection): null => {
-    const withoutSync: Connection = Object.create(connection, { sync: { value: () => {} } });
     this.#isSent = true;
-    connection.stream.cork();
+    const { chunks, collector } = collectMessages(connection);
     for (const { query } of this.#statements) {
-      const refusal = query.submit(withoutSync);
+      const refusal = query.submit(collector);
       // Without this statement the answers to the later ones would go to the wrong statements.
       if (refusal) connection.stream.destroy(refusal);
     }
-    connection.sync();
-    connection.stream.uncork();
+    chunks.push(syncMessage);
+    if (connection.stream.writable) connection.stream.write(Buffer.concat(chunks));
     return null;
   };
 
@@ -178,6 +177,71 @@ class Pipeline extends pg.Query {
     }
     this.callback?.(error);
   }
+}
+
+const syncMessage = Buffer.from([0x53, 0, 0, 0, 4]);
+
+/**
+ * A connection that keeps the messages in place of sending them, so that all of a pipeline are sent with one write. A
+ * write of its own for each message takes longer than many a statement.
+ */
+function collectMessages(connection: Connection) {
+  const chunks: Buffer[] = [];
+  const stream = { writable: true, write: (chunk: Buffer) => chunks.push(chunk) };
+  const collector: Connection = Object.create(connection, {
+    stream: { value: stream },
+    bind: { value: (config: BindConfig) => chunks.push(...bindMessage(config)) },
+    // All statements share the Sync message at the end of the pipeline.
+    sync: { value: () => {} },
+  });
+  return { chunks, collector };
+}
+
+/** What pg gives to its own method `bind`. */
+interface BindConfig {
+  readonly statement: string | undefined;
+  readonly values: readonly unknown[] | undefined;
+  readonly valueMapper: (value: unknown) => string | Buffer | null;
+}
+
+const bytesOfInt16 = 2;
+const bytesOfInt32 = 4;
+const binaryFormat = 1;
+
+/**
+ * The message Bind for the unnamed portal, with all results as text. Buffers are sent as they are. pg would copy each
+ * several times into a buffer that grows.
+ */
+function bindMessage({ statement = '', values = [], valueMapper }: BindConfig): Buffer[] {
+  const parameters = values.map((value) => toParameter(valueMapper(value)));
+  // An empty portal name, the name of the statement, and the number and formats of the parameters.
+  const name = Buffer.from(`\0${statement}\0`);
+  const formats = Buffer.alloc(bytesOfInt16 * (parameters.length + 2));
+  formats.writeInt16BE(parameters.length);
+  for (const [index, { isBinary }] of parameters.entries()) {
+    if (isBinary) formats.writeInt16BE(binaryFormat, bytesOfInt16 * (index + 1));
+  }
+  formats.writeInt16BE(parameters.length, formats.length - bytesOfInt16);
+  const parts = [name, formats, ...parameters.flatMap(({ chunks }) => chunks), textResults];
+  const header = Buffer.alloc(1 + bytesOfInt32);
+  header.write('B');
+  header.writeInt32BE(
+    parts.reduce((sum, part) => sum + part.length, bytesOfInt32),
+    1,
+  );
+  return [header, ...parts];
+}
+
+/** One format for all results: text. */
+const textResults = Buffer.from([0, 1, 0, 0]);
+const nullParameter = { isBinary: false, chunks: [Buffer.from([0xff, 0xff, 0xff, 0xff])] };
+
+function toParameter(value: string | Buffer | null) {
+  if (value === null) return nullParameter;
+  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
+  const length = Buffer.allocUnsafe(bytesOfInt32);
+  length.writeInt32BE(bytes.length);
+  return { isBinary: typeof value !== 'string', chunks: [length, bytes] };
 }
 
 /** The SQLSTATE counts too, because the server may translate the severity FATAL. */
