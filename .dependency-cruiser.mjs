@@ -38,7 +38,7 @@ export default {
     onlyImports(
       'postgres',
       ...['domain', 'scheduling', 'ingest/ingest-store.ts', 'feed/feed-store.ts'],
-      ...['audit/audit-store.ts', 'config/start-error.ts', 'generated'],
+      ...['audit/audit-store.ts', 'config/start-error.ts', 'config/database-url.ts', 'generated'],
     ),
     onlyImports(
       'http',

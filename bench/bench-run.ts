@@ -7,6 +7,7 @@ import { type Child, startChild } from './child.ts';
 import type { LoadOrder, LoadPlan } from './load/plan.ts';
 import type { Sample } from './load/sample.ts';
 import type { Sizes } from './sizes.ts';
+import type { CostMeter } from './systems/cost-meter.ts';
 import type { Databases } from './systems/databases.ts';
 import { type Landfall, type LandfallOptions, startLandfall } from './systems/landfall.ts';
 
@@ -15,6 +16,7 @@ export interface BenchRunOptions {
   /** The parent of the run's folder with logs and file databases. */
   readonly folder: string;
   readonly databases: Databases;
+  readonly costs: CostMeter;
   readonly withPeers: boolean;
   readonly profileFolder: string | undefined;
 }
@@ -36,6 +38,12 @@ export interface BenchRun {
    * rows. Until then PostgreSQL uses the plans that it made for empty tables.
    */
   readonly analyzeDatabases: () => Promise<void>;
+  /**
+   * Runs a measurement, and adds to its sample what it cost.
+   *
+   * @param pid of the process that does the work, beside PostgreSQL
+   */
+  readonly withCost: (pid: number, work: () => Promise<Sample>) => Promise<Sample>;
   startLandfall(
     databaseUrl: string,
     changes?: Pick<LandfallOptions, 'env' | 'heapFile'>,
@@ -66,7 +74,7 @@ export async function withBenchRun<Result>(
 }
 
 function createBenchRun(
-  { sizes, databases, withPeers, profileFolder }: BenchRunOptions,
+  { sizes, databases, costs, withPeers, profileFolder }: BenchRunOptions,
   stage: Stage,
 ): BenchRun {
   const secret = randomBytes(32).toString('hex');
@@ -81,6 +89,7 @@ function createBenchRun(
       Object.fromEntries(tenants.map((tenant) => [tenant, signToken(secret, tenant)])),
     createDatabase: (name) => databases.create(name),
     analyzeDatabases: () => databases.analyze(),
+    withCost: (pid, work) => costs.measure(pid, work),
     startServer,
     newFolder: (name) => join(stage.folder, name),
     async startLandfall(databaseUrl, changes = {}) {

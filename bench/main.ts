@@ -10,6 +10,7 @@ import { benchCommand, type BenchOptions, readBenchOptions } from './options.ts'
 import { printReport, type Report } from './report.ts';
 import { withBenchRun } from './bench-run.ts';
 import { openCluster } from './systems/cluster.ts';
+import { openCostMeter } from './systems/cost-meter.ts';
 import { openDatabases } from './systems/databases.ts';
 import { installPeers } from './systems/peers.ts';
 
@@ -45,12 +46,13 @@ async function sweep(): Promise<void> {
 
 async function runAll(options: BenchOptions, clusterUrl: string): Promise<Report> {
   const databases = await openDatabases(clusterUrl);
+  const costs = await openCostMeter(clusterUrl);
   const startedAt = new Date().toISOString();
   const results: ScenarioResult[] = [];
   for (const { run, name, work, unit } of options.scenarios) {
     const since = performance.now();
     try {
-      const result = await withBenchRun({ ...options, folder: stages, databases }, run);
+      const result = await withBenchRun({ ...options, folder: stages, databases, costs }, run);
       results.push({ name, work, ...result, unit });
       say(`${name}: ${((performance.now() - since) / 1000).toFixed(0)} s`);
     } catch (error) {
@@ -59,6 +61,7 @@ async function runAll(options: BenchOptions, clusterUrl: string): Promise<Report
       process.exitCode = 1;
     }
   }
+  await costs.close();
   return {
     startedAt,
     sizes: options.sizes.name,

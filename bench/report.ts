@@ -1,4 +1,4 @@
-import type { Finding, ScenarioResult } from './findings.ts';
+import type { Finding, MeasuredCost, ScenarioResult } from './findings.ts';
 import type { Machine } from './machine.ts';
 import type { Spread } from './statistics.ts';
 
@@ -28,15 +28,17 @@ export function printReport(report: Report): string {
       ),
     ),
     '## Each system',
+    'Costs are of each event, poll or page: microseconds of a processor, of the process that does the work and of all processes of PostgreSQL, and bytes of the write-ahead log.',
     table(
-      ['scenario', 'system', 'a second', 'p50 ms', 'p99 ms'],
+      ['scenario', 'system', 'a second', 'p50 ms', 'p99 ms', 'each', ...costHead],
       scenarios.flatMap(({ name, unit, systems }) =>
-        Object.entries(systems).map(([system, { rate, p50Ms, p99Ms }]) => [
+        Object.entries(systems).map(([system, { rate, p50Ms, p99Ms, cost }]) => [
           name,
           system,
           `${spread(rate, 0)} ${system.includes('(') ? '' : unit}`.trim(),
           spread(p50Ms, 1),
           spread(p99Ms, 1),
+          ...costCells(cost),
         ]),
       ),
     ),
@@ -51,8 +53,27 @@ const notes = {
   smoke: 'SMOKE: the program ran; the figures mean nothing.',
 };
 
-const figure = ({ value, unit }: Finding): string =>
-  unit === 'events' ? spread(value, 0) : `${spread(value, unit === '×' ? 2 : 1)} ${unit}`;
+const costHead = ['service µs', 'PostgreSQL µs', 'WAL bytes'];
+
+/** Results from before there were costs have none. */
+function costCells(cost: MeasuredCost | undefined): readonly string[] {
+  if (!cost) return ['', ...costHead.map(() => '')];
+  const cell = (value: Spread | null, digits: number) => (value ? spread(value, digits) : '');
+  return [
+    cost.each,
+    cell(cost.serviceMicros, 1),
+    cell(cost.postgresMicros, 1),
+    cell(cost.walBytes, 0),
+  ];
+}
+
+/** Digits behind the point; by default one. */
+const digitsOf: { readonly [Unit in Finding['unit']]?: number } = { '×': 2, bytes: 0, events: 0 };
+
+function figure({ value, unit }: Finding): string {
+  const text = spread(value, digitsOf[unit] ?? 1);
+  return unit === 'events' ? text : `${text} ${unit}`;
+}
 
 function target(found: Finding): string {
   if (!found.target) return '';

@@ -6,6 +6,8 @@ export interface Sizes {
   readonly warmUpSeconds: number;
   readonly seconds: number;
   readonly growth: { readonly few: number; readonly many: number };
+  /** Records of one tenant. */
+  readonly largeTenant: { readonly few: number; readonly many: number };
   /** A tenant. */
   readonly pullRecords: number;
   readonly latencySeconds: number;
@@ -32,6 +34,7 @@ const full: Sizes = {
   warmUpSeconds: 5,
   seconds: 10,
   growth: { few: 100_000, many: 10_000_000 },
+  largeTenant: { few: 100_000, many: 10_000_000 },
   pullRecords: 5_000,
   latencySeconds: 30,
   memorySeconds: 300,
@@ -41,13 +44,14 @@ const full: Sizes = {
   crowd: 500,
 };
 
-/** Under two minutes: to see where a change goes. Its tables stay in memory, its spread is wide. */
+/** A few minutes: to see where a change goes. Its tables stay in memory, its spread is wide. */
 const quick: Sizes = {
   name: 'quick',
   rounds: 2,
   warmUpSeconds: 0.5,
   seconds: 0.5,
   growth: { few: 10_000, many: 50_000 },
+  largeTenant: { few: 10_000, many: 50_000 },
   pullRecords: 1_000,
   latencySeconds: 2,
   memorySeconds: 5,
@@ -64,6 +68,7 @@ const smoke: Sizes = {
   warmUpSeconds: 0.05,
   seconds: 0.1,
   growth: { few: 2_500, many: 5_000 },
+  largeTenant: { few: 2_500, many: 5_000 },
   pullRecords: 1_000,
   latencySeconds: 0.2,
   memorySeconds: 0.3,

@@ -1,3 +1,4 @@
+import type { Poll } from './poll-traffic.ts';
 import type { Walk } from './pull-traffic.ts';
 import type { Work } from './work.ts';
 
@@ -10,11 +11,7 @@ export interface LoadPlan {
     | { readonly kind: 'push'; readonly to: PushTarget; readonly work: Work }
     | { readonly kind: 'flood'; readonly work: Work }
     | { readonly kind: 'pull'; readonly from: PullTarget; readonly walk: Walk }
-    | {
-        readonly kind: 'poll';
-        readonly paths: Readonly<Record<string, string>>;
-        readonly expected: string;
-      };
+    | { readonly kind: 'poll'; readonly polls: readonly Poll[]; readonly expected: string };
 }
 
 export type PushTarget = 'landfall' | 'per-event-prisma' | 'express-pouchdb' | 'rxdb-server';

@@ -1,16 +1,22 @@
 import { refused, type Traffic } from './traffic.ts';
 
+/** A request that is sent again and again. */
+export interface Poll {
+  readonly tenant: string;
+  readonly path: string;
+}
+
 /**
- * Asks the same again and again, one tenant a lane.
+ * Asks the same again and again, each lane for one poll of the list.
  *
- * @param paths of the tenants @param expected stands in every answer
+ * @param expected stands in every answer
  */
 export function createPollTraffic(
-  paths: Readonly<Record<string, string>>,
+  polls: readonly Poll[],
   tokens: Readonly<Record<string, string>>,
   expected: string,
 ): Traffic {
-  const requests = Object.entries(paths).map(([tenant, path]) => ({
+  const requests = polls.map(({ tenant, path }) => ({
     method: 'GET' as const,
     path,
     headers: { authorization: `Bearer ${tokens[tenant]}` },

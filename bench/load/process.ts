@@ -48,7 +48,7 @@ function serveTraffic(plan: LoadPlan) {
 function createTraffic({ traffic, tokens }: LoadPlan): Traffic {
   if (traffic.kind === 'flood')
     throw new Error('a flood is no exchange of one answer for one request');
-  if (traffic.kind === 'poll') return createPollTraffic(traffic.paths, tokens, traffic.expected);
+  if (traffic.kind === 'poll') return createPollTraffic(traffic.polls, tokens, traffic.expected);
   if (traffic.kind === 'pull') {
     const dialects = {
       landfall: () => createLandfallPull(tokens),

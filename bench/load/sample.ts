@@ -7,8 +7,20 @@ export interface Sample {
   readonly requests: number;
   readonly seconds: number;
   readonly latencyMs: Latency;
+  /** Of all that ran meanwhile. The load process does not know it: see systems/cost-meter.ts. */
+  readonly cost?: Cost;
   /** Of clients that take any answer: then all else is of the accepted alone. */
   readonly answers?: Answers;
+}
+
+/** What was spent from the beginning to the end of a measurement. */
+export interface Cost {
+  /** Microseconds of a processor, of the process that does the work beside PostgreSQL. Null where nobody can say. */
+  readonly serviceMicros: number | null;
+  /** The same, of all processes of the cluster. */
+  readonly postgresMicros: number | null;
+  /** Of the write-ahead log, of the whole cluster. */
+  readonly walBytes: number;
 }
 
 /** Requests, by what became of them. */

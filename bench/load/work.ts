@@ -9,8 +9,11 @@ export interface Work {
   readonly lanes: number;
   /** Makes the keys of this run its own; milliseconds since 1970. */
   readonly startedAt: number;
-  /** A lane goes through its notes in order, so that each is written once; else at random. */
-  readonly walksThrough?: boolean;
+  /**
+   * `in order`: a lane goes through its notes, so that each is written once. `each at random`: an edit's note says
+   * nothing of the next one's. By default a batch begins at random, and goes on in steps.
+   */
+  readonly picks?: 'in order' | 'each at random';
 }
 
 /** A whole note, as `note.put` sends it. */
@@ -48,10 +51,9 @@ export function batchOf(work: Work, lane: number, turn: number): EditBatch {
   const own = Math.max(1, Math.ceil((tenants.length - (lane % tenants.length)) / lanes));
   const tenant = tenants[(lane + (turn % own) * lanes) % tenants.length] ?? '';
   const notes = Math.max(1, Math.floor(entities / sharers));
-  const first = work.walksThrough ? turn * work.batch : mix(lane, turn) % notes;
-  const step = work.walksThrough ? 1 : 7;
+  const pick = pickerOf(work, lane, turn);
   const edits = Array.from({ length: work.batch }, (_, index): Edit => {
-    const note = ((first + index * step) % notes) * sharers + Math.floor(lane / tenants.length);
+    const note = (pick(index) % notes) * sharers + Math.floor(lane / tenants.length);
     const noteId = `note-${note}`;
     const content = contents[(turn * 31 + index) % contents.length] ?? '';
     return {
@@ -64,6 +66,14 @@ export function batchOf(work: Work, lane: number, turn: number): EditBatch {
     };
   });
   return { tenant, edits };
+}
+
+/** The place of an edit's note among the notes of its lane. */
+function pickerOf({ picks, batch }: Work, lane: number, turn: number): (index: number) => number {
+  if (picks === 'in order') return (index) => turn * batch + index;
+  const first = mix(lane, turn);
+  if (picks === 'each at random') return (index) => mix(first, index);
+  return (index) => first + index * 7;
 }
 
 /** Reads like a UUID and is as scattered as one: what most outboxes send, and hardest on an index. */

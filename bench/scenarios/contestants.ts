@@ -1,4 +1,5 @@
 import type { LoadPlan, PullTarget, PushTarget } from '../load/plan.ts';
+import type { Poll } from '../load/poll-traffic.ts';
 import type { Walk } from '../load/pull-traffic.ts';
 import type { Work } from '../load/work.ts';
 import type { Contestant } from '../rounds.ts';
@@ -21,12 +22,26 @@ export function createWork(changes: Partial<Work> = {}): Work {
   };
 }
 
-type Place = { readonly url: string };
+/** A system that was started. */
+export interface Place {
+  readonly url: string;
+  readonly pid: number;
+}
+
+/** @param module the path of the server's module, relative to bench/ */
+export async function startPlace(
+  bench: BenchRun,
+  module: string,
+  settings: object,
+): Promise<Place> {
+  const { ready, pid } = await bench.startServer(module, settings);
+  return { url: ready.url, pid };
+}
 
 export function startPushLoad(
   bench: BenchRun,
   to: PushTarget,
-  { url }: Place,
+  { url }: Pick<Place, 'url'>,
   work: Work,
 ): Promise<Load> {
   const { lanes, tenants } = work;
@@ -40,7 +55,11 @@ export function startPushLoad(
 }
 
 /** The same work from clients that take any answer. */
-export function startFlood(bench: BenchRun, { url }: Place, work: Work): Promise<Load> {
+export function startFlood(
+  bench: BenchRun,
+  { url }: Pick<Place, 'url'>,
+  work: Work,
+): Promise<Load> {
   const plan: LoadPlan = {
     url,
     lanes: 0,
@@ -53,7 +72,7 @@ export function startFlood(bench: BenchRun, { url }: Place, work: Work): Promise
 export function startPullLoad(
   bench: BenchRun,
   from: PullTarget,
-  { url }: Place,
+  { url }: Pick<Place, 'url'>,
   walk: Walk,
 ): Promise<Load> {
   const { lanes, tenants } = walk;
@@ -66,12 +85,23 @@ export function startPullLoad(
   return bench.startLoad(plan);
 }
 
-export function closedLoop(load: Load): Contestant {
-  return (seconds) => load.order({ do: 'closed', seconds });
+/** The same requests to several tenants again and again. @param expected stands in every answer */
+export function startPollLoad(
+  bench: BenchRun,
+  { url }: Pick<Place, 'url'>,
+  { lanes, polls, expected }: { lanes: number; polls: readonly Poll[]; expected: string },
+): Promise<Load> {
+  const tokens = bench.tokens(polls.map(({ tenant }) => tenant));
+  return bench.startLoad({ url, lanes, tokens, traffic: { kind: 'poll', polls, expected } });
+}
+
+/** @param place of the system that the load is for */
+export function closedLoop(load: Load, { pid }: Pick<Place, 'pid'>): Contestant {
+  return { pid, run: (seconds) => load.order({ do: 'closed', seconds }) };
 }
 
 /** express-pouchdb with a LevelDB for each tenant. */
-export async function startPouch(bench: BenchRun, tenants: readonly string[]): Promise<Place> {
+export function startPouch(bench: BenchRun, tenants: readonly string[]): Promise<Place> {
   const settings = { folder: bench.newFolder('pouchdb'), databases: tenants };
-  return (await bench.startServer('peers/express-pouchdb.js', settings)).ready;
+  return startPlace(bench, 'peers/express-pouchdb.js', settings);
 }

@@ -55,5 +55,5 @@ async function start(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Contestant> {
   const landfall = await bench.startLandfall(databaseUrl, { env });
-  return closedLoop(await startPushLoad(bench, 'landfall', landfall, createWork()));
+  return closedLoop(await startPushLoad(bench, 'landfall', landfall, createWork()), landfall);
 }

@@ -18,7 +18,8 @@ export const latency: Scenario = {
     await bench.analyzeDatabases();
     const samples: Sample[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      samples.push(await load.order({ do: 'open', rate, seconds: latencySeconds }));
+      const order = { do: 'open', rate, seconds: latencySeconds } as const;
+      samples.push(await bench.withCost(landfall.pid, () => load.order(order)));
     }
     const above = samples.map(({ latencyMs }) => latencyMs.p99 - latencyMs.p50);
     const longest = samples.map(({ latencyMs }) => latencyMs.max);

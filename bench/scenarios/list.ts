@@ -2,6 +2,7 @@ import { defences } from './defences.ts';
 import { growth } from './growth.ts';
 import { hotTenant } from './hot-tenant.ts';
 import { idlePoll } from './idle-poll.ts';
+import { largeTenant } from './large-tenant.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { neighbour } from './neighbour.ts';
@@ -19,6 +20,7 @@ export const scenarios: readonly Scenario[] = [
   hotTenant,
   replay,
   growth,
+  largeTenant,
   pull1000,
   idlePoll,
   latency,

@@ -27,7 +27,7 @@ export const memory: Scenario = {
       ],
       systems: {
         'push-50': measure([pushed.sample]),
-        'bootstrap (records)': measure([pulled.sample]),
+        'bootstrap (records)': measure([pulled.sample], 'page'),
       },
     };
   },
@@ -37,7 +37,9 @@ async function push(bench: BenchRun) {
   const landfall = await bench.startLandfall(await bench.createDatabase('landfall'));
   const load = await startPushLoad(bench, 'landfall', landfall, createWork());
   const seconds = bench.sizes.memorySeconds;
-  return watched(landfall.pid, seconds, () => load.order({ do: 'closed', seconds }));
+  return watched(landfall.pid, seconds, () =>
+    bench.withCost(landfall.pid, () => load.order({ do: 'closed', seconds })),
+  );
 }
 
 async function bootstrap(bench: BenchRun) {
@@ -49,7 +51,9 @@ async function bootstrap(bench: BenchRun) {
   const walk = { tenants, records, limit: pageSize, lanes: 1 };
   const load = await startPullLoad(bench, 'landfall', landfall, walk);
   const requestsALane = records / pageSize;
-  return watched(landfall.pid, records / 50_000, () => load.order({ do: 'times', requestsALane }));
+  return watched(landfall.pid, records / 50_000, () =>
+    bench.withCost(landfall.pid, () => load.order({ do: 'times', requestsALane })),
+  );
 }
 
 async function watched(pid: number, seconds: number, work: () => Promise<Sample>) {

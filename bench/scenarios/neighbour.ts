@@ -26,8 +26,9 @@ export const neighbour: Scenario = {
     const beside: Sample[] = [];
     const refused: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      alone.push(await device.order({ do: 'closed', seconds }));
+      alone.push(await bench.withCost(landfall.pid, () => device.order({ do: 'closed', seconds })));
       const working = burstFor(others, crowd, seconds);
+      // Its cost is mostly the crowd's, and is not read.
       beside.push(await device.order({ do: 'closed', seconds }));
       const answers = await working;
       const [offered, busy] = [sum(answers, 'offered'), sum(answers, 'unavailable')];

@@ -54,12 +54,13 @@ export const overloadScenario: Scenario = {
 async function runRound(bench: BenchRun, pid: number, steady: Load, flood: Load): Promise<Round> {
   const { seconds, floodSeconds } = bench.sizes;
   const quiet = await flood.order({ do: 'offer', rate: quietRate, seconds: probeSeconds });
-  const best = await steady.order({ do: 'closed', seconds });
+  const best = await bench.withCost(pid, () => steady.order({ do: 'closed', seconds }));
   const rate = (excess * best.requests) / best.seconds;
   let flooded: Sample | undefined;
   const endsAt = performance.now() + floodSeconds * 1000;
   const samples = await watchMemory(pid, memoryEveryMs, async () => {
-    flooded = await flood.order({ do: 'offer', rate, seconds: floodSeconds });
+    const order = { do: 'offer', rate, seconds: floodSeconds } as const;
+    flooded = await bench.withCost(pid, () => flood.order(order));
   });
   if (!flooded) throw new Error('nothing was measured');
   const quietP50 = quiet.latencyMs.p50;

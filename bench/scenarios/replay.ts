@@ -1,4 +1,4 @@
-import { finding, measure, rateOf, ratio } from '../findings.ts';
+import { costFindings, finding, measure, rateOf, ratio } from '../findings.ts';
 import type { Sample } from '../load/sample.ts';
 import { countStored } from '../systems/stock.ts';
 import { createWork, startPushLoad } from './contestants.ts';
@@ -20,15 +20,18 @@ export const replay: Scenario = {
     const again: Sample[] = [];
     const written: number[] = [];
     for (let round = 0; round < rounds; round += 1) {
-      first.push(await load.order({ do: 'closed', seconds }));
+      first.push(await bench.withCost(landfall.pid, () => load.order({ do: 'closed', seconds })));
       const before = await countStored(databaseUrl);
-      again.push(await load.order({ do: 'again' }));
+      again.push(await bench.withCost(landfall.pid, () => load.order({ do: 'again' })));
       written.push((await countStored(databaseUrl)) - before);
     }
     return {
       findings: [
         ratio('second time / first', again.map(rateOf), first.map(rateOf), { atLeast: 1 }),
         finding('stored by the second time', 'events', written, { atMost: 0 }),
+        ...costFindings(again, 'event', [
+          { name: 'WAL of the second time, an event', part: 'walBytes' },
+        ]),
       ],
       systems: { 'first time': measure(first), 'second time': measure(again) },
     };

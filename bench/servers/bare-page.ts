@@ -2,13 +2,13 @@ import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
-import { readPageText } from '../../src/postgres/feed/read-page.sql.ts';
+import { readBootstrapText } from '../../src/postgres/feed/read-bootstrap.sql.ts';
 import { serveParent } from '../serve-parent.ts';
 
 const asText = { getTypeParser: () => (value: string) => value };
 /** Landfall's default. */
 const connections = 10;
-/** Tombstones up to this version are left out: all of them. */
+/** Records up to this version are read: all of them. */
 const bootstrapHead = Number.MAX_SAFE_INTEGER;
 const maxBytes = 4_194_304;
 /** No event has this version: the requests send no checkpoint. */
@@ -31,27 +31,42 @@ serveParent<{ readonly databaseUrl: string }>(async ({ databaseUrl }) => {
     types: asText,
   });
 
+  const numbers = new Map<string, number>();
+
+  async function numberOf(tenant: string): Promise<number> {
+    const found = numbers.get(tenant);
+    if (found !== undefined) return found;
+    const { rows } = await pool.query<{ no: string }>('SELECT no FROM tenants WHERE id = $1', [
+      tenant,
+    ]);
+    const no = Number(rows[0]?.no);
+    numbers.set(tenant, no);
+    return no;
+  }
+
   async function readPage(url: string): Promise<string> {
     const query = new URLSearchParams(url.slice(url.indexOf('?')));
+    // The last record of the page before: pages go on in the order of the primary key.
+    const [entityType, entityId] = (query.get('after') ?? '/').split('/');
     const values = [
-      query.get('tenant'),
-      query.get('after'),
-      bootstrapHead,
-      null,
+      await numberOf(query.get('tenant') ?? ''),
+      entityType,
+      entityId,
       query.get('limit'),
       maxBytes,
       noReference,
+      bootstrapHead,
     ];
     const { rows } = await pool.query<string[]>({
       name: 'bare-page',
-      text: readPageText,
+      text: readBootstrapText,
       values,
       rowMode: 'array',
     });
-    // The first row describes the page in its last column. In the other rows the version is the third column.
+    // The first row describes the page in its last column. The other rows begin with the record's key.
     const { hasMore } = JSON.parse(rows[0]?.at(-1) ?? '{}');
-    const last = rows.at(-1)?.[2];
-    return `{"rows":${JSON.stringify(rows.slice(1))},"last":${last},"hasMore":${hasMore}}`;
+    const [lastType, lastId] = rows.at(-1) ?? [];
+    return `{"rows":${JSON.stringify(rows.slice(1))},"last":"${lastType}/${lastId}","hasMore":${hasMore}}`;
   }
 
   async function answer(url: string, response: ServerResponse): Promise<void> {

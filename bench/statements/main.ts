@@ -1,14 +1,19 @@
-import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { runCommand } from '../../src/cli/command.ts';
+import { schemaOf } from '../../src/config/database-url.ts';
 import { begin, commit, tenantScope } from '../../src/postgres/client/transaction.sql.ts';
 import { runPipelined } from '../../src/postgres/client/pipeline.ts';
+import { placeKey } from '../../src/postgres/ingest/load-snapshots.ts';
+import { loadRecords } from '../../src/postgres/ingest/load.sql.ts';
 import { describeMachine } from '../machine.ts';
+import { tenantNames } from '../scenarios/contestants.ts';
 import { spreadOf } from '../statistics.ts';
 import { openCluster } from '../systems/cluster.ts';
 import { type Databases, openDatabases } from '../systems/databases.ts';
-import { groupSize, groupsOfRows } from './rows.ts';
+import { processorMicros } from '../systems/processor-time.ts';
+import { fillStock } from '../systems/stock.ts';
+import { groupSize, groupsOfRows, type Row } from './rows.ts';
 import { type Table, tables, type Variant } from './variants.ts';
 
 /**
@@ -19,6 +24,8 @@ const smoke = process.env.BENCH_SIZES === 'smoke';
 const rounds = smoke ? 1 : 3;
 const warmUpMs = smoke ? 50 : 2_500;
 const roundMs = smoke ? 50 : 2_000;
+/** Of each of 50 tenants, before the first row. */
+const notes = smoke ? 100 : 1_000;
 const folder = fileURLToPath(new URL('../../.data/bench/statements', import.meta.url));
 
 interface Contestant {
@@ -45,9 +52,11 @@ async function main(): Promise<void> {
   }
 }
 
-async function measureTable(databases: Databases, { name, variants }: Table): Promise<string> {
+async function measureTable(databases: Databases, table: Table): Promise<string> {
   const contestants: Contestant[] = [];
-  for (const variant of variants) contestants.push(await prepare(databases, variant));
+  for (const variant of table.variants) {
+    contestants.push(await prepare(databases, table, variant));
+  }
   for (const each of contestants) await each.run(warmUpMs);
   await databases.analyze();
   const figures = new Map(contestants.map((each) => [each.name, [] as number[]]));
@@ -61,49 +70,66 @@ async function measureTable(databases: Databases, { name, variants }: Table): Pr
     const spread = `${median.toFixed(1)} (${min.toFixed(1)} – ${max.toFixed(1)})`;
     return `| ${variant} | ${spread} | ${(median / own).toFixed(2)} |\n`;
   });
-  return `\n| ${name} | µs of PostgreSQL a row | × |\n| --- | --- | --- |\n${lines.join('')}`;
+  return `\n| ${table.name} | µs of PostgreSQL a row | × |\n| --- | --- | --- |\n${lines.join('')}`;
 }
 
-async function prepare(databases: Databases, variant: Variant): Promise<Contestant> {
-  const client = new pg.Client({
-    connectionString: await databases.create('statement'),
-    pipeline: true,
-  });
+async function prepare(
+  databases: Databases,
+  { isNew, isLoaded }: Table,
+  { name, schema = [], write }: Variant,
+): Promise<Contestant> {
+  const url = await databases.create('statement');
+  await fillStock(url, { tenants: tenantNames(), events: notes, entities: notes });
+  const client = new pg.Client({ connectionString: url, pipeline: true });
   await client.connect();
-  for (const change of variant.schema ?? []) await client.query(change);
-  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-  const pid = rows[0]?.pid ?? 0;
-  const groups = groupsOfRows();
+  for (const change of schema) await client.query(change);
+  const pid = await backendOf(client);
+  const groups = groupsOfRows({ tenantNos: await readTenants(client), notes, isNew });
+
+  /** In two round trips, as the service's. */
+  async function runTransaction(rows: readonly Row[]): Promise<void> {
+    const scope = tenantScope([...new Set(rows.map(({ event }) => event.tenantNo))]);
+    const entities = rows.map(({ record }) => record);
+    const [, loaded] = await runPipelined(client, (sender) =>
+      Promise.all([
+        begin(sender, scope, schemaOf(url)),
+        isLoaded ? loadRecords(sender, entities) : [],
+      ]),
+    );
+    const places = new Map(loaded.map((found) => [placeKey(found), found.place]));
+    const { text, values = [] } = write(
+      rows.map((row) => ({ ...row, place: places.get(placeKey(row.record)) ?? '' })),
+    );
+    await runPipelined(client, (sender) =>
+      Promise.all([sender.query({ name: 'variant', text, values: [...values] }), commit(sender)]),
+    );
+  }
 
   async function run(ms: number): Promise<number> {
     const before = await processorMicros(pid);
     const until = performance.now() + ms;
     let written = 0;
     do {
-      const group = groups.next().value;
-      const scope = tenantScope([...new Set(group.map(({ tenantId }) => tenantId))]);
-      await runPipelined(client, (sender) =>
-        Promise.all([
-          begin(sender, scope),
-          sender.query({ name: 'variant', text: variant.text, values: [...variant.values(group)] }),
-          commit(sender),
-        ]),
-      );
-      written += group.length;
+      const rows = groups.next().value;
+      await runTransaction(rows);
+      written += rows.length;
     } while (performance.now() < until);
-    return ((await processorMicros(pid)) - before) / written;
+    const after = await processorMicros(pid);
+    return before === null || after === null ? Number.NaN : (after - before) / written;
   }
 
-  return { name: variant.name, run, client };
+  return { name, run, client };
 }
 
-const microsATick = 10_000;
+async function backendOf(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+  return rows[0]?.pid ?? 0;
+}
 
-/** User's and system's time of a process so far. */
-async function processorMicros(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * microsATick;
+/** @returns the numbers of the tenants */
+async function readTenants(client: pg.Client): Promise<readonly number[]> {
+  const { rows } = await client.query<{ no: number }>('SELECT no FROM tenants ORDER BY no');
+  return rows.map(({ no }) => no);
 }
 
 await runCommand({ usage: 'usage: npm run bench:statements', options: {} }, main);

@@ -1,22 +1,23 @@
-import { createHash, randomUUID } from 'node:crypto';
-import type { WithTenant } from '../../src/domain/decide/tenant-plan.ts';
-import type { StoredEvent } from '../../src/domain/event.ts';
+import { randomUUID } from 'node:crypto';
+import { hashKey, type StoredEvent } from '../../src/domain/event.ts';
 import type { RecordState } from '../../src/domain/record.ts';
 import {
   type Column,
   type Columns,
   column,
   defineRowSet,
+  type OfTenant,
   type RowSet,
 } from '../../src/postgres/client/row-set.ts';
 import { eventColumns as columnsOfEvents } from '../../src/postgres/columns/event-columns.sql.ts';
 import { recordColumns as columnsOfRecords } from '../../src/postgres/columns/record-columns.sql.ts';
 
-/** An edit of a note by one of 50 tenants: the row of the log and the row of the record that it writes. */
+/** An edit of a note: the row of the log and the row of the record that it writes. */
 export interface Row {
-  readonly tenantId: string;
-  readonly event: WithTenant<StoredEvent>;
-  readonly record: WithTenant<RecordState>;
+  readonly event: OfTenant<StoredEvent>;
+  readonly record: OfTenant<RecordState>;
+  /** Where the row of a loaded record is, as PostgreSQL prints a `ctid`; empty for a record that is not loaded. */
+  readonly place: string;
 }
 
 /** A column of one of the two tables, with the value that it has for an edit. */
@@ -41,24 +42,28 @@ function toTableColumns<Part>(
   }));
 }
 
-const fingerprint = createHash('sha256').update('one for all').digest();
-const data = JSON.stringify({ title: 'harbour winch ledger lantern', body: 'tide '.repeat(33) });
+const title = 'harbour winch ledger lantern';
+const body = 'tide '.repeat(33);
 
-interface Edit {
-  readonly tenantId: string;
+interface BenchEdit {
+  readonly tenantNo: number;
   readonly version: number;
   readonly key: string;
   readonly note: string;
+  /** The version of the note's last event; null for a note that is new. */
+  readonly previousVersion: number | null;
   /** Microseconds since 1970. */
   readonly at: number;
 }
 
-function toRow({ tenantId, version, key, note, at }: Edit): Row {
-  const entity = { tenantId, version, entityType: 'note', entityId: note, sequence: null };
-  const event = {
+function toRow({ tenantNo, version, key, note, previousVersion, at }: BenchEdit): Row {
+  const entity = { version, entityType: 'note', entityId: note, sequence: null };
+  const event: StoredEvent = {
     ...entity,
     identityKey: key,
-    fingerprint,
+    keyHash: hashKey(key),
+    fingerprint: null,
+    previousVersion,
     kind: 'note.put',
     kindVersion: 1,
     outcome: 'applied',
@@ -70,15 +75,16 @@ function toRow({ tenantId, version, key, note, at }: Edit): Row {
     clockAdjusted: false,
     baseVersion: null,
     baseKey: null,
-    payload: `{"noteId":"${note}",${data.slice(1)}`,
-    recordBefore: version - 1,
+    payload: JSON.stringify({ noteId: note, title, body }),
+    recordBefore: previousVersion ?? 0,
     recordAfter: version,
     resolves: null,
-  } as const;
-  const record = {
+  };
+  const record: RecordState = {
     ...entity,
+    lastEvent: version,
     deleted: false,
-    data,
+    data: JSON.stringify({ body, title }),
     dataVersion: 1,
     clock: { put: [at, key] },
     originKey: key,
@@ -87,35 +93,44 @@ function toRow({ tenantId, version, key, note, at }: Edit): Row {
     originAt: at,
     createdAt: at,
     updatedAt: at,
-  } as const;
-  return { tenantId, event, record };
+  };
+  return { event: { tenantNo, row: event }, record: { tenantNo, row: record }, place: '' };
 }
 
-const tenants = 50;
-const notes = 1_000;
 const tenantsPerGroup = 3;
 const rowsPerTenant = 50;
 export const groupSize = tenantsPerGroup * rowsPerTenant;
 
-/** Rows as one transaction writes them: batches of 50 from three tenants, in the order of the tenants' ids. */
-export function* groupsOfRows(): Generator<readonly Row[], never> {
-  const heads = Array.from({ length: tenants }, () => 0);
+export interface GroupsOptions {
+  /** The numbers of the tenants. Each has `notes` notes, whose last event has the version of their place, from 1 on. */
+  readonly tenantNos: readonly number[];
+  readonly notes: number;
+  /** Whether each edit is of a new note. */
+  readonly isNew: boolean;
+}
+
+/** Rows as one transaction writes them: batches of 50 from three tenants, in the order of the tenants' numbers. */
+export function* groupsOfRows(options: GroupsOptions): Generator<readonly Row[], never> {
+  const { tenantNos, notes, isNew } = options;
+  const heads = new Map(tenantNos.map((tenantNo) => [tenantNo, notes]));
   for (let group = 0; ; group += 1) {
     const at = Date.now() * 1000;
     const members = Array.from(
       { length: tenantsPerGroup },
-      (_, n) => (group * tenantsPerGroup + n) % tenants,
+      (_, n) => tenantNos[(group * tenantsPerGroup + n) % tenantNos.length] ?? 0,
     );
     yield members
       .sort((a, b) => a - b)
-      .flatMap((tenant) => {
-        const head = heads[tenant] ?? 0;
-        heads[tenant] = head + rowsPerTenant;
+      .flatMap((tenantNo) => {
+        const head = heads.get(tenantNo) ?? 0;
+        heads.set(tenantNo, head + rowsPerTenant);
         const first = Math.floor(Math.random() * notes);
         return Array.from({ length: rowsPerTenant }, (_, n): Row => {
-          const note = `note-${String((first + n * 7) % notes).padStart(4, '0')}`;
-          const tenantId = `tenant-${String(tenant).padStart(2, '0')}`;
-          return toRow({ tenantId, version: head + n + 1, key: randomUUID(), note, at });
+          const place = (first + n * 7) % notes;
+          const note = isNew ? randomUUID() : `note-${place}`;
+          const previousVersion = isNew ? null : place + 1;
+          const version = head + n + 1;
+          return toRow({ tenantNo, version, key: randomUUID(), note, previousVersion, at });
         });
       });
   }

@@ -1,56 +1,54 @@
 import { text } from '../../src/postgres/client/binary-array.ts';
-import { insertEventsText, upsertRecordsText } from '../../src/postgres/ingest/write.sql.ts';
 import {
-  benchEventColumns,
-  benchRecordColumns,
-  type Row,
-  rowSetOf,
-  type TableColumn,
-} from './rows.ts';
+  insertEvents,
+  insertEventsText,
+  insertRecords,
+  updateRecords,
+} from '../../src/postgres/ingest/write.sql.ts';
+import { benchEventColumns, benchRecordColumns, type Row, type TableColumn } from './rows.ts';
+import {
+  binaryValues,
+  insertFromText,
+  textValues,
+  updateByKeyText,
+  upsertText,
+} from './statement-texts.ts';
+
+/** A statement without its name. */
+export interface Statement {
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
 
 /** One way to write the rows of a group. */
 export interface Variant {
   readonly name: string;
-  readonly text: string;
-  values(rows: readonly Row[]): readonly unknown[];
+  readonly write: (rows: readonly Row[]) => Statement;
   /** Changes to the schema, before the first row. */
   readonly schema?: readonly string[];
 }
 
-/** The same table: its first variant is what the service does. */
+/** The same rows in several ways: the first variant is what the service does. */
 export interface Table {
   readonly name: string;
+  /** Whether the records are of new notes. */
+  readonly isNew: boolean;
+  /** Whether each transaction first loads the records, as the service's does. */
+  readonly isLoaded: boolean;
   readonly variants: readonly [Variant, ...Variant[]];
 }
 
-const namesOf = (columns: readonly TableColumn[]) => columns.map(({ name }) => name).join(', ');
-const valuesAsBinary = (columns: readonly TableColumn[]) => {
-  const set = rowSetOf(columns);
-  return (rows: readonly Row[]) => set.values(rows);
-};
-const valuesAsText = (columns: readonly TableColumn[]) => (rows: readonly Row[]) =>
-  columns.map(({ value }) => rows.map(value));
+const statement =
+  (sql: string, values: (rows: readonly Row[]) => readonly unknown[]) =>
+  (rows: readonly Row[]): Statement => ({ text: sql, values: values(rows) });
 
-/** Each array a function of the FROM clause, with PostgreSQL's conversions where text needs them. */
-function fromClause(columns: readonly TableColumn[], asText: boolean): string {
-  const sent = { timestamptz: 'int8', json: 'text' } as const;
-  const typeOf = ({ type: { name } }: TableColumn) =>
-    asText && (name === 'timestamptz' || name === 'json') ? sent[name] : name;
-  const arrays = columns.map((each, index) => `$${index + 1}::${typeOf(each)}[]`).join(', ');
-  const selected = columns.map(({ name, type }) => {
-    if (asText && type.name === 'timestamptz')
-      return `timestamptz 'epoch' + ${name} * interval '1 microsecond'`;
-    return asText && type.name === 'json' ? `${name}::json` : name;
-  });
-  return `SELECT ${selected.join(', ')} FROM unnest(${arrays}) AS sent (${namesOf(columns)})`;
-}
+const ofEvents = (rows: readonly Row[]) => insertEvents(rows.map(({ event }) => event));
+const ofNewRecords = (rows: readonly Row[]) => insertRecords(rows.map(({ record }) => record));
+const ofReplacedRecords = (rows: readonly Row[]) =>
+  updateRecords(rows.map(({ record, place }) => ({ ...record, place })));
 
-const insertInto = (table: string, columns: readonly TableColumn[], select: string) =>
-  `INSERT INTO ${table} (${namesOf(columns)}) ${select}`;
-const onConflict = upsertRecordsText.slice(upsertRecordsText.indexOf('ON CONFLICT'));
-
-const ofEvents = { text: insertEventsText, values: valuesAsBinary(benchEventColumns) };
-const ofRecords = { text: upsertRecordsText, values: valuesAsBinary(benchRecordColumns) };
+/** A view shows the payload, and would not let its type change. */
+const dropView = 'DROP VIEW event_log';
 const asJsonb = insertEventsText.replace(
   /unnest\((\$\d+)::json\[\]\)/,
   'unnest($1::text[])::jsonb',
@@ -58,89 +56,129 @@ const asJsonb = insertEventsText.replace(
 const payloadAsText: readonly TableColumn[] = benchEventColumns.map((each) =>
   each.type.name === 'json' ? { ...each, type: text } : each,
 );
+const withoutFeedIndex = 'DROP INDEX records_tenant_no_version_idx';
 
 export const tables: readonly Table[] = [
   {
     name: 'a row of the log',
+    isNew: false,
+    isLoaded: false,
     variants: [
-      { name: 'as it is', ...ofEvents },
+      { name: 'as it is', write: ofEvents },
       {
         name: 'arrays as text, in the FROM clause',
-        text: insertInto('events', benchEventColumns, fromClause(benchEventColumns, true)),
-        values: valuesAsText(benchEventColumns),
+        write: statement(
+          insertFromText('events', benchEventColumns, true),
+          textValues(benchEventColumns),
+        ),
       },
       {
         name: 'arrays in the FROM clause',
-        ...ofEvents,
-        text: insertInto('events', benchEventColumns, fromClause(benchEventColumns, false)),
+        write: statement(
+          insertFromText('events', benchEventColumns, false),
+          binaryValues(benchEventColumns),
+        ),
       },
       {
         name: 'payload as jsonb',
-        text: asJsonb,
-        values: valuesAsBinary(payloadAsText),
-        schema: ['ALTER TABLE events ALTER payload TYPE jsonb'],
+        write: statement(asJsonb, binaryValues(payloadAsText)),
+        schema: [dropView, 'ALTER TABLE events ALTER payload TYPE jsonb'],
       },
       {
         name: 'payload as text',
-        text: insertEventsText.replace('::json[]', '::text[]'),
-        values: valuesAsBinary(payloadAsText),
-        schema: ['ALTER TABLE events ALTER payload TYPE text'],
+        write: statement(
+          insertEventsText.replace('::json[]', '::text[]'),
+          binaryValues(payloadAsText),
+        ),
+        schema: [dropView, 'ALTER TABLE events ALTER payload TYPE text'],
       },
       {
-        name: 'identity index as a hash',
-        ...ofEvents,
+        name: 'identity index of the keys themselves',
+        write: ofEvents,
         schema: [
-          'DROP INDEX events_tenant_id_identity_key_key',
-          'CREATE INDEX ON events USING hash (identity_key)',
+          'DROP INDEX events_tenant_no_key_hash_key',
+          'CREATE UNIQUE INDEX ON events (tenant_no, identity_key)',
         ],
       },
       {
-        name: 'no index for the history',
-        ...ofEvents,
-        schema: ['DROP INDEX events_tenant_id_entity_type_entity_id_version_idx'],
+        name: 'identity index as a hash',
+        write: ofEvents,
+        schema: [
+          'DROP INDEX events_tenant_no_key_hash_key',
+          'CREATE INDEX ON events USING hash (key_hash)',
+        ],
+      },
+      {
+        name: 'an index for the history',
+        write: ofEvents,
+        schema: ['CREATE INDEX ON events (tenant_no, entity_type, entity_id, version)'],
       },
       {
         name: 'no row level security',
-        ...ofEvents,
+        write: ofEvents,
         schema: ['ALTER TABLE events DISABLE ROW LEVEL SECURITY'],
       },
     ],
   },
   {
-    name: 'a record',
+    name: 'a new record',
+    isNew: true,
+    isLoaded: false,
     variants: [
-      { name: 'as it is', ...ofRecords },
+      { name: 'as it is', write: ofNewRecords },
       {
         name: 'arrays as text, in the FROM clause',
-        text: `${insertInto('records', benchRecordColumns, fromClause(benchRecordColumns, true))} ${onConflict}`,
-        values: valuesAsText(benchRecordColumns),
+        write: statement(
+          insertFromText('records', benchRecordColumns, true),
+          textValues(benchRecordColumns),
+        ),
       },
       {
         name: 'arrays in the FROM clause',
-        ...ofRecords,
-        text: `${insertInto('records', benchRecordColumns, fromClause(benchRecordColumns, false))} ${onConflict}`,
+        write: statement(
+          insertFromText('records', benchRecordColumns, false),
+          binaryValues(benchRecordColumns),
+        ),
+      },
+      {
+        name: 'INSERT … ON CONFLICT',
+        write: statement(upsertText(benchRecordColumns), binaryValues(benchRecordColumns)),
+      },
+      { name: 'no index for the feed', write: ofNewRecords, schema: [withoutFeedIndex] },
+      {
+        name: 'no row level security',
+        write: ofNewRecords,
+        schema: ['ALTER TABLE records DISABLE ROW LEVEL SECURITY'],
+      },
+    ],
+  },
+  {
+    name: 'a record that is loaded and replaced',
+    isNew: false,
+    isLoaded: true,
+    variants: [
+      { name: 'as it is', write: ofReplacedRecords },
+      {
+        name: 'found by its key',
+        write: statement(updateByKeyText(benchRecordColumns), binaryValues(benchRecordColumns)),
+      },
+      {
+        name: 'INSERT … ON CONFLICT',
+        write: statement(upsertText(benchRecordColumns), binaryValues(benchRecordColumns)),
       },
       {
         name: 'no index for the feed, so that updates stay HOT',
-        ...ofRecords,
-        schema: ['DROP INDEX records_tenant_id_version_idx'],
+        write: ofReplacedRecords,
+        schema: [withoutFeedIndex],
       },
       {
-        name: 'no index for the feed, fillfactor 80',
-        ...ofRecords,
-        schema: [
-          'DROP INDEX records_tenant_id_version_idx',
-          'ALTER TABLE records SET (fillfactor = 80)',
-        ],
-      },
-      {
-        name: 'fillfactor 80',
-        ...ofRecords,
-        schema: ['ALTER TABLE records SET (fillfactor = 80)'],
+        name: 'pages filled to the end',
+        write: ofReplacedRecords,
+        schema: ['ALTER TABLE records SET (fillfactor = 100)', 'VACUUM FULL records'],
       },
       {
         name: 'no row level security',
-        ...ofRecords,
+        write: ofReplacedRecords,
         schema: ['ALTER TABLE records DISABLE ROW LEVEL SECURITY'],
       },
     ],

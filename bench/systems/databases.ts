@@ -35,9 +35,11 @@ export async function openDatabases(clusterUrl: string): Promise<Databases> {
       const own = `landfall_bench_${process.pid}_${urls.size}_${name.replaceAll('-', '_')}`;
       const url = urlOfDatabase(clusterUrl, own);
       urls.set(own, url);
-      await withClient(clusterUrl, (client) =>
-        client.query(`CREATE DATABASE "${own}" TEMPLATE template0`),
-      );
+      await withClient(clusterUrl, async (client) => {
+        await client.query(`CREATE DATABASE "${own}" TEMPLATE template0`);
+        // For the statements of the benchmark. The service sets its own search path.
+        await client.query(`ALTER DATABASE "${own}" SET search_path = landfall, public`);
+      });
       await migrate(url);
       return url;
     },

@@ -6,7 +6,7 @@ export function dropRowSecurity(databaseUrl: string): Promise<boolean> {
   return withClient(databaseUrl, async (client) => {
     const { rows } = await client.query<{ name: string }>(
       `SELECT relname AS name FROM pg_class
-        WHERE relrowsecurity AND relnamespace = 'public'::regnamespace`,
+        WHERE relrowsecurity AND relnamespace = 'landfall'::regnamespace`,
     );
     for (const { name } of rows) {
       await client.query(

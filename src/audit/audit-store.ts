@@ -2,16 +2,10 @@ import type { ConflictsQuery } from '../protocol/conflict.ts';
 import type { Resolution, StoredEvent } from '../domain/event.ts';
 import type { EntityRef, StoredRecord } from '../domain/record.ts';
 
-type WrittenFields = 'fingerprint' | 'payload' | 'resolves' | 'recordBefore' | 'recordAfter';
-
 /** One row of the log, as it is read. Its times are exact to the millisecond. */
-export interface LoggedEvent extends Omit<StoredEvent, WrittenFields> {
-  readonly fingerprint: Uint8Array;
+export interface LoggedEvent extends Omit<StoredEvent, 'payload' | 'resolves'> {
   /** The parsed payload. Null after retention has dropped it. */
   readonly payload: unknown;
-  /** The versions of the event's own record. Null for events of releases that did not store them. */
-  readonly recordBefore: number | null;
-  readonly recordAfter: number | null;
 }
 
 /** A logged event without its payload, which may be long. */
@@ -33,13 +27,14 @@ export interface ConflictFilter extends ConflictsQuery {
 
 export interface Page<Entry> {
   readonly entries: readonly Entry[];
-  /** The version after which the next page starts. Null if this page is the last one. */
-  readonly nextAfter: number | null;
+  /** The version of the last entry, where the next page goes on. Null if this page is the last one. */
+  readonly next: number | null;
 }
 
 export interface HistoryQuery extends EntityRef {
   readonly tenantId: string;
-  readonly after: number;
+  /** The version of the entry before the page; undefined for the newest entries. */
+  readonly before: number | undefined;
   readonly limit: number;
   /** The approximate maximum of bytes per page. A page exceeds it only if its first entry does. */
   readonly maxBytes: number;
@@ -49,8 +44,8 @@ export interface HistoryQuery extends EntityRef {
 export interface StoredHistoryEntry {
   readonly event: LoggedEvent;
   /** The versions of the record of the entity whose history is read. */
-  readonly recordBefore: number | null;
-  readonly recordAfter: number | null;
+  readonly recordBefore: number;
+  readonly recordAfter: number;
   readonly resends: { readonly count: number; readonly lastAt: number | null };
   readonly resolves: StoredLink | null;
   readonly resolvedBy: StoredLink | null;
@@ -83,6 +78,7 @@ export interface AuditStore {
   listConflicts(filter: ConflictFilter): Promise<Page<StoredConflict>>;
   /** Undefined if there is no such event, or if it was no conflict. */
   findConflict(tenantId: string, identityKey: string): Promise<StoredConflict | undefined>;
+  /** The newest entry comes first. @throws RequestProblem INVALID_QUERY where `before` is no entry */
   readHistory(query: HistoryQuery): Promise<Page<StoredHistoryEntry>>;
   /** The receipts of the stored keys, by key. */
   findReceipts(

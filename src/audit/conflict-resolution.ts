@@ -1,8 +1,8 @@
 import { type EventFailure, RequestProblem } from '../domain/errors.ts';
 import type { KindRegistry } from '../domain/kinds/registry.ts';
-import { type Envelope, envelopeOf } from '../domain/event.ts';
+import { type Envelope, envelopeOf, fingerprintOf, hashKey } from '../domain/event.ts';
 import { findUnstorable } from '../domain/json-value.ts';
-import { canonicalJson, sha256 } from '../domain/fingerprint.ts';
+import { canonicalJson } from '../domain/fingerprint.ts';
 import { type Batch, type BatchDecision, createBatch } from '../domain/decide/batch.ts';
 import { type DecodedEvent, reservedKeyPrefix } from '../domain/decide/decode-event.ts';
 import type { ResolutionRequest } from '../protocol/conflict.ts';
@@ -39,7 +39,9 @@ export function toResolutionBatch(
   assertMergedPayload(request, rules.maxEventBytes);
   if (settled) {
     // The first resolution stays valid, even if the kind would refuse it now.
-    if (fingerprintOf(event, request).equals(settled.event.fingerprint)) return undefined;
+    const fingerprint = fingerprintOf(resolutionContent(event, request));
+    if (settled.event.fingerprint && fingerprint.equals(settled.event.fingerprint))
+      return undefined;
     throw new RequestProblem('ALREADY_RESOLVED');
   }
   const { tenantId, deviceId, subject } = resolver;
@@ -75,9 +77,13 @@ export function toResolutionEvent(
   kinds: KindRegistry,
 ): DecodedEvent {
   const { version, kind, entityType, entityId } = conflict;
+  const identityKey = `${reservedKeyPrefix}resolution:${version}`;
+  const content = resolutionContent(conflict, request);
   return {
-    identityKey: `${reservedKeyPrefix}resolution:${version}`,
-    fingerprint: fingerprintOf(conflict, request),
+    identityKey,
+    keyHash: hashKey(identityKey),
+    content,
+    fingerprint: fingerprintOf(content),
     kind,
     entityType,
     entityId,
@@ -90,11 +96,11 @@ export function toResolutionEvent(
 }
 
 /** Equal for requests with the same resolution of the same conflict. */
-export function fingerprintOf(
+export function resolutionContent(
   { version }: Pick<ConflictedEvent, 'version'>,
   request: ResolutionRequest,
-): Buffer {
-  return sha256(canonicalJson({ conflict: version, ...request }));
+): object {
+  return { conflict: version, ...request };
 }
 
 /** A token without the scope of a kind may not resolve conflicts of that kind. */

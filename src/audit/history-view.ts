@@ -26,7 +26,7 @@ export function toHistoryEntry(stored: StoredHistoryEntry): HistoryEntry {
     payload: event.payload,
     recordBefore,
     recordAfter,
-    replays: {
+    resends: {
       count: resends.count,
       lastAt: resends.lastAt === null ? null : formatMicros(resends.lastAt),
     },

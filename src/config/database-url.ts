@@ -13,10 +13,22 @@ export function findDatabaseUrlProblem(text: string): string | undefined {
   // An unescaped /, ? or # in the password ends the host, and the rest is read as the database name.
   const isCut = username === '' && /@/.test(pathname + hash + search.split('=', 1)[0]);
   if (isCut) return `cannot be read, because it has no user before the @: ${percentCodes}`;
+  const schema = schemaOf(text);
+  if (!isSchemaName.test(schema)) return 'has a schema that is no plain name: a-z, 0-9 and _';
+  if (schema === 'public' || schema.startsWith('pg_')) {
+    return `cannot have the schema ${schema}: Landfall keeps its tables in a schema of its own, landfall by default`;
+  }
   const canDecode = [username, password, pathname].every(isDecodable);
   return canDecode
     ? undefined
     : `cannot be read, because a % in it begins no code: ${percentCodes}`;
+}
+
+const isSchemaName = /^[a-z_][a-z0-9_]{0,62}$/;
+
+/** The schema of the tables: the parameter `schema` of the URL, else `landfall`. */
+export function schemaOf(databaseUrl: string): string {
+  return new URL(databaseUrl).searchParams.get('schema') ?? 'landfall';
 }
 
 function isDecodable(text: string): boolean {

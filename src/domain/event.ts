@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto';
 import { z } from 'zod';
+import { canonicalJson, sha256 } from './fingerprint.ts';
 import { identifierSchema, readIdentifier } from './identifier.ts';
 import { isObject } from './json-value.ts';
 import type { EntityRef } from './record.ts';
@@ -83,19 +85,54 @@ export function envelopeOf(source: Partial<Pick<SyncEvent, keyof Envelope>>): En
 type OtherContent = Omit<SyncEvent, 'identityKey' | keyof typeof accountFields | keyof Envelope>;
 
 /**
- * The part of an event that must be the same in two sends of one identityKey; the fingerprint is made of it. Times
- * are numbers, so that two notations of one time are the same. A field that is null is left out, like a field that
- * was not sent.
+ * The part of an event that must be the same in two sends of one identityKey. Times are numbers, so that two notations
+ * of one time are the same. A field that is null is left out, like a field that was not sent.
  */
-export function contentOf(event: SyncEvent): object {
+export function contentOf(event: OtherContent & Partial<Pick<SyncEvent, keyof Envelope>>): object {
   const { kind, version, payload } = event;
-  const content: { [name: string]: unknown } = {
-    ...({ kind, version, payload } satisfies OtherContent),
-  };
+  const content: { [name: string]: unknown } = { kind, version, payload };
   for (const name of envelopeNames) {
     if (!isAbsent(event[name])) content[name] = event[name];
   }
   return content;
+}
+
+/** SHA-256 of the canonical JSON of a content: equal contents have equal fingerprints. */
+export function fingerprintOf(content: object): Buffer {
+  return sha256(canonicalJson(content));
+}
+
+/** The first 16 bytes of the SHA-256 of an identityKey, as hexadecimal digits: what a stored event is found by. */
+export function hashKey(identityKey: string): string {
+  return hash('sha256', identityKey, 'hex').slice(0, 32);
+}
+
+/** Whether a stored event and one that was sent under its key say the same. */
+export function isSameEvent(
+  stored: KnownEvent,
+  sent: { readonly identityKey: string; readonly envelope: Envelope; readonly content: object } & {
+    readonly kind: string;
+    readonly kindVersion: number;
+    readonly payload: string;
+    readonly fingerprint: Buffer | null;
+  },
+): boolean {
+  if (stored.identityKey !== sent.identityKey) return false;
+  if (stored.fingerprint) return stored.fingerprint.equals(fingerprintOf(sent.content));
+  if (stored.payload === null) return false;
+  const isEqual =
+    sent.fingerprint === null &&
+    stored.payload === sent.payload &&
+    stored.kind === sent.kind &&
+    stored.kindVersion === sent.kindVersion &&
+    envelopeNames.every((name) => stored[name] === sent.envelope[name]);
+  return isEqual || canonicalJson(storedContent(stored)) === canonicalJson(sent.content);
+}
+
+/** What a stored event says. @param stored with its payload, and without a fingerprint */
+export function storedContent(stored: Envelope & StoredContent): object {
+  const payload: unknown = stored.payload === null ? null : JSON.parse(stored.payload);
+  return contentOf({ ...stored, version: stored.kindVersion, payload });
 }
 
 /** An optional field that is null is treated as if it were not sent. */
@@ -124,11 +161,23 @@ export const resolutionSchema = z.enum(['discard', 'force', 'merge']);
 
 export type Resolution = z.infer<typeof resolutionSchema>;
 
+interface StoredContent {
+  readonly kind: string;
+  readonly kindVersion: number;
+  /** JSON text, as the client sent it; null after retention has dropped it. */
+  readonly payload: string | null;
+}
+
 /** One row of the log. Times are microseconds since 1970. */
 export interface StoredEvent extends Envelope, EntityRef {
   readonly version: number;
   readonly identityKey: string;
-  readonly fingerprint: Buffer;
+  /** See `hashKey`. */
+  readonly keyHash: string;
+  /** Set where the other fields do not say what the client sent; else null. */
+  readonly fingerprint: Buffer | null;
+  /** The version of the last event before it that touched the entity; null for the first. */
+  readonly previousVersion: number | null;
   readonly kind: string;
   readonly kindVersion: number;
   readonly outcome: StoredOutcome;
@@ -147,26 +196,27 @@ export interface StoredEvent extends Envelope, EntityRef {
   readonly resolves: { readonly version: number; readonly resolution: Resolution } | null;
 }
 
-/** A change that an event made to a record beside its own. */
+/** A change that an event made to a record beside its own; or an event whose own entity has no record. */
 export interface StoredEffect extends EntityRef {
   /** Of the event. */
   readonly version: number;
+  /** The version of the last event before it that touched the entity; null for the first. */
+  readonly previousVersion: number | null;
   readonly recordBefore: number;
   readonly recordAfter: number;
 }
 
 /** What identifies a stored event: after a restore, another event can have the same version. */
 export interface EventReference {
-  readonly fingerprint: Buffer;
+  readonly keyHash: string;
   readonly receivedAt: number;
 }
 
 /** A stored event that a batch refers to, by identityKey, baseKey or baseVersion. */
-export interface KnownEvent extends EntityRef {
+export interface KnownEvent extends Envelope, EntityRef, StoredContent {
   readonly identityKey: string;
   readonly version: number;
-  readonly fingerprint: Buffer;
-  readonly kind: string;
+  readonly fingerprint: Buffer | null;
   readonly outcome: StoredOutcome;
   /** The event one version before it; undefined for the first. */
   readonly previous: EventReference | undefined;

@@ -40,6 +40,8 @@ export interface StoredRecord extends EntityRef {
 export interface RecordState extends StoredRecord {
   readonly clock: RecordClock;
   readonly sequence: number | null;
+  /** The version of the last event that touched the entity; null where none is known. */
+  readonly lastEvent: number | null;
   /**
    * Set if the tombstone of the record was purged and no put newer than its remove has arrived since: the clock is
    * left, and no data. `shown`: a later event has put a tombstone into the feed again.

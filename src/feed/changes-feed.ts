@@ -12,8 +12,8 @@ import {
   positionToVersion,
 } from '../protocol/pull.ts';
 import { formatMicros } from '../domain/timestamp.ts';
-import type { FeedCursor, FeedHead, FeedPage, FeedQuery, HeadQuery } from './feed-store.ts';
-import { feedBeginning, toFeedCursor } from './cursor.ts';
+import type { FeedCursor, FeedHead, FeedPage, FeedQuery } from './feed-store.ts';
+import { toFeedCursor } from './cursor.ts';
 
 /** Where a pull continues: at a checkpoint, or at a position, which has no event digest. */
 export interface CheckpointPosition extends Omit<Checkpoint, 'digest'> {
@@ -60,10 +60,9 @@ function readSince(
   throw new RequestProblem('INVALID_CHECKPOINT');
 }
 
-/** Undefined during a bootstrap: it needs a page, whatever the head is. */
-export function toHeadQuery({ tenantId, since, cursor }: FeedRequest): HeadQuery | undefined {
-  if (!since || since.bootstrap || cursor.bootstrapHead > 0) return undefined;
-  return { tenantId, reference: since.version };
+/** Whether the head alone may answer the pull: a bootstrap needs a page, whatever the head is. */
+export function mayBeEmpty({ since, cursor }: FeedRequest): boolean {
+  return since !== undefined && !since.bootstrap && !cursor.bootstrap;
 }
 
 /** The empty page of a pull that has seen the head. Undefined if there are newer versions. */
@@ -73,7 +72,9 @@ export function toEmptyPage(
 ): FeedPage | undefined {
   if (!head || head.head !== cursor.after) return undefined;
   // The horizon does not matter, because no purged tombstone is newer than the head.
-  const nothing = { records: [], hasMore: false, horizon: 0, horizons: null };
+  const nothing = {
+    ...{ records: [], hasMore: false, hasMoreRecords: false, horizon: 0, horizons: null },
+  };
   return { ...head, ...nothing, nextReference: head.reference };
 }
 
@@ -91,13 +92,12 @@ export function toPullPage(
   if (since && !(isSameHistory(since, page) && hasNeededTombstones(cursor, page))) {
     throw new RequestProblem('CHECKPOINT_EXPIRED');
   }
-  const last = page.records.at(-1);
-  const version = page.hasMore && last ? last.version : page.head;
-  const encodeNext = () => checkpoints.encode(toCheckpoint(version, cursor, page), tenantId);
+  const next = nextCheckpoint(cursor, page);
   return {
     records: page.records,
-    checkpoint: unchangedToken(version, since, cursor) ?? encodeNext(),
-    position: versionToPosition(version),
+    checkpoint: unchangedToken(next, since) ?? checkpoints.encode(next, tenantId),
+    // A client that goes on from a position, and not from the checkpoint, begins a bootstrap anew.
+    position: versionToPosition(next.bootstrap ? 0 : next.version),
     epoch: page.epoch,
     hasMore: page.hasMore,
     serverTime: formatMicros(page.readAt),
@@ -105,27 +105,37 @@ export function toPullPage(
 }
 
 /** The checkpoint of the request, if the next one is equal. Its MAC need not be computed again. */
-function unchangedToken(
-  version: number,
-  since: CheckpointPosition | undefined,
-  cursor: FeedCursor,
-) {
+function unchangedToken(next: Checkpoint, since: CheckpointPosition | undefined) {
   const isUnchanged =
-    since?.version === version &&
+    since?.version === next.version &&
     !since.bootstrap &&
-    since.entityTypes.join() === cursor.entityTypes.join();
+    !next.bootstrap &&
+    since.entityTypes.join() === next.entityTypes.join();
   return isUnchanged ? since.token : undefined;
 }
 
-function toCheckpoint(version: number, cursor: FeedCursor, page: FeedPage): Checkpoint {
-  const { entityTypes, bootstrapHead, kept, floor } = cursor;
-  const head = bootstrapHead === feedBeginning ? page.head : bootstrapHead;
+function nextCheckpoint(cursor: FeedCursor, page: FeedPage): Checkpoint {
+  const { entityTypes, after, bootstrap } = cursor;
+  const { epoch } = page;
+  const digest = eventDigest(page.nextReference);
+  const last = page.records.at(-1);
+  if (!bootstrap || !bootstrap.last) {
+    const version = page.hasMore && last ? last.version : page.head;
+    const isOver = !bootstrap || version >= bootstrap.head;
+    return { version, entityTypes, epoch, digest, bootstrap: isOver ? null : bootstrap };
+  }
+  const head = Math.min(bootstrap.head, page.head);
+  const { kept } = bootstrap;
+  if (page.hasMoreRecords && last) {
+    const { entityType, entityId } = last;
+    const reading = { head, kept, last: { entityType, entityId } };
+    return { version: after, entityTypes, epoch, digest, bootstrap: reading };
+  }
+  const isOver = kept.length === 0 || after >= head;
+  const version = isOver ? Math.max(after, head) : after;
   return {
-    version,
-    entityTypes,
-    bootstrap: version < head ? { head, kept, floor } : null,
-    epoch: page.epoch,
-    digest: eventDigest(page.nextReference),
+    ...{ version, entityTypes, epoch, digest },
+    bootstrap: isOver ? null : { head, kept, last: null },
   };
 }
 
@@ -139,10 +149,14 @@ function isSameHistory(since: CheckpointPosition, page: FeedPage): boolean {
 }
 
 /** Whether no tombstone that this client needs was purged. */
-function hasNeededTombstones(cursor: FeedCursor, page: FeedPage): boolean {
-  const { entityTypes, after, bootstrapHead, kept, floor } = cursor;
-  const hasThoseOfKept = kept.length === 0 || Math.max(after, floor) >= horizonOf(page, kept);
-  return hasThoseOfKept && Math.max(after, bootstrapHead) >= horizonOf(page, entityTypes);
+function hasNeededTombstones(
+  { entityTypes, after, bootstrap }: FeedCursor,
+  page: FeedPage,
+): boolean {
+  if (!bootstrap) return after >= horizonOf(page, entityTypes);
+  const { kept, head } = bootstrap;
+  const hasThoseOfKept = kept.length === 0 || after >= horizonOf(page, kept);
+  return hasThoseOfKept && Math.max(after, head) >= horizonOf(page, entityTypes);
 }
 
 /** The version up to which tombstones of these types may have been purged. */

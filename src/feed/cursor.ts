@@ -1,7 +1,7 @@
-import { type Checkpoint } from '../protocol/checkpoint.ts';
+import type { Checkpoint } from '../protocol/checkpoint.ts';
 import type { FeedCursor } from './feed-store.ts';
 
-/** The head of a bootstrap that starts with this page: it is newer than every tombstone. */
+/** The head of a bootstrap that starts with this page: it is newer than every record. */
 export const feedBeginning = Number.MAX_SAFE_INTEGER;
 
 /**
@@ -15,37 +15,42 @@ export function toFeedCursor(
   since: Pick<Checkpoint, 'version' | 'entityTypes' | 'bootstrap'> | undefined,
   entityTypes: readonly string[],
 ): FeedCursor {
-  if (!since) return { entityTypes, after: 0, bootstrapHead: feedBeginning, kept: [], floor: 0 };
+  if (!since) return bootstrapCursor(entityTypes, 0, []);
   const { version, bootstrap } = since;
-  const completeTypes = bootstrap ? bootstrap.kept : since.entityTypes;
   const isNarrower = includesAll(since.entityTypes, entityTypes);
-  if (!bootstrap && isNarrower) return plainCursor(entityTypes, version);
+  if (!bootstrap && isNarrower) return { entityTypes, after: version, bootstrap: null };
 
-  const kept =
-    entityTypes.length === 0
-      ? completeTypes
-      : entityTypes.filter((type) => completeTypes.includes(type));
-  const completeUpTo = bootstrap ? Math.max(version, bootstrap.floor) : version;
+  const kept = typesOf(bootstrap ? bootstrap.kept : since.entityTypes, entityTypes);
   if (entityTypes.length > 0 && kept.length === entityTypes.length) {
-    return plainCursor(entityTypes, completeUpTo);
+    return { entityTypes, after: version, bootstrap: null };
   }
   if (bootstrap && isNarrower) {
-    const floor = kept.length > 0 ? bootstrap.floor : 0;
-    return { entityTypes, after: version, bootstrapHead: bootstrap.head, kept, floor };
+    const { head, last } = bootstrap;
+    if (kept.length > 0) return { entityTypes, after: version, bootstrap: { head, kept, last } };
+    if (!last) return { entityTypes, after: head, bootstrap: null };
+    return { entityTypes, after: 0, bootstrap: { head, kept, last } };
   }
-  return {
-    entityTypes,
-    after: 0,
-    // The client has records of the unfinished bootstrap. It needs the tombstones since the start of that one.
-    bootstrapHead: bootstrap ? bootstrap.head : feedBeginning,
-    kept,
-    floor: kept.length > 0 ? completeUpTo : 0,
-  };
+  // The client has records of the unfinished bootstrap. It needs the tombstones since the start of that one.
+  const head = bootstrap ? bootstrap.head : feedBeginning;
+  return bootstrapCursor(entityTypes, version, kept, head);
 }
 
-/** The cursor for types that the client has completely, all of them up to the same version. */
-function plainCursor(entityTypes: readonly string[], after: number): FeedCursor {
-  return { entityTypes, after, bootstrapHead: 0, kept: [], floor: 0 };
+function bootstrapCursor(
+  entityTypes: readonly string[],
+  version: number,
+  kept: readonly string[],
+  head = feedBeginning,
+): FeedCursor {
+  const after = kept.length > 0 ? version : 0;
+  return { entityTypes, after, bootstrap: { head, kept, last: firstRecord } };
+}
+
+/** Before every record: no entity type and no id is empty. */
+const firstRecord = { entityType: '', entityId: '' };
+
+/** The types of the filter that are among these; the filter and the types are sorted. */
+function typesOf(types: readonly string[], filter: readonly string[]): readonly string[] {
+  return filter.length === 0 ? types : filter.filter((type) => types.includes(type));
 }
 
 /** Whether `filter` includes every type of `other`. */

@@ -1,18 +1,23 @@
-import type { StoredRecord } from '../domain/record.ts';
 import type { EventReference } from '../domain/event.ts';
+import type { EntityRef, StoredRecord } from '../domain/record.ts';
 
 /** Which records of a tenant a page shows. */
 export interface FeedCursor {
   /** Sorted. Empty for all types. */
   readonly entityTypes: readonly string[];
-  /** The page has the records after this version. */
+  /** The version after which changes are shown. During a bootstrap: changes of the kept types. */
   readonly after: number;
-  /** The page has no tombstones up to this version, except of the kept types. 0 without a bootstrap. */
-  readonly bootstrapHead: number;
-  /** The types that the client has already. The page has their tombstones too. */
+  /** Null for a page of changes of all types of the cursor. */
+  readonly bootstrap: BootstrapCursor | null;
+}
+
+export interface BootstrapCursor {
+  /** The records that this version or an older one left are read by key. Later changes are shown afterwards. */
+  readonly head: number;
+  /** The types that the client has already. They are not read by key. */
   readonly kept: readonly string[];
-  /** The page has no records of the kept types up to this version. */
-  readonly floor: number;
+  /** The last record that was read. Null once all records were read: what changed meanwhile is shown. */
+  readonly last: EntityRef | null;
 }
 
 export interface FeedQuery extends FeedCursor {
@@ -25,18 +30,12 @@ export interface FeedQuery extends FeedCursor {
   readonly maxBytes: number;
 }
 
-export interface HeadQuery {
-  readonly tenantId: string;
-  /** The version whose event the checkpoint is compared with. */
-  readonly reference: number;
-}
-
 /** The end of a tenant's feed. */
 export interface FeedHead {
   /** The version of the tenant's newest event. */
   readonly head: number;
   readonly epoch: string;
-  /** The event at the reference version of the query. */
+  /** Of a page: the event at the reference version of the query. Else the event at the head. */
   readonly reference: EventReference | undefined;
   /** Microseconds since 1970. */
   readonly readAt: number;
@@ -46,6 +45,8 @@ export interface FeedHead {
 export interface FeedPage extends FeedHead {
   readonly records: readonly StoredRecord[];
   readonly hasMore: boolean;
+  /** In a bootstrap that reads records by key: whether this page ends before the last of them. Else false. */
+  readonly hasMoreRecords: boolean;
   /** Tombstones up to this version may have been purged. */
   readonly horizon: number;
   /** The horizon of each entity type that has one. Null if no purged tombstone is newer than the cursor. */
@@ -58,10 +59,10 @@ export interface FeedStore {
   /**
    * Reads the heads of many tenants with one statement.
    *
-   * @returns one head per query, in the same order; undefined for an unknown tenant
+   * @returns one head per tenant, in the same order; undefined for an unknown tenant
    * @throws RequestProblem UNAVAILABLE
    */
-  readHeads(queries: readonly HeadQuery[]): Promise<readonly (FeedHead | undefined)[]>;
+  readHeads(tenantIds: readonly string[]): Promise<readonly (FeedHead | undefined)[]>;
 
   /** @throws RequestProblem UNAVAILABLE */
   readPage(query: FeedQuery): Promise<FeedPage>;

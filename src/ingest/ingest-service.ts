@@ -1,11 +1,17 @@
-import type { Batch, BatchDecision } from '../domain/decide/batch.ts';
+import { LruMap } from 'toad-cache';
+import {
+  type Batch,
+  type BatchDecision,
+  type EventOutcome,
+  resentVersion,
+} from '../domain/decide/batch.ts';
 import { decideBatchesInSteps } from '../domain/decide/decide-batch.ts';
 import type { TenantPlan, TenantSnapshot } from '../domain/decide/tenant-plan.ts';
 import type { KindRegistry } from '../domain/kinds/registry.ts';
 import { type CommitQueueOptions, type CommittedBatch, createCommitQueue } from './commit-queue.ts';
 import { startWorkBudget, type WorkBudget } from '../scheduling/work-budget.ts';
 import { createExpectedBatchBytes } from './commit-groups.ts';
-import type { IngestStore } from './ingest-store.ts';
+import { type IngestStore, type IngestTransaction, KeyStoredError } from './ingest-store.ts';
 import { KindFailureBackoff } from './kind-failure-backoff.ts';
 
 export interface IngestServiceOptions {
@@ -56,6 +62,10 @@ const maxGroupMs = 500;
 const maxBatchMs = 2_000;
 /** The maximum from the load to the write, in milliseconds. PostgreSQL ends transactions that are idle longer. */
 const maxIdleMs = 4_000;
+/** The maximum of tenants that are remembered because they sent stored events again. */
+const maxResendingTenants = 10_000;
+/** For how long such a tenant is remembered after its last resend, in milliseconds. */
+const resendingMs = 60_000;
 
 export function createIngestService(options: IngestServiceOptions): IngestService {
   const { store, kinds, limits, queue: queueOptions } = options;
@@ -63,23 +73,51 @@ export function createIngestService(options: IngestServiceOptions): IngestServic
   const expectedBytes = createExpectedBatchBytes();
   const failureBackoff = new KindFailureBackoff(() => performance.now());
   const listeners: CommitListener[] = [];
+  /** A tenant that sends again is likely to go on: its keys are then looked up with the first round trip. */
+  const resending = new LruMap<true>(maxResendingTenants, resendingMs);
 
-  /** Loads what the batches need, decides them tenant by tenant, writes the plans, and tells the listeners. */
   async function commit(batches: readonly Batch[]): Promise<readonly BatchDecision[]> {
+    const decisions = await commitOnce(
+      batches,
+      (tenantId) => resending.get(tenantId) === true,
+    ).catch((error: unknown) => {
+      if (!(error instanceof KeyStoredError)) throw error;
+      // One of the events was sent before. With all keys looked up it is found, and answered as a duplicate.
+      return commitOnce(batches, () => true);
+    });
+    for (const [index, decision] of decisions.entries()) {
+      const batch = batches[index];
+      if (batch && decision.outcomes.some(isOfResend)) resending.set(batch.tenantId, true);
+    }
+    for (const listener of listeners) listener(batches, decisions);
+    return decisions;
+  }
+
+  /**
+   * Loads what the batches need, decides them tenant by tenant, and writes the plans.
+   *
+   * @param looksUpKeys whether the keys of a tenant's events are looked up before they are decided
+   * @throws KeyStoredError where an event is stored whose key was not looked up
+   */
+  function commitOnce(
+    batches: readonly Batch[],
+    looksUpKeys: (tenantId: string) => boolean,
+  ): Promise<readonly BatchDecision[]> {
     const isAlone = batches.length === 1;
+    const tenantIds = [...new Set(batches.map(({ tenantId }) => tenantId))];
     // A retry of several batches would make tenants wait for each other: they are committed one by one instead.
-    const decisions = await store.runTransaction(isAlone, async (transaction) => {
+    return store.runTransaction({ tenantIds, mayRetry: isAlone }, async (transaction) => {
       // The tenants are locked, so nothing changes between the load and the write.
-      const snapshots = await transaction.load(batches.map(({ needs }) => needs));
+      const needs = batches.map((batch) => batch.needs);
+      const snapshots = await transaction.load(needs, looksUpKeys);
       const maxWorkMs = isAlone ? maxBatchMs : maxGroupMs;
       const budget = startWorkBudget({ maxWorkMs, maxMs: maxIdleMs });
-      const planned = await planTenants(batches, snapshots, budget);
-      const writes = planned.map(({ tenantId, plan }) => ({ tenantId, ...plan }));
+      const first = await planTenants(batches, snapshots, budget);
+      const planned = await planAgainWithKeys(first, transaction, looksUpKeys, budget);
+      const writes = planned.map(({ snapshot: { tenantId }, plan }) => ({ tenantId, ...plan }));
       await transaction.writeAndCommit(writes, budget);
       return decisionsInOrder(batches, planned);
     });
-    for (const listener of listeners) listener(batches, decisions);
-    return decisions;
   }
 
   async function planTenants(
@@ -91,10 +129,48 @@ export function createIngestService(options: IngestServiceOptions): IngestServic
     for (const [tenantId, tenantBatches] of Map.groupBy(batches, (batch) => batch.tenantId)) {
       const snapshot = mustGet(snapshots, tenantId);
       expectedBytes.learn(snapshot);
-      const steps = decideBatchesInSteps(snapshot, tenantBatches, decisionLimits);
-      planned.push({ tenantId, batches: tenantBatches, plan: await runSteps(steps, budget) });
+      planned.push(await planTenant(snapshot, tenantBatches, budget));
     }
     return planned;
+  }
+
+  async function planTenant(
+    snapshot: TenantSnapshot,
+    batches: readonly Batch[],
+    budget: WorkBudget,
+  ): Promise<PlannedTenant> {
+    const steps = decideBatchesInSteps(snapshot, batches, decisionLimits);
+    return { snapshot, batches, plan: await runSteps(steps, budget) };
+  }
+
+  /**
+   * An event that is refused is not written, so the database does not find that it is stored already. The keys of
+   * such tenants are looked up, and their batches decided again: what is stored is a duplicate.
+   */
+  async function planAgainWithKeys(
+    planned: readonly PlannedTenant[],
+    transaction: IngestTransaction,
+    looksUpKeys: (tenantId: string) => boolean,
+    budget: WorkBudget,
+  ): Promise<readonly PlannedTenant[]> {
+    const unsure = planned.filter(
+      (tenant) => !looksUpKeys(tenant.snapshot.tenantId) && hasRefusal(tenant),
+    );
+    if (unsure.length === 0) return planned;
+    const needs = unsure.flatMap(({ batches }) => batches.map((batch) => batch.needs));
+    const knownByTenant = await transaction.loadKnown(needs);
+    const result: PlannedTenant[] = [];
+    for (const tenant of planned) {
+      const { snapshot, batches } = tenant;
+      const found = unsure.includes(tenant) ? (knownByTenant.get(snapshot.tenantId) ?? []) : [];
+      if (found.length === 0) {
+        result.push(tenant);
+      } else {
+        const known = [...snapshot.known, ...found];
+        result.push(await planTenant({ ...snapshot, known }, batches, budget));
+      }
+    }
+    return result;
   }
 
   const queue = createCommitQueue<BatchDecision>({
@@ -119,9 +195,22 @@ export function createIngestService(options: IngestServiceOptions): IngestServic
 }
 
 interface PlannedTenant {
-  readonly tenantId: string;
+  readonly snapshot: TenantSnapshot;
   readonly batches: readonly Batch[];
   readonly plan: TenantPlan<BatchDecision>;
+}
+
+/** Whether an event was refused after it had been read: its answer depends on what is stored under its key. */
+function hasRefusal({ batches, plan }: PlannedTenant): boolean {
+  return plan.decisions.some(({ outcomes }, at) =>
+    outcomes.some(
+      ({ status }, index) => status === 'failed' && batches[at]?.events[index]?.ok === true,
+    ),
+  );
+}
+
+function isOfResend(outcome: EventOutcome): boolean {
+  return resentVersion(outcome) !== undefined;
 }
 
 /** Other requests run between two steps when the budget says so. */

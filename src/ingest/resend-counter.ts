@@ -1,5 +1,5 @@
 import type { ResendCount } from '../audit/audit-store.ts';
-import type { Batch, BatchDecision, EventOutcome } from '../domain/decide/batch.ts';
+import { type Batch, type BatchDecision, resentVersion } from '../domain/decide/batch.ts';
 import type { CommitListener } from './ingest-service.ts';
 
 export interface ResendCounterOptions {
@@ -119,10 +119,4 @@ function resendsOf(batch: Batch, decision: BatchDecision): readonly ResendCount[
     if (version === undefined || (isAborted && version > position.version)) return [];
     return [{ tenantId: batch.tenantId, version, count: 1, lastAt }];
   });
-}
-
-/** The version of the stored event that was sent again. Undefined for an event that is new. */
-function resentVersion(outcome: EventOutcome): number | undefined {
-  if (outcome.status === 'failed') return outcome.resendOf;
-  return outcome.status === 'duplicate' ? outcome.event.version : undefined;
 }

@@ -12,6 +12,7 @@ import { createKindSchemaStore, type KindSchemaStore } from './kind-schemas/kind
 import { migrate } from './migrate/migrate.ts';
 import { createRetentionStore, type RetentionStore } from './retention/retention-store.ts';
 import { explainStartErrors } from './start-error.ts';
+import { TenantNumbers } from './tenants/tenant-numbers.ts';
 import { createTenantList, type TenantList } from './tenants/tenant-list.ts';
 import { createTenantRemoval, type TenantRemoval } from './tenants/tenant-removal.ts';
 
@@ -71,10 +72,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   };
   try {
     const keys = await explainStartErrors(service, () => readInstanceKeys(pool));
+    const numbers = new TenantNumbers(pool);
     return {
-      ingest: createIngestStore(pool, { onRetry: hooks.onRetry }),
-      feed: createFeedStore(pool),
-      audit: createAuditStore(pool, createPrisma(pool)),
+      ingest: createIngestStore(pool, { numbers, onRetry: hooks.onRetry }),
+      feed: createFeedStore(pool, numbers),
+      audit: createAuditStore(pool, createPrisma(pool), numbers),
       retention: createRetentionStore(direct.connectionString),
       tenantRemoval: createTenantRemoval(ownerPool),
       tenants: createTenantList(ownerPool),

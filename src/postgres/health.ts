@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { isServerError } from './client/errors.ts';
-import { createPool, type PoolOptions } from './client/pool.ts';
+import { createPool, type PoolOptions, type SchemaPool } from './client/pool.ts';
 import { runInOneRoundTrip, tenantScope } from './client/transaction.sql.ts';
 import { migrationNames, pendingMigrations } from './migrate/migrate.ts';
 
@@ -34,7 +34,7 @@ export async function createDatabaseHealth(
   };
 }
 
-async function checkDatabase(pool: pg.Pool, names: readonly string[]): Promise<DatabaseChecks> {
+async function checkDatabase(pool: SchemaPool, names: readonly string[]): Promise<DatabaseChecks> {
   try {
     const pending = await runInOneRoundTrip(pool, tenantScope([]), (sender) =>
       pendingMigrations(sender, names),

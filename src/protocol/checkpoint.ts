@@ -1,5 +1,6 @@
 import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { sha256 } from '../domain/fingerprint.ts';
+import type { EntityRef } from '../domain/record.ts';
 
 /**
  * A position in the versions of one tenant. It is opaque to clients.
@@ -9,7 +10,7 @@ import { sha256 } from '../domain/fingerprint.ts';
  * the tenant, which the token does not contain: the checkpoint of another tenant is invalid (400).
  */
 export interface Checkpoint {
-  /** All changes up to and including this version have been seen. */
+  /** All changes up to and including this version have been seen. During a bootstrap: of the kept types. */
   readonly version: number;
   /** The entity types that the pull asked for, sorted; empty for all. */
   readonly entityTypes: readonly string[];
@@ -21,14 +22,17 @@ export interface Checkpoint {
   readonly digest: Buffer;
 }
 
-/** A bootstrap that is not complete yet: of all types of the checkpoint, or of those that were added to its filter. */
+/**
+ * A bootstrap that is not complete yet: of all types of the checkpoint, or of those that were added to its filter. It
+ * first reads the records in the order of their keys, and then what changed meanwhile.
+ */
 export interface Bootstrap {
   /** The head when the bootstrap started: this client does not need tombstones up to it. */
   readonly head: number;
-  /** The entity types that the client had before the bootstrap, sorted. */
+  /** The entity types that the client had before the bootstrap, sorted: up to the version of the checkpoint. */
   readonly kept: readonly string[];
-  /** The version up to which the client had those types; 0 if there are none. */
-  readonly floor: number;
+  /** The last record that was read. Null once all records were read. */
+  readonly last: EntityRef | null;
 }
 
 export interface CheckpointCodec {
@@ -38,11 +42,11 @@ export interface CheckpointCodec {
 }
 
 /**
- * The offset of each field; byte 0 is the format. The entity types follow, unless the checkpoint is for all types. If
- * the filter was extended, the former types follow too: `note,ticket` or `note,ticket;41;note`.
+ * The offset of each field; byte 0 is the format. A text follows unless it is empty: the entity types, and during a
+ * bootstrap also the kept types and the last record, as in `note,ticket` or `note,ticket;note;ticket;t1`.
  */
 const layout = { version: 1, bootstrapHead: 9, epoch: 17, digest: 33, mac: 41, types: 57 };
-const format = '02';
+const format = '03';
 const digestBytes = layout.mac - layout.digest;
 
 /** The version whose event proves that the history of a checkpoint was not replaced. */
@@ -57,12 +61,9 @@ export function referenceVersion({
  * Identifies the event at a version. After a restore, another event can get the version, or the same event sent again;
  * its time of receipt then differs.
  */
-export function eventDigest(
-  event: { fingerprint: Buffer; receivedAt: number } | undefined,
-): Buffer {
+export function eventDigest(event: { keyHash: string; receivedAt: number } | undefined): Buffer {
   if (!event) return Buffer.alloc(digestBytes);
-  const content = Buffer.concat([event.fingerprint, Buffer.from(String(event.receivedAt))]);
-  return sha256(content).subarray(0, digestBytes);
+  return sha256(`${event.keyHash}${event.receivedAt}`).subarray(0, digestBytes);
 }
 
 /** @param key the instance's checkpoint key, the same for every process on one database */
@@ -79,7 +80,7 @@ export function createCheckpointCodec(key: KeyObject): CheckpointCodec {
     encode(checkpoint, tenantId) {
       const { version, bootstrap, epoch, digest } = checkpoint;
       const body = `${format}${toHex(version)}${toHex(bootstrap?.head ?? 0)}${epoch.replaceAll('-', '')}${digest.toString('hex')}`;
-      const types = printTypes(checkpoint);
+      const types = printTexts(checkpoint);
       const token = Buffer.from(body + macOf(body, types, tenantId), 'hex');
       const whole = types === '' ? token : Buffer.concat([token, Buffer.from(types)]);
       return whole.toString('base64url');
@@ -96,7 +97,7 @@ export function createCheckpointCodec(key: KeyObject): CheckpointCodec {
       if (!body.startsWith(format)) return undefined;
       return {
         version: Number(bytes.readBigUInt64BE(layout.version)),
-        ...parseTypes(types, Number(bytes.readBigUInt64BE(layout.bootstrapHead))),
+        ...parseTexts(types, Number(bytes.readBigUInt64BE(layout.bootstrapHead))),
         epoch: toUuid(bytes.subarray(layout.epoch, layout.digest)),
         digest: bytes.subarray(layout.digest, layout.mac),
       };
@@ -104,16 +105,18 @@ export function createCheckpointCodec(key: KeyObject): CheckpointCodec {
   };
 }
 
-/** No entity type contains a comma or a semicolon. */
-function printTypes({ entityTypes, bootstrap }: Checkpoint): string {
+/** No entity type contains a comma or a semicolon. An id may: it comes last. */
+function printTexts({ entityTypes, bootstrap }: Checkpoint): string {
   const types = entityTypes.join(',');
-  if (!bootstrap || bootstrap.kept.length === 0) return types;
-  return `${types};${bootstrap.floor};${bootstrap.kept.join(',')}`;
+  if (!bootstrap) return types;
+  const { kept, last } = bootstrap;
+  return [types, kept.join(','), ...(last ? [last.entityType, last.entityId] : [])].join(';');
 }
 
-function parseTypes(text: string, head: number): Pick<Checkpoint, 'entityTypes' | 'bootstrap'> {
-  const [types = '', floor = '0', kept = ''] = text.split(';');
-  const bootstrap = head > 0 ? { head, kept: listOf(kept), floor: Number(floor) } : null;
+function parseTexts(text: string, head: number): Pick<Checkpoint, 'entityTypes' | 'bootstrap'> {
+  const [types = '', kept = '', entityType, ...id] = text.split(';');
+  const last = entityType === undefined ? null : { entityType, entityId: id.join(';') };
+  const bootstrap = head > 0 ? { head, kept: listOf(kept), last } : null;
   return { entityTypes: listOf(types), bootstrap };
 }
 

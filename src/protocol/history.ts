@@ -6,7 +6,7 @@ import {
   versionSchema,
 } from '../domain/event.ts';
 import { identifierSchema } from '../domain/identifier.ts';
-import { afterSchema, listLimitSchema, nextAfterSchema } from './page.ts';
+import { beforeSchema, listLimitSchema, nextBeforeSchema } from './page.ts';
 
 /** Another event of the log, and how the conflict between the two events was settled. */
 export const resolutionReferenceSchema = z.object({
@@ -43,15 +43,11 @@ export const historyEntrySchema = z.object({
   deviceId: z.string().nullable(),
   subject: z.string().nullable().describe('The `sub` of the token'),
   payload: z.unknown().describe('As it was sent; null after EVENT_RETENTION'),
-  recordBefore: versionSchema
-    .nullable()
-    .describe("The version of this entity's record before the event; 0 if there was none"),
-  recordAfter: versionSchema
-    .nullable()
-    .describe(
-      'The version after the event. Both are null for events of releases that did not store them',
-    ),
-  replays: z
+  recordBefore: versionSchema.describe(
+    "The version of this entity's record before the event; 0 if there was none",
+  ),
+  recordAfter: versionSchema.describe('The version after the event'),
+  resends: z
     .object({ count: z.int().min(0), lastAt: z.iso.datetime().nullable() })
     .describe('How often the event was sent again; written within about a second'),
   resolves: resolutionReferenceSchema.nullable().describe('The conflict that this event settled'),
@@ -60,11 +56,11 @@ export const historyEntrySchema = z.object({
 
 export type HistoryEntry = z.infer<typeof historyEntrySchema>;
 
-export const historyQuerySchema = z.strictObject({ after: afterSchema, limit: listLimitSchema });
+export const historyQuerySchema = z.strictObject({ before: beforeSchema, limit: listLimitSchema });
 
 export const historyAnswerSchema = z.object({
-  events: z.array(historyEntrySchema).describe('In version order; empty for an unknown entity'),
-  nextAfter: nextAfterSchema,
+  events: z.array(historyEntrySchema).describe('The newest first; empty for an unknown entity'),
+  nextBefore: nextBeforeSchema,
 });
 
 export type HistoryAnswer = z.infer<typeof historyAnswerSchema>;

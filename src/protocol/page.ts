@@ -5,14 +5,21 @@ import { versionSchema } from '../domain/event.ts';
 const defaultPageSize = 50;
 const maxPageSize = 200;
 
-/** For lists in version order that are paged by version, that is all lists but the feed with its checkpoints. */
-export const afterSchema = z
+const versionParameter = z
   .string()
   .regex(/^[0-9]{1,16}$/, 'must be a version')
   .transform(Number)
-  .pipe(versionSchema)
+  .pipe(versionSchema);
+
+/** For lists in version order that are paged by version. */
+export const afterSchema = versionParameter
   .default(0)
   .describe('Only entries after this version: the `nextAfter` of the page before');
+
+/** For lists in which the newest entry comes first. */
+export const beforeSchema = versionParameter
+  .optional()
+  .describe('Only entries before this one: the `nextBefore` of the page before');
 
 /** The number of entries per page. An invalid number is answered with the maximum. */
 export function limitSchema(max: number, defaultLimit: number) {
@@ -33,21 +40,22 @@ export const nextAfterSchema = versionSchema
   .nullable()
   .describe('Pass it as `after` for the next page; null on the last page');
 
+export const nextBeforeSchema = versionSchema
+  .nullable()
+  .describe('Pass it as `before` for the next page; null on the last page');
+
 /** The time for which printing may run before it yields, in milliseconds. */
 const maxStretchMs = 5;
 
 /**
  * Prints a list whose entries are expensive to make. Between entries it yields to other work.
  *
- * @param name of the list in the answer
- * @returns the JSON of `{[name]: entries, nextAfter}`, in UTF-8
+ * @param names of the list in the answer, and of the member that leads to the next page
+ * @returns the JSON of `{[names.list]: entries, [names.next]: next}`, in UTF-8
  */
 export async function printList<Stored>(
-  name: string,
-  {
-    entries,
-    nextAfter,
-  }: { readonly entries: readonly Stored[]; readonly nextAfter: number | null },
+  names: { readonly list: string; readonly next: 'nextAfter' | 'nextBefore' },
+  { entries, next }: { readonly entries: readonly Stored[]; readonly next: number | null },
   toEntry: (stored: Stored) => object,
 ): Promise<Buffer> {
   const printed: Buffer[] = [];
@@ -59,6 +67,6 @@ export async function printList<Stored>(
     await yieldToOthers();
     startedAt = performance.now();
   }
-  const [start, end] = [`{"${name}":[`, `],"nextAfter":${nextAfter}}`];
+  const [start, end] = [`{"${names.list}":[`, `],"${names.next}":${next}}`];
   return Buffer.concat([Buffer.from(start), ...printed, Buffer.from(end)]);
 }

@@ -47,7 +47,7 @@ export const pullQuerySchema = z
 export type PullQuery = z.infer<typeof pullQuerySchema>;
 
 export const pullAnswerSchema = z.object({
-  changes: z.array(recordSchema).describe('Each entity at most once, in version order'),
+  changes: z.array(recordSchema).describe('Each entity at most once'),
   checkpoint: z.string().describe('Pass it as `since` next time, also after an empty page'),
   position: versionSchema
     .min(1)

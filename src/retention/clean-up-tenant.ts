@@ -29,7 +29,8 @@ export interface TenantCleanupOptions {
 }
 
 export interface RetentionTenant {
-  readonly id: string;
+  /** The number of the tenant. */
+  readonly no: number;
   readonly epoch: string;
 }
 
@@ -48,15 +49,15 @@ export async function cleanUpTenant(
 
 async function purgeTombstones(
   work: TenantCleanupOptions,
-  { id, epoch }: RetentionTenant,
+  { no, epoch }: RetentionTenant,
 ): Promise<boolean> {
   const { session, settings, purged, signal, tally } = work;
-  const upTo = await session.agedVersion(id, settings.tombstoneMs);
+  const upTo = await session.agedVersion(no, settings.tombstoneMs);
   for (let after = purged.get(epoch) ?? 0; after < upTo && !signal.aborted; ) {
-    const found = await session.findTombstones({ tenantId: id, after, upTo }, settings.batchRows);
+    const found = await session.findTombstones({ tenantNo: no, after, upTo }, settings.batchRows);
     const last = found.last ?? upTo;
     if (found.tombstones > 0) {
-      const count = await session.purgeTombstones({ tenantId: id, after, upTo: last });
+      const count = await session.purgeTombstones({ tenantNo: no, after, upTo: last });
       if (count === undefined) return false;
       tally.tombstones += count;
     }
@@ -66,12 +67,12 @@ async function purgeTombstones(
   return true;
 }
 
-async function dropPayloads(work: TenantCleanupOptions, { id }: RetentionTenant): Promise<boolean> {
+async function dropPayloads(work: TenantCleanupOptions, { no }: RetentionTenant): Promise<boolean> {
   const { session, settings, signal, tally } = work;
   if (settings.eventMs === null) return true;
-  const upTo = await session.agedVersion(id, settings.eventMs);
+  const upTo = await session.agedVersion(no, settings.eventMs);
   for (let done = upTo === 0; !done && !signal.aborted; ) {
-    const batch = await session.dropPayloads(id, upTo, settings.batchRows);
+    const batch = await session.dropPayloads(no, upTo, settings.batchRows);
     if (!batch) return false;
     tally.payloads += batch.dropped;
     done = batch.done;

@@ -123,7 +123,15 @@ function toState(
 ): RecordState {
   const originKey = `rehearsal-${version}`;
   return {
-    ...{ entityType, entityId, version, deleted: false, dataVersion, sequence: null },
+    ...{
+      entityType,
+      entityId,
+      version,
+      deleted: false,
+      dataVersion,
+      sequence: null,
+      lastEvent: version,
+    },
     data: canonicalJson(data),
     clock: { put: [writtenAt, originKey] },
     ...{ originKey, originKind: 'rehearsal', originDevice: null, originAt: writtenAt },

@@ -9,6 +9,7 @@ import {
   putMany,
   queryTenant,
   remove,
+  restoreTo,
   serverLog,
   serverNotes,
   startFresh,
@@ -17,6 +18,7 @@ import {
 import { freightKinds } from './systems/freight/client.ts';
 import { noteKinds } from './systems/notes/client.ts';
 import type { TestDevice } from './test-device.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 useOutboxes();
 
@@ -29,8 +31,8 @@ test('410: the device bootstraps, deletes the records that no longer exist, and 
   laptop.enqueue(put('new'));
   await laptop.sync();
   // The retention job purges the tombstone. Every checkpoint from before it has then expired.
-  await queryTenant("DELETE FROM records WHERE tenant_id = $1 AND entity_id = 'purged'");
-  await queryTenant('DELETE FROM records WHERE tenant_id = $1 AND deleted');
+  await queryTenant(`DELETE FROM records WHERE ${ofTenant} AND entity_id = 'purged'`);
+  await queryTenant(`DELETE FROM records WHERE ${ofTenant} AND deleted`);
   await queryTenant('UPDATE tenants SET horizon = head WHERE id = $1');
   phone.enqueue(put('queued'));
   await phone.pull();
@@ -47,9 +49,7 @@ test('410 after a restore: the device sends the events again that the restore ha
   laptop.enqueue(put('n2'));
   await laptop.push();
   // As if a backup from before the second note had been restored.
-  await queryTenant("DELETE FROM records WHERE tenant_id = $1 AND entity_id = 'n2'");
-  await queryTenant("DELETE FROM events WHERE tenant_id = $1 AND entity_id = 'n2'");
-  await queryTenant('UPDATE tenants SET head = 1, epoch = gen_random_uuid() WHERE id = $1');
+  await restoreTo(1);
   await laptop.drain();
   await laptop.drain();
   expect(Object.keys(notes(laptop))).toEqual(['n1', 'n2']);
@@ -61,7 +61,7 @@ test('a bootstrap that fails between two pages continues with the next page', as
   putMany(laptop, 600);
   await laptop.sync();
   await phone.sync();
-  await queryTenant("DELETE FROM records WHERE tenant_id = $1 AND entity_id = 'n0'");
+  await queryTenant(`DELETE FROM records WHERE ${ofTenant} AND entity_id = 'n0'`);
   await queryTenant('UPDATE tenants SET epoch = gen_random_uuid() WHERE id = $1');
   phone.enqueue(put('queued'));
   let pages = 0;

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { Server } from '../outbox/request.ts';
 import { startTcpProxy, type TcpProxy } from '../testkit/network/tcp-proxy.ts';
 import { withClient } from '../testkit/postgres/client.ts';
+import { cutHistory } from '../testkit/postgres/tenant-history.ts';
 import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
 import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
 import { type GatewayHandler, startGateway } from './gateway.ts';
@@ -117,6 +118,14 @@ export function queryTenant(sql: string): Promise<LogEntry[]> {
   return withClient(database.url, async (client) => (await client.query(sql, [tenant])).rows);
 }
 
+/** As if a backup had been restored that was made when the tenant's newest event was this version. */
+export async function restoreTo(version: number): Promise<void> {
+  await withClient(database.url, (client) =>
+    cutHistory((text, values) => client.query(text, [...values]), tenant, version),
+  );
+  await queryTenant('UPDATE tenants SET epoch = gen_random_uuid() WHERE id = $1');
+}
+
 /** Runs `work` while a lock makes all batches of the tenant wait. */
 export function whileTenantIsLocked<Result>(work: () => Promise<Result>): Promise<Result> {
   return withClient(database.url, async (client) => {
@@ -129,7 +138,7 @@ export function whileTenantIsLocked<Result>(work: () => Promise<Result>): Promis
 /** The tenant's stored events, by version. */
 export function serverLog(): Promise<LogEntry[]> {
   return queryTenant(
-    'SELECT identity_key, outcome FROM events WHERE tenant_id = $1 ORDER BY version',
+    'SELECT identity_key, outcome FROM event_log WHERE tenant_id = $1 ORDER BY version',
   );
 }
 

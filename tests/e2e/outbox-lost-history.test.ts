@@ -10,11 +10,13 @@ import {
   put,
   queryTenant,
   remove,
+  restoreTo,
   serverLog,
   serverNotes,
   useOutboxes,
 } from './outbox-harness.ts';
 import type { TestDevice, TestDeviceOptions } from './test-device.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 useOutboxes();
 
@@ -71,7 +73,7 @@ test('after a long absence a guarded edit is applied if its record is unchanged,
   await laptop.sync();
   for (const id of ['n1', 'changed', 'removed']) laptop.enqueue(patch(id, { body: 'mine' }), true);
   await write(phone, patch('changed', { title: 'by phone' }), remove('removed'));
-  await queryTenant('DELETE FROM records WHERE tenant_id = $1 AND deleted');
+  await queryTenant(`DELETE FROM records WHERE ${ofTenant} AND deleted`);
   await queryTenant('UPDATE tenants SET horizon = head WHERE id = $1');
   await laptop.sync();
   expect(codes(laptop.failed())).toEqual(['CONFLICT', 'CONFLICT']);
@@ -99,8 +101,4 @@ async function write(
 }
 
 /** As if a backup of the time before the tenant's first event had been restored. */
-async function loseHistory(): Promise<void> {
-  await queryTenant('DELETE FROM records WHERE tenant_id = $1');
-  await queryTenant('DELETE FROM events WHERE tenant_id = $1');
-  await queryTenant('UPDATE tenants SET head = 0, epoch = gen_random_uuid() WHERE id = $1');
-}
+const loseHistory = () => restoreTo(0);

@@ -1,8 +1,7 @@
-import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
 import { createTenantRemoval } from '../../src/postgres/tenants/tenant-removal.ts';
-import { createPool } from '../../src/postgres/client/pool.ts';
+import { createPool, type SchemaPool } from '../../src/postgres/client/pool.ts';
 import { expectNothingLost } from '../testkit/checker/check.ts';
 import { putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
@@ -12,6 +11,8 @@ import { runNpmScript } from '../testkit/processes/npm-script.ts';
 let service: TestApp;
 let tenant: Tenant;
 let neighbour: Tenant;
+/** The first number of each tenant: its rows are found by it once the tenant is gone. */
+const numbers = new Map<string, number>();
 beforeAll(async () => {
   service = await startApp();
 });
@@ -30,13 +31,23 @@ async function createFullTenant(): Promise<Tenant> {
     removeNote('n2'),
     putNote('n1', { title: 'B' }, { baseVersion: 0 }),
   ]);
-  for (const row of [
-    `effects VALUES ($1, 'note', 'n1', 1, 0, 1)`,
-    `replays VALUES ($1, 1, 1, now())`,
-    `purged_records VALUES ($1, 'note', 'n0', 1, '{}', NULL, 'k', 'note.put', NULL, now(), now(), now())`,
+  for (const [into, values] of [
+    [
+      'effects (tenant_no, entity_type, entity_id, version, record_before, record_after)',
+      `'note', 'n1', 1, 0, 1`,
+    ],
+    ['resends (tenant_no, version, count, last_at)', '1, 1, now()'],
+    [
+      `purged_records (tenant_no, entity_type, entity_id, version, origin_key, origin_kind, origin_at,
+         created_at, updated_at)`,
+      `'note', 'n0', 1, 'k', 'note.put', now(), now(), now()`,
+    ],
   ]) {
-    await service.sql(`INSERT INTO ${row}`, [full.id]);
+    await service.sql(`INSERT INTO ${into} SELECT no, ${values} FROM tenants WHERE id = $1`, [
+      full.id,
+    ]);
   }
+  numbers.set(full.id, await numberOf(full));
   return full;
 }
 
@@ -46,24 +57,35 @@ const removeTenant = (args: readonly string[], input?: string, env: NodeJS.Proce
 const openPool = () =>
   createPool({ connectionString: service.database.url, max: 1, onIdleError: () => {} });
 
-/** Rows of a tenant in each table that has any. */
+async function numberOf({ id }: Tenant): Promise<number> {
+  const [row] = await service.sql<{ no: number }>('SELECT no FROM tenants WHERE id = $1', [id]);
+  return row?.no ?? 0;
+}
+
+/** Rows of a tenant in each table that has any, under its first number and under that of today. */
 async function holdings({ id }: Tenant): Promise<Record<string, number>> {
   const tables = await service.sql<{ name: string }>(
     `SELECT table_name AS name FROM information_schema.columns
-      WHERE table_schema = 'public' AND column_name = 'tenant_id' ORDER BY 1`,
+      WHERE table_schema = 'landfall' AND column_name = 'tenant_no' ORDER BY 1`,
   );
   expect(tables.map(({ name }) => name)).toEqual(tenantTables.toSorted());
   const counts: Record<string, number> = {};
   for (const { name } of [...tables, { name: 'tenants' }]) {
-    const column = name === 'tenants' ? 'id' : 'tenant_id';
-    const found = await service.sql(`SELECT FROM ${name} WHERE ${column} = $1`, [id]);
+    const condition =
+      name === 'tenants'
+        ? 'id = $1 OR no = $2'
+        : 'tenant_no IN (SELECT no FROM tenants WHERE id = $1) OR tenant_no = $2';
+    const found = await service.sql(`SELECT FROM ${name} WHERE ${condition}`, [
+      id,
+      numbers.get(id),
+    ]);
     if (found.length > 0) counts[name] = found.length;
   }
   return counts;
 }
 
 const everything = {
-  ...{ records: 2, purged_records: 1, effects: 1, conflicts: 1, events: 4, replays: 1 },
+  ...{ records: 2, purged_records: 1, effects: 1, conflicts: 1, events: 4, resends: 1 },
   tenants: 1,
 };
 
@@ -71,7 +93,7 @@ test('a tenant whose name is typed goes with all that it holds, and no other doe
   expect(await holdings(tenant)).toEqual(everything);
   const { code, stdout, stderr } = await removeTenant([tenant.id], `${tenant.id}\n`);
   expect([code, stderr]).toEqual([0, '']);
-  const rows = '2 records, 1 purged records, 1 effects, 1 conflicts, 4 events, 1 replays';
+  const rows = '2 records, 1 purged records, 1 effects, 1 conflicts, 4 events, 1 resends';
   expect(stdout).toContain(`the tenant "${tenant.id}" holds ${rows}\n`);
   expect(stdout).toContain(`removed ${rows}, and the tenant "${tenant.id}" itself\n`);
   expect(await holdings(tenant)).toEqual({});
@@ -127,7 +149,7 @@ test('a removal that fails half-way leaves no checkpoint good, and can be run ag
   expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining('division by zero') });
   const url = `/api/sync/changes?since=${checkpoint}`;
   expect((await service.request({ url, sender: tenant.sender() })).status).toBe(410);
-  expect(await holdings(tenant)).toEqual({ events: 4, replays: 1, tenants: 1 });
+  expect(await holdings(tenant)).toEqual({ events: 4, resends: 1, tenants: 1 });
   expect(await removeTenant([tenant.id], `${tenant.id}\n`)).toMatchObject({ code: 0 });
   expect(await holdings(tenant)).toEqual({});
 });
@@ -141,7 +163,7 @@ test('a tenant stays until the last of its rows has gone, however much is pushed
     if (left.length <= 2)
       await tenant.push(Array.from({ length: 25 }, (_, at) => putNote(`n${at}`)));
   };
-  const watched: Pool = Object.create(pool, {
+  const watched: SchemaPool = Object.create(pool, {
     query: { value: pool.query.bind(pool) },
     connect: { value: () => beforeLast().then(() => pool.connect()) },
   });

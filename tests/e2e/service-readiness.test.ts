@@ -107,30 +107,32 @@ describe('/readyz', () => {
     expect(found).toEqual(ready);
   });
 
-  test('is 503 while a migration is missing or unfinished, and where there are none at all', async () => {
+  test('is 503 while a migration is missing, and where there are none at all', async () => {
     const [first = ''] = await migrationNames();
+    const { rows } = await sql(`SELECT checksum FROM migrations WHERE name = '${first}'`);
     for (const [undo, redo] of [
       [
-        `UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name = '${first}'`,
-        'UPDATE _prisma_migrations SET finished_at = now()',
+        `DELETE FROM migrations WHERE name = '${first}'`,
+        `INSERT INTO migrations (name, checksum) VALUES ('${first}', '${rows[0].checksum}')`,
       ],
       [
-        'UPDATE _prisma_migrations SET rolled_back_at = now()',
-        'UPDATE _prisma_migrations SET rolled_back_at = NULL',
+        'ALTER TABLE migrations RENAME TO elsewhere',
+        'ALTER TABLE landfall.elsewhere RENAME TO migrations',
+      ],
+      ['ALTER SCHEMA landfall RENAME TO elsewhere', 'ALTER SCHEMA elsewhere RENAME TO landfall'],
+      [
+        'REVOKE SELECT ON migrations FROM landfall_service',
+        'GRANT SELECT ON migrations TO landfall_service',
       ],
       [
-        'ALTER TABLE _prisma_migrations RENAME TO elsewhere',
-        'ALTER TABLE elsewhere RENAME TO _prisma_migrations',
-      ],
-      [
-        'REVOKE SELECT ON _prisma_migrations FROM landfall_service',
-        'GRANT SELECT ON _prisma_migrations TO landfall_service',
+        'REVOKE USAGE ON SCHEMA landfall FROM landfall_service',
+        'GRANT USAGE ON SCHEMA landfall TO landfall_service',
       ],
     ] as const) {
       await sql(undo);
-      expect(await readyz()).toEqual(unmigrated);
+      expect({ undo, ...(await readyz()) }).toEqual({ undo, ...unmigrated });
       await sql(redo);
-      expect(await readyz()).toEqual(ready);
+      expect({ redo, ...(await readyz()) }).toEqual({ redo, ...ready });
     }
   });
 });

@@ -28,8 +28,8 @@ test('fault 2: idle write transactions of another tenant and in another database
   const idle = [
     await leaveTransactionOpen(
       databaseUrl,
-      `WITH moved AS (UPDATE tenants SET head = head + 1 WHERE id = $1 RETURNING id)
-       UPDATE records SET version = version + 1 WHERE tenant_id = (SELECT id FROM moved)`,
+      `WITH moved AS (UPDATE tenants SET head = head + 1 WHERE id = $1 RETURNING no)
+       UPDATE records SET version = version + 1 WHERE tenant_no = (SELECT no FROM moved)`,
       [other.id],
     ),
     await leaveTransactionOpen(

@@ -37,7 +37,9 @@ async function refusalOf(answer: Response) {
   return { status: answer.status, code, hasRetryAfter: seconds >= 1 && seconds <= 30 };
 }
 
-const statements: readonly FailingStatement[] = ['events', 'records', 'tenants', 'commit'];
+const statements: readonly FailingStatement[] = [
+  ...(['events', 'records', 'changed records', 'tenants', 'commit'] as const),
+];
 
 // A lock or a statement that timed out has already waited, so the service retries less often.
 test.each([
@@ -101,7 +103,7 @@ test('fault 13: a push of a tenant that stays locked (55P03) is answered 503 and
   const refused = await device.push(edits());
   expect(refused).toMatchObject({ outcome: 'fail', status: 503, reason: 'UNAVAILABLE' });
   await expect.poll(() => retried(service)).toEqual(['55P03']);
-  expect((await outsider.query('SELECT FROM events')).rowCount).toBe(1);
+  expect((await outsider.query('SELECT FROM event_log')).rowCount).toBe(1);
   await outsider.query('COMMIT');
   expect(await device.drain()).toEqual([]);
   await tenant.expectNothingLost();

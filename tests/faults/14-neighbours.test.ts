@@ -84,7 +84,7 @@ async function sendAll(
 }
 
 async function storedKeys(sender: Sender): Promise<readonly string[]> {
-  const text = 'SELECT identity_key AS key FROM events WHERE tenant_id = $1';
+  const text = 'SELECT identity_key AS key FROM event_log WHERE tenant_id = $1';
   const { rows } = await withClient(databaseUrl, (client) =>
     client.query<{ key: string }>(text, [sender]),
   );

@@ -29,7 +29,7 @@ const batchOf = (key: string) => ({
 });
 
 async function storedKeys(): Promise<readonly string[]> {
-  const text = 'SELECT identity_key AS key FROM events WHERE tenant_id = $1 ORDER BY 1';
+  const text = 'SELECT identity_key AS key FROM event_log WHERE tenant_id = $1 ORDER BY 1';
   const { rows } = await withClient(databaseUrl, (client) =>
     client.query<{ key: string }>(text, [tenant]),
   );

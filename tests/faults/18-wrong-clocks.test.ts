@@ -24,7 +24,7 @@ async function newPostgres(dataDir: string, env: NodeJS.ProcessEnv = {}): Promis
 /** How far the newest stored event is ahead of the server's clock, in milliseconds. */
 async function aheadOf({ url }: PostgresProcess): Promise<number> {
   const text = `SELECT extract(epoch FROM max(received_at) - clock_timestamp())::float8 * 1000 AS ahead
-                  FROM events`;
+                  FROM event_log`;
   const { rows } = await withClient(url, (client) => client.query<{ ahead: number }>(text));
   return rows[0]?.ahead ?? 0;
 }
@@ -36,12 +36,14 @@ async function moveStoredAhead({ url }: PostgresProcess): Promise<void> {
   await withClient(url, async (client) => {
     const later = (column: string) => `${column} = ${column} + interval '1 day'`;
     await client.query(`UPDATE events SET ${['received_at', 'effective_at'].map(later).join()}`);
-    const { rows } = await client.query('SELECT tenant_id, entity_id, clock::text FROM records');
-    for (const { tenant_id, entity_id, clock } of rows) {
+    await client.query(`UPDATE tenants SET ${later('head_received_at')}`);
+    const { rows } = await client.query('SELECT tenant_no, entity_id, clock::text FROM records');
+    for (const { tenant_no, entity_id, clock } of rows) {
       await client.query(
         `UPDATE records SET clock = $3, ${['origin_at', 'created_at', 'updated_at'].map(later).join()}
-          WHERE tenant_id = $1 AND entity_id = $2`,
-        [tenant_id, entity_id, ahead(clock)],
+          WHERE tenant_no = $1 AND entity_id = $2`,
+        // Without a clock of its own, the record has the time of its origin.
+        [tenant_no, entity_id, clock && ahead(clock)],
       );
     }
   });

@@ -1,13 +1,13 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPool } from '../../src/postgres/client/pool.ts';
+import { createPool, type SchemaPool } from '../../src/postgres/client/pool.ts';
 import {
   operatorScope,
   tenantScope,
   runInOneRoundTrip,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { putNote } from '../testkit/events/sent-events.ts';
-import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { createPlainDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
 import { createLogin, type TestLogin } from '../testkit/postgres/test-login.ts';
 import { type Pgbouncer, startPgbouncer } from '../testkit/postgres/pgbouncer.ts';
 import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
@@ -22,8 +22,10 @@ let database: TestDatabase;
 /** A member of landfall_service and of no other role, as docs/operations.md describes it. */
 let login: TestLogin;
 let pooler: Pgbouncer | undefined;
+/** By the ids of the tenants. */
+let numbers: ReadonlyMap<string, number>;
 beforeAll(async () => {
-  database = await createDatabase();
+  database = await createPlainDatabase();
   login = await createLogin(database.url, 'IN ROLE landfall_service');
   pooler = await startPgbouncer(login.url, serverConnections);
   const method = pooler
@@ -41,6 +43,8 @@ afterAll(async () => {
 const leftovers = `SELECT current_user = session_user AND coalesce(current_setting('landfall.tenants', true), '') = ''
     AND current_setting('statement_timeout') = '0' AND current_setting('lock_timeout') = '0'
     AND current_setting('idle_in_transaction_session_timeout') = '0'
+    AND coalesce(current_setting('landfall.tenant_ids', true), '') = ''
+    AND current_setting('search_path') = '"$user", public'
     AND current_setting('enable_seqscan') = 'on' AS none, pg_backend_pid() AS pid`;
 
 describe('fault 20: a transaction pooler between the service and the database', () => {
@@ -54,10 +58,14 @@ describe('fault 20: a transaction pooler between the service and the database', 
     }
     const { rows } = await withClient(database.url, (client) =>
       client.query(`SELECT tenant_id AS tenant, count(*)::int AS events, max(version)::int AS head
-        FROM events GROUP BY 1 ORDER BY 1`),
+        FROM landfall.event_log GROUP BY 1 ORDER BY 1`),
     );
     const each = tenants.map((tenant) => ({ tenant, events: rounds * 2, head: rounds * 2 }));
     expect(rows).toEqual(each.toSorted((a, b) => (a.tenant < b.tenant ? -1 : 1)));
+    const known = await withClient(database.url, (client) =>
+      client.query<{ id: string; no: number }>('SELECT id, no FROM landfall.tenants'),
+    );
+    numbers = new Map(known.rows.map(({ id, no }) => [id, no]));
   });
 
   test('fault 20: a transaction leaves no setting on a connection of the pooler', async () => {
@@ -87,7 +95,7 @@ describe('fault 20: a transaction pooler between the service and the database', 
       onIdleError: () => {},
     });
     try {
-      const failing = runInOneRoundTrip(pool, tenantScope(['tenant-0']), (pipeline) =>
+      const failing = runInOneRoundTrip(pool, tenantScope([numberOf('tenant-0')]), (pipeline) =>
         pipeline.query({ text: 'SELECT 1 / 0' }),
       );
       await expect(failing).rejects.toThrow('division by zero');
@@ -95,7 +103,8 @@ describe('fault 20: a transaction pooler between the service and the database', 
       const abandoned = new pg.Client(poolerUrl());
       await abandoned.connect();
       await abandoned.query('BEGIN');
-      await abandoned.query("SELECT set_config('landfall.tenants', '{tenant-0}', true)");
+      await abandoned.query("SELECT set_config('landfall.tenants', '{1}', true)");
+      await abandoned.query("SELECT set_config('search_path', 'landfall', true)");
       await abandoned.end();
       for (let look = 0; look < 5; look += 1) {
         expect((await pool.query(leftovers)).rows[0].none).toBe(true);
@@ -124,6 +133,12 @@ describe('fault 20: a transaction pooler between the service and the database', 
     }
   });
 });
+
+function numberOf(tenant: string): number {
+  const no = numbers.get(tenant);
+  if (no === undefined) throw new Error(`${tenant} has no number`);
+  return no;
+}
 
 const poolerUrl = () => pooler?.url ?? login.url;
 
@@ -161,14 +176,15 @@ async function workAs(service: ServiceProcess, tenant: string): Promise<void> {
 }
 
 /** Counts the records that a transaction of the tenant sees with a statement that does not filter by tenant. */
-async function countVisibleRecords(pool: pg.Pool, tenant: string) {
-  const { rows } = await runInOneRoundTrip(pool, tenantScope([tenant]), (pipeline) =>
+async function countVisibleRecords(pool: SchemaPool, tenant: string) {
+  const tenantNo = numberOf(tenant);
+  const { rows } = await runInOneRoundTrip(pool, tenantScope([tenantNo]), (pipeline) =>
     pipeline.query({
       name: 'seen',
-      text: `SELECT count(*) FILTER (WHERE tenant_id = $1)::int AS own,
-                    count(*) FILTER (WHERE tenant_id <> $1)::int AS foreign, pg_backend_pid() AS pid
+      text: `SELECT count(*) FILTER (WHERE tenant_no = $1)::int AS own,
+                    count(*) FILTER (WHERE tenant_no <> $1)::int AS foreign, pg_backend_pid() AS pid
                FROM records`,
-      values: [tenant],
+      values: [tenantNo],
     }),
   );
   return rows[0] as { readonly own: number; readonly foreign: number; readonly pid: number };

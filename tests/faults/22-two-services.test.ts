@@ -84,6 +84,11 @@ test('fault 22: events that are sent to both services at the same time are store
       ]),
     );
     expect(requests.map(({ outcome }) => outcome)).toEqual(['ok', 'ok', 'ok', 'ok']);
+    // One answer says that an event is new. The others say that it is a duplicate.
+    const results = requests.flatMap(({ answer }) => answer?.results ?? []);
+    const isNew = results.filter(({ status }) => status !== 'duplicate');
+    expect(isNew).toHaveLength(events.length);
+    expect(new Set(isNew.map(({ identityKey }) => identityKey)).size).toBe(events.length);
   }
   await tenant.expectNothingLost();
 });

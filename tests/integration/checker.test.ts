@@ -6,6 +6,7 @@ import { type SendRequest, sendInProcess } from '../testkit/network/send-request
 import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { cutHistory, moveHead, ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 let service: TestApp;
 let tenant: Tenant;
@@ -32,13 +33,18 @@ function device(
   return made;
 }
 
-/** What the checker says of a tenant that two devices share, once somebody tampered with it. */
-async function saidAfter(tamper: string, values: readonly unknown[] = []): Promise<string> {
+/**
+ * What the checker says of a tenant with five events that two devices share, once somebody tampered with it.
+ *
+ * @param head the head of the tenant then
+ */
+async function saidAfter(tamper: string, head = 5): Promise<string> {
   const [one, two] = [device('one'), device('two')];
   await one.push([putNote('n1', { title: 'A' }), putNote('n2', { title: 'B' })]);
   await two.push([patchNote('n1', { body: 'C' }), removeNote('n2'), putNote('n3', { title: 'D' })]);
   await expectNothingLost(options());
-  await service.sql(tamper, [tenant.id, ...values]);
+  await service.sql(tamper, [tenant.id]);
+  await moveHead(service.sql, tenant.id, head);
   return (await check(options())).text;
 }
 
@@ -60,10 +66,7 @@ test('finds nothing where nothing is wrong, and counts what was sent', async () 
 });
 
 test('an acknowledged event that is not stored is told with its requests and who saw what', async () => {
-  const text = await saidAfter(
-    `WITH gone AS (DELETE FROM events WHERE tenant_id = $1 AND version = 5 RETURNING version)
-     UPDATE tenants SET head = 4 WHERE id = $1`,
-  );
+  const text = await saidAfter(`DELETE FROM events WHERE ${ofTenant} AND version = 5`, 4);
   expect(text).toContain('1 lost');
   expect(text).toMatch(/LOST key-\d+: answered applied at version 5, and is not stored/);
   expect(text).toMatch(/ {2}event {6}\{"identityKey":"key-\d+","kind":"note.put","payload":/);
@@ -73,23 +76,24 @@ test('an acknowledged event that is not stored is told with its requests and who
 });
 
 test('an outcome or a version other than the answered one', async () => {
+  // The code of noop.
   expect(
-    await saidAfter(`UPDATE events SET outcome = 'noop' WHERE tenant_id = $1 AND version = 1`),
+    await saidAfter(`UPDATE events SET outcome = 2 WHERE ${ofTenant} AND version = 1`),
   ).toMatch(/CHANGED key-\d+: answered applied at version 1, and is stored as noop at version 1/);
 });
 
 test('a payload other than the one sent', async () => {
   const text = await saidAfter(
     `UPDATE events SET payload = '{"noteId":"n1","title":"X","body":""}'
-      WHERE tenant_id = $1 AND version = 1`,
+      WHERE ${ofTenant} AND version = 1`,
   );
   expect(text).toMatch(/CHANGED key-\d+: is stored with another content: .*"title":"X"/);
 });
 
 test('a version that is missing, and a head that is not the last one', async () => {
   const text = await saidAfter(
-    `WITH moved AS (UPDATE events SET version = 7 WHERE tenant_id = $1 AND version = 5)
-     UPDATE tenants SET head = 8 WHERE id = $1`,
+    `UPDATE events SET version = 7 WHERE ${ofTenant} AND version = 5`,
+    8,
   );
   expect(text).toContain('version 5 to 6 is missing');
   expect(text).toContain('the head is 8, and the log ends at version 7');
@@ -97,26 +101,23 @@ test('a version that is missing, and a head that is not the last one', async () 
 
 test('an event that was applied under two versions', async () => {
   // The tables do not let it happen: whoever tampers takes their word away first.
-  await service.sql(
-    'ALTER TABLE events DROP CONSTRAINT IF EXISTS events_tenant_id_identity_key_key',
-  );
-  await service.sql('DROP INDEX IF EXISTS events_tenant_id_identity_key_key');
+  await service.sql('DROP INDEX events_tenant_no_key_hash_key');
   try {
     const text = await saidAfter(
-      `WITH copied AS (
-         INSERT INTO events (tenant_id, version, identity_key, fingerprint, kind, kind_version,
-                entity_type, entity_id, outcome, effective_at, received_at, clock_adjusted, payload)
-         SELECT tenant_id, 6, identity_key, fingerprint, kind, kind_version, entity_type, entity_id,
-                outcome, effective_at, received_at, clock_adjusted, payload
-           FROM events WHERE tenant_id = $1 AND version = 5)
-       UPDATE tenants SET head = 6 WHERE id = $1`,
+      `INSERT INTO events (tenant_no, version, key_hash, identity_key, kind, kind_version, entity_type, entity_id,
+              outcome, effective_at, received_at, clock_adjusted, record_changed, payload)
+       SELECT tenant_no, 6, key_hash, identity_key, kind, kind_version, entity_type, entity_id,
+              outcome, effective_at, received_at, clock_adjusted, record_changed, payload
+         FROM events WHERE ${ofTenant} AND version = 5`,
+      6,
     );
     expect(text).toContain('1 twice');
     expect(text).toMatch(/TWICE key-\d+: stands in the log at version 5 and 6/);
   } finally {
-    await service.sql('DELETE FROM events WHERE tenant_id = $1 AND version = 6', [tenant.id]);
+    await service.sql(`DELETE FROM events WHERE ${ofTenant} AND version = 6`, [tenant.id]);
     await service.sql(
-      'CREATE UNIQUE INDEX events_tenant_id_identity_key_key ON events (tenant_id, identity_key)',
+      `CREATE UNIQUE INDEX events_tenant_no_key_hash_key ON events (tenant_no, key_hash)
+        WHERE key_hash IS NOT NULL`,
     );
   }
 });
@@ -206,7 +207,7 @@ test('a feed that skips a version for those who were there before', async () => 
   await one.push([putNote('n1'), putNote('n2')]);
   await one.catchUp();
   await one.push([putNote('n3')]);
-  const skip = `UPDATE records SET version = 1 WHERE tenant_id = $1 AND entity_id = 'n3'`;
+  const skip = `UPDATE records SET version = 1 WHERE ${ofTenant} AND entity_id = 'n3'`;
   await service.sql(skip, [tenant.id]);
   const { text } = await check(options());
   expect(text).toMatch(/RECORD note n3: names key-\d+ as what made its version 1, which is key-/);
@@ -221,16 +222,21 @@ test('a page that is out of order, or short', async () => {
     return { ...answer, body: { ...answer.body, changes: changes.toReversed() } };
   };
   const one = device('one', turned);
-  await one.push([putNote('n1'), putNote('n2')]);
+  await one.push([putNote('n2'), putNote('n1')]);
   await one.pull();
-  expect(one.pageFaults).toEqual(['the page after 0, with limit 500, is not in version order']);
+  expect(one.pageFaults).toEqual(['the page after 0, with limit 500, is not in the order of keys']);
+  await one.push([putNote('n4'), putNote('n3')]);
+  await one.pull();
+  expect(one.pageFaults.slice(1)).toEqual([
+    'the page after 2, with limit 500, is not in version order',
+  ]);
   expect((await check(options())).text).toContain('PAGE one: the page after 0');
 });
 
 test('a record that is not what its events make it', async () => {
   const text = await saidAfter(
     `UPDATE records SET data = '{"title":"X","body":"C"}'
-      WHERE tenant_id = $1 AND entity_id = 'n1'`,
+      WHERE ${ofTenant} AND entity_id = 'n1'`,
   );
   expect(text).toMatch(/RECORD note n1: is version 3 .*"X".* where the model has version 3 .*"A"/);
 });
@@ -241,9 +247,7 @@ test('answers of what a restore took back bind nobody', async () => {
   const late = putNote('n2');
   await one.push([late]);
   await one.catchUp();
-  await service.sql('DELETE FROM events WHERE tenant_id = $1 AND version > 1', [tenant.id]);
-  await service.sql('DELETE FROM records WHERE tenant_id = $1 AND version > 1', [tenant.id]);
-  await service.sql('UPDATE tenants SET head = 1 WHERE id = $1', [tenant.id]);
+  await cutHistory(service.sql, tenant.id, 1);
   history.recordRestore(1);
   await expectNothingLost(options());
   expect(one.expirations).toBe(1);

@@ -6,6 +6,7 @@ import { documentKinds } from '../testkit/kinds/document-kinds.ts';
 import { putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { createTenant, expectExactShape, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { cutHistory, ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -35,12 +36,7 @@ async function refusal(tenant: Tenant, since: string) {
 }
 
 /** What a restore from a backup does that was made at `version`: the tail is gone. */
-async function loseTail(tenant: Tenant, version: number) {
-  const values = [tenant.id, version];
-  await service.sql('DELETE FROM events WHERE tenant_id = $1 AND version > $2', values);
-  await service.sql('DELETE FROM records WHERE tenant_id = $1 AND version > $2', values);
-  await service.sql('UPDATE tenants SET head = $2 WHERE id = $1', values);
-}
+const loseTail = ({ id }: Tenant, version: number) => cutHistory(service.sql, id, version);
 
 test("another tenant's checkpoint says the same whether its position exists here or not", async () => {
   const [mine, theirs] = [await createTenant(service), await createTenant(service)];
@@ -77,7 +73,7 @@ test('a bootstrap under way expires once a tombstone that it needs may be purged
   expect(await judged(tenant, checkpoint)).toBe('good');
   await tenant.push([removeNote('n1')]);
   await service.sql('UPDATE tenants SET horizon = head WHERE id = $1', [tenant.id]);
-  await service.sql('DELETE FROM records WHERE tenant_id = $1 AND deleted', [tenant.id]);
+  await service.sql(`DELETE FROM records WHERE ${ofTenant} AND deleted`, [tenant.id]);
   expect(await judged(tenant, checkpoint)).toBe(expired);
 });
 

@@ -9,6 +9,7 @@ import { auditOf } from '../testkit/app/audit.ts';
 import { nextKey, type SentEvent } from '../testkit/events/sent-events.ts';
 import { createTenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 /** A schema that accepts any id, as one in plain JavaScript can. The service must check the id itself. */
 const looseSchema = z.strictObject({
@@ -63,10 +64,10 @@ async function createConflict(kind: string) {
   const stored = async () => ({
     log: await tenant.log(),
     records: await service.sql(
-      'SELECT * FROM records WHERE tenant_id = $1 ORDER BY entity_type, entity_id',
+      `SELECT * FROM records WHERE ${ofTenant} ORDER BY entity_type, entity_id`,
       [tenant.id],
     ),
-    effects: await service.sql('SELECT * FROM effects WHERE tenant_id = $1', [tenant.id]),
+    effects: await service.sql(`SELECT * FROM effects WHERE ${ofTenant}`, [tenant.id]),
     conflict: await audit.conflict(loser.identityKey),
   });
   return { tenant, merge, stored };

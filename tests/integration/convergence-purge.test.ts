@@ -12,6 +12,7 @@ import { finalState } from '../testkit/oracle/last-write-wins.ts';
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 import { createRetentionRunner } from '../testkit/app/retention.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -39,7 +40,7 @@ async function expectNothingLostCameBack(tenant: Tenant, deeds: readonly (Random
     .filter(({ identityKey }) => keys.has(identityKey))
     .map((deed) => toAcceptedWrite(deed, timeOf(deed) * 1000));
   const records = await service.sql<{ id: string; deleted: boolean; data: object | null }>(
-    'SELECT entity_id AS id, deleted, data FROM records WHERE tenant_id = $1',
+    `SELECT entity_id AS id, deleted, data FROM records WHERE ${ofTenant}`,
     [tenant.id],
   );
   const expected = records.map(({ id: entityId, deleted, data }) => {

@@ -16,12 +16,11 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { PrismaClient } from '../../src/generated/client.ts';
 import { isPostmasterOf } from '../../dev/embedded-postgres/processes.ts';
 import { startEmbedded, stopOrphan } from '../../dev/embedded-postgres/embedded-postgres.ts';
+import { createPrisma } from '../../src/postgres/audit/prisma.ts';
+import { createPool } from '../../src/postgres/client/pool.ts';
 import { migrate } from '../../src/postgres/migrate/migrate.ts';
 import { removeDataDir } from '../testkit/postgres/data-dir.ts';
 import { withClient } from '../testkit/postgres/client.ts';
@@ -100,10 +99,9 @@ const postmasterPid = async () =>
 test('a first start creates a database that pg, the migrator and Prisma connect to with the same URL', async () => {
   const embedded = await start();
   await migrate(embedded.url);
-  const pool = new pg.Pool({ connectionString: embedded.url });
-  // The database stops while the connection may not have ended yet.
-  pool.on('error', () => {});
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  // The database stops while the connection may not have ended yet: that is no error.
+  const pool = createPool({ connectionString: embedded.url, max: 2, onIdleError: () => {} });
+  const prisma = createPrisma(pool);
   expect(await prisma.instance.count()).toBe(1);
   expect((await pool.query('SELECT current_user, current_database()')).rows).toEqual([
     { current_user: 'landfall', current_database: 'landfall' },

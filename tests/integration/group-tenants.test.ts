@@ -14,9 +14,9 @@ beforeAll(async () => {
       ...real,
       feed: {
         ...real.feed,
-        readHeads(queries) {
-          looks.push(new Set(queries.map(({ tenantId }) => tenantId)).size);
-          return real.feed.readHeads(queries);
+        readHeads(tenantIds) {
+          looks.push(new Set(tenantIds).size);
+          return real.feed.readHeads(tenantIds);
         },
       },
     }),
@@ -26,9 +26,9 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 /** Of each transaction that wrote rows of the table: their tenants. */
-async function tenantsATransaction(table: 'events' | 'replays'): Promise<(readonly string[])[]> {
-  const rows = await service.sql<{ tenants: string[] }>(
-    `SELECT array_agg(tenant_id) AS tenants FROM ${table} GROUP BY xmin::text`,
+async function tenantsATransaction(table: 'events' | 'resends'): Promise<(readonly number[])[]> {
+  const rows = await service.sql<{ tenants: number[] }>(
+    `SELECT array_agg(tenant_no) AS tenants FROM ${table} GROUP BY xmin::text`,
   );
   return rows.map((row) => row.tenants);
 }
@@ -51,8 +51,8 @@ test('what several tenants send at once is committed, read and counted one tenan
   expect(looks).toEqual(tenants.map(() => 1));
 
   await pushAll();
-  const counted = async () => (await tenantsATransaction('replays')).flat().length;
+  const counted = async () => (await tenantsATransaction('resends')).flat().length;
   await expect.poll(counted, { timeout: 30_000 }).toBe(outboxes.length);
-  const writes = await tenantsATransaction('replays');
+  const writes = await tenantsATransaction('resends');
   expect(writes.map((rows) => new Set(rows).size)).toEqual(writes.map(() => 1));
 });

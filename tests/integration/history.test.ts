@@ -5,6 +5,7 @@ import { noteKinds } from '../testkit/kinds/storeroom-kinds.ts';
 import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { createTenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -12,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => service.close());
 
-test('the history of an entity has its events with their fields and their outcomes', async () => {
+test('the history of an entity has its events with their fields and their outcomes, the newest first', async () => {
   const tenant = await createTenant(service);
   const edit = patchNote(
     'n1',
@@ -21,11 +22,11 @@ test('the history of an entity has its events with their fields and their outcom
   );
   await tenant.push([putNote('n1'), putNote('n2')]);
   await tenant.push([edit], {}, 'phone');
-  const { events, nextAfter } = await auditOf(tenant).history('note', 'n1');
-  expect(nextAfter).toBeNull();
+  const { events, nextBefore } = await auditOf(tenant).history('note', 'n1');
+  expect(nextBefore).toBeNull();
   expect(events).toHaveLength(2);
-  const effectiveAt = events[0]?.effectiveAt;
-  expect(events[1]).toEqual({
+  const effectiveAt = events[1]?.effectiveAt;
+  expect(events[0]).toEqual({
     identityKey: edit.identityKey,
     version: 3,
     kind: 'note.patch',
@@ -46,7 +47,7 @@ test('the history of an entity has its events with their fields and their outcom
     payload: edit.payload,
     recordBefore: 1,
     recordAfter: 3,
-    replays: { count: 0, lastAt: null },
+    resends: { count: 0, lastAt: null },
     resolves: null,
     resolvedBy: null,
   });
@@ -70,14 +71,14 @@ test('the history has events of every outcome, with the versions of the record b
     event.clockAdjusted,
   ]);
   expect(rows).toEqual([
-    ['applied', 0, 1, false],
-    ['noop', 1, 1, false],
-    ['superseded', 1, 1, false],
-    ['applied', 1, 4, true],
-    ['conflict', 4, 4, false],
     ['applied', 4, 6, false],
+    ['conflict', 4, 4, false],
+    ['applied', 1, 4, true],
+    ['superseded', 1, 1, false],
+    ['noop', 1, 1, false],
+    ['applied', 0, 1, false],
   ]);
-  expect(events[1]?.baseKey).toBe(first.identityKey);
+  expect(events.at(-2)?.baseKey).toBe(first.identityKey);
 });
 
 test('a conflict and the event that resolved it link to each other', async () => {
@@ -86,17 +87,11 @@ test('a conflict and the event that resolved it link to each other', async () =>
   await tenant.push([putNote('n1'), stale]);
   const audit = auditOf(tenant);
   const before = await audit.history('note', 'n1');
-  expect(before.events[1]).toMatchObject({ resolves: null, resolvedBy: null });
+  expect(before.events[0]).toMatchObject({ resolves: null, resolvedBy: null });
   await audit.resolve(stale.identityKey, { resolution: 'force' }, 'desk');
   const { events } = await audit.history('note', 'n1');
   const settling = 'landfall:resolution:2';
   const both = [
-    { version: 1, resolves: null, resolvedBy: null },
-    {
-      identityKey: stale.identityKey,
-      resolves: null,
-      resolvedBy: { identityKey: settling, version: 3, resolution: 'force' },
-    },
     {
       identityKey: settling,
       payload: stale.payload,
@@ -106,13 +101,18 @@ test('a conflict and the event that resolved it link to each other', async () =>
       resolves: { identityKey: stale.identityKey, version: 2, resolution: 'force' },
       resolvedBy: null,
     },
+    {
+      identityKey: stale.identityKey,
+      resolves: null,
+      resolvedBy: { identityKey: settling, version: 3, resolution: 'force' },
+    },
+    { version: 1, resolves: null, resolvedBy: null },
   ];
   expect(events).toMatchObject(both);
   // The links work also if the two are on different pages.
   for (const [at, one] of both.entries()) {
-    expect((await audit.history('note', 'n1', { after: at, limit: 1 })).events).toMatchObject([
-      one,
-    ]);
+    const query = at === 0 ? {} : { before: events[at - 1]?.version ?? 0 };
+    expect((await audit.history('note', 'n1', { ...query, limit: 1 })).events).toMatchObject([one]);
   }
 });
 
@@ -122,7 +122,7 @@ test('a discard is an event without payload that changed nothing', async () => {
   await tenant.push([putNote('n1'), stale]);
   const audit = auditOf(tenant);
   await audit.resolve(stale.identityKey, { resolution: 'discard' });
-  expect((await audit.history('note', 'n1')).events.at(-1)).toMatchObject({
+  expect((await audit.history('note', 'n1')).events[0]).toMatchObject({
     outcome: 'noop',
     payload: null,
     recordBefore: 1,
@@ -131,15 +131,12 @@ test('a discard is an event without payload that changed nothing', async () => {
   });
 });
 
-test('the history has events without payload, and events without record versions of old releases', async () => {
+test('the history has events whose payload was dropped', async () => {
   const tenant = await createTenant(service);
   await tenant.push([putNote('n1')]);
-  await service.sql(
-    'UPDATE events SET payload = NULL, record_before = NULL, record_after = NULL WHERE tenant_id = $1',
-    [tenant.id],
-  );
+  await service.sql(`UPDATE events SET payload = NULL WHERE ${ofTenant}`, [tenant.id]);
   expect((await auditOf(tenant).history('note', 'n1')).events).toMatchObject([
-    { version: 1, outcome: 'applied', payload: null, recordBefore: null, recordAfter: null },
+    { version: 1, outcome: 'applied', payload: null, recordBefore: 0, recordAfter: 1 },
   ]);
 });
 
@@ -148,7 +145,7 @@ test("another tenant's entity is answered like an unknown one: without events", 
   await theirs.push([putNote('n1')]);
   await mine.push([putNote('n2')]);
   const audit = auditOf(mine);
-  const nothing = { events: [], nextAfter: null };
+  const nothing = { events: [], nextBefore: null };
   expect(await audit.history('note', 'n1')).toEqual(nothing);
   expect(await audit.history('nothing', 'n1')).toEqual(nothing);
 });
@@ -158,7 +155,7 @@ test('a tenant that never pushed has no history', async () => {
     url: '/api/sync/entities/note/n1/events',
     sender: { tenant: 'never seen' },
   });
-  expect(answer).toMatchObject({ status: 200, body: { events: [], nextAfter: null } });
+  expect(answer).toMatchObject({ status: 200, body: { events: [], nextBefore: null } });
 });
 
 test('an entity is found by every valid name', async () => {
@@ -176,7 +173,7 @@ test('reading needs sync:pull and a valid query', async () => {
   const url = '/api/sync/entities/note/n1/events';
   const sender = { scope: 'sync:push' };
   expect(await service.request({ url, sender })).toMatchObject({ status: 403 });
-  for (const query of ['limit=0', 'after=x', 'since=1']) {
+  for (const query of ['limit=0', 'before=x', 'before=', 'before=-1', 'after=1', 'since=1']) {
     expect(await service.request({ url: `${url}?${query}` })).toMatchObject({
       status: 400,
       body: { code: 'INVALID_QUERY' },

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
-import { type Audit, auditOf } from '../testkit/app/audit.ts';
+import { auditOf } from '../testkit/app/audit.ts';
 import { documentKinds } from '../testkit/kinds/document-kinds.ts';
 import { nextKey } from '../testkit/events/sent-events.ts';
-import { createTenant } from '../testkit/app/tenant.ts';
+import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 
 const maxAnswerBytes = 40_000;
@@ -21,17 +21,26 @@ const put = (id: string, fields: object, more: object = {}) => ({
 });
 const bytesOf = (page: unknown) => Buffer.byteLength(JSON.stringify(page));
 
-type Read<Page> = (audit: Audit, after: number) => Promise<Page>;
-
-/** Reads all pages. */
-async function pagesOf<Page extends { nextAfter: number | null }>(audit: Audit, read: Read<Page>) {
+/** Reads all pages. @param read reads the page that follows: `next` is where the page before it ended */
+async function pagesOf<Page>(
+  read: (next: number | undefined) => Promise<Page>,
+  nextOf: (page: Page) => number | null,
+) {
   const pages: Page[] = [];
-  for (let after: number | null = 0; after !== null; ) {
-    const page: Page = await read(audit, after);
+  for (let next: number | null | undefined; next !== null; ) {
+    const page = await read(next);
     pages.push(page);
-    after = page.nextAfter;
+    next = nextOf(page);
   }
   return pages;
+}
+
+function conflictPagesOf(tenant: Tenant) {
+  const audit = auditOf(tenant);
+  return pagesOf(
+    (after = 0) => audit.conflicts({ after, limit: 200 }),
+    ({ nextAfter }) => nextAfter,
+  );
 }
 
 test.each([
@@ -44,9 +53,7 @@ test.each([
   await tenant.push(
     keys.map((identityKey) => put('d', { small: 1 }, { identityKey, baseVersion: 0 })),
   );
-  const pages = await pagesOf(auditOf(tenant), (audit, after) =>
-    audit.conflicts({ after, limit: 200 }),
-  );
+  const pages = await conflictPagesOf(tenant);
   expect(pages.flatMap(({ conflicts }) => conflicts.map(({ identityKey }) => identityKey))).toEqual(
     keys,
   );
@@ -60,7 +67,7 @@ test('the payloads of conflicts count too, and a conflict that is larger than a 
   for (const length of [10, 60_000, 10]) {
     await tenant.push([put('d', { text: 'x'.repeat(length) }, { baseVersion: 0 })]);
   }
-  const pages = await pagesOf(auditOf(tenant), (audit, after) => audit.conflicts({ after }));
+  const pages = await conflictPagesOf(tenant);
   expect(pages.map(({ conflicts }) => conflicts.length)).toEqual([1, 1, 1]);
 });
 
@@ -70,10 +77,14 @@ test('a page of a history ends at MAX_ANSWER_BYTES', async () => {
   for (const [at, identityKey] of keys.entries()) {
     await tenant.push([put('d', { at, text: 'x'.repeat(10_000) }, { identityKey })]);
   }
-  const pages = await pagesOf(auditOf(tenant), (audit, after) =>
-    audit.history('doc', 'd', { after, limit: 200 }),
+  const audit = auditOf(tenant);
+  const pages = await pagesOf(
+    (before) => audit.history('doc', 'd', { ...(before && { before }), limit: 200 }),
+    ({ nextBefore }) => nextBefore,
   );
-  expect(pages.flatMap(({ events }) => events.map(({ identityKey }) => identityKey))).toEqual(keys);
+  expect(pages.flatMap(({ events }) => events.map(({ identityKey }) => identityKey))).toEqual(
+    keys.toReversed(),
+  );
   expect(pages.map(({ events }) => events.length)).toEqual([3, 3, 3]);
   for (const page of pages) expect(bytesOf(page)).toBeLessThanOrEqual(maxAnswerBytes);
 });

@@ -99,7 +99,7 @@ async function recordConflict() {
     conflictsAnswer: { open: open.body },
     resolutionBody: { merge: body },
     resolutionAnswer: { merged: settled.body },
-    historyAnswer: { 'the first two events': history.body },
+    historyAnswer: { 'the newest two events': history.body },
     receiptsAnswer: { 'one stored, one not': receipts.body },
   };
 }
@@ -152,7 +152,7 @@ function statusOf(code: keyof typeof requestProblems): number {
 /** Times and checkpoints differ from run to run; everything else has to agree. */
 function masked(value: unknown): unknown {
   const volatile =
-    /^(checkpoint|receivedAt|createdAt|updatedAt|effectiveAt|serverTime|resolvedAt|lastAt|replays|epoch)$/;
+    /^(checkpoint|receivedAt|createdAt|updatedAt|effectiveAt|serverTime|resolvedAt|lastAt|resends|epoch)$/;
   return JSON.parse(
     JSON.stringify(value, (key, inner) => (volatile.test(key) ? `<${key}>` : inner)),
   );

@@ -55,7 +55,7 @@ describe('a heap beyond its maximum', () => {
     }
     expect((await get('/livez')).status).toBe(200);
     expect((await get('/readyz')).status).toBe(200);
-    expect(await service.sql('SELECT 1 FROM events')).toEqual([]);
+    expect(await service.sql('SELECT 1 FROM event_log')).toEqual([]);
   });
 
   test('is logged as one warning per request, without an error', async () => {

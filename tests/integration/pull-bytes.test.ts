@@ -44,9 +44,10 @@ test.each(Object.entries(texts))(
   'a page ends at MAX_ANSWER_BYTES with hasMore: records %s',
   async (_what, textOf) => {
     const tenant = await createTenant(service);
-    const all = Array.from({ length: 12 }, (_, at) => `d${at}`);
-    for (const id of all) await tenant.push([doc(id, textOf(6_000)), putNote(`n-${id}`)]);
-    const expected = all.flatMap((id) => [id, `n-${id}`]);
+    // The order of their ids is also that of their versions. Between the long records are short ones.
+    const all = Array.from({ length: 12 }, (_, at) => `d${at + 10}`);
+    for (const id of all) await tenant.push([doc(id, textOf(6_000)), doc(`${id}-short`, '')]);
+    const expected = all.flatMap((id) => [id, `${id}-short`]);
     const pages = await pagesOf(tenant);
     expect(idsOf(pages)).toEqual(expected);
     expect(pages.map(({ changes }) => changes.length)).toEqual([6, 6, 6, 6]);
@@ -58,9 +59,11 @@ test.each(Object.entries(texts))(
 
 test('a record that is larger than a page is alone on its page, and the next ones follow', async () => {
   const tenant = await createTenant(service);
-  await tenant.push([putNote('n1'), doc('large', 'x'.repeat(40_000)), putNote('n2')]);
-  const pages = await pagesOf(tenant);
-  expect(pages.map((page) => idsOf([page]))).toEqual([['n1'], ['large'], ['n2']]);
+  await tenant.push([doc('d1', ''), doc('d2', 'x'.repeat(40_000)), doc('d3', '')]);
+  for (const query of [{}, { since: tenant.start }]) {
+    const pages = await pagesOf(tenant, query);
+    expect(pages.map((page) => idsOf([page]))).toEqual([['d1'], ['d2'], ['d3']]);
+  }
 });
 
 test('a page ends at MAX_ANSWER_BYTES also after the filter has grown', async () => {

@@ -11,6 +11,7 @@ import { nextKey } from '../testkit/events/sent-events.ts';
 import { propertyOptions } from '../testkit/events/random-writes.ts';
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 import { createRetentionRunner } from '../testkit/app/retention.ts';
 
 const types = ['a', 'b', 'c'] as const;
@@ -129,7 +130,7 @@ function createClient(tenant: Tenant) {
 async function recordsOf({ id }: Tenant, entityTypes: string) {
   const rows = await service.sql<{ key: string; version: number }>(
     `SELECT entity_type || ' ' || entity_id AS key, version::float8 AS version FROM records
-      WHERE tenant_id = $1 AND NOT deleted AND ($2 = '' OR entity_type = ANY(string_to_array($2, ',')))`,
+      WHERE ${ofTenant} AND NOT deleted AND ($2 = '' OR entity_type = ANY(string_to_array($2, ',')))`,
     [id, entityTypes],
   );
   return Object.fromEntries(rows.map(({ key, version }) => [key, version] as const));

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundledKinds } from '../../src/systems/bundled.ts';
+import type { SyncRecord } from '../../src/protocol/record.ts';
 import { documentKinds } from '../testkit/kinds/document-kinds.ts';
 import { nextKey, putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { checkpointExpired, pullStatusOf } from '../testkit/app/pull-status.ts';
 import { expectProblem } from '../testkit/app/expect-problem.ts';
+import { listenOnFreePort } from '../testkit/app/listening-app.ts';
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 import { createRetentionRunner } from '../testkit/app/retention.ts';
@@ -22,9 +24,21 @@ const write = (kind: string) => (id: string) => ({
   payload: { id, ...(kind.endsWith('put') && { fields: {} }) },
 });
 const doc = write('doc.put');
+const user = write('user.put');
 const removeDoc = write('doc.remove');
 const ids = (page: { changes: { entityId: string }[] }) =>
   page.changes.map(({ entityId }) => entityId);
+
+/** The changes of all pages, in their order. */
+async function changesOfPages(tenant: Tenant, query: { since: string; entityTypes: string }) {
+  const changes: SyncRecord[] = [];
+  for (let { since } = query, more = true; more; ) {
+    const page = await tenant.pull({ ...query, since });
+    changes.push(...page.changes);
+    ({ checkpoint: since, hasMore: more } = page);
+  }
+  return changes;
+}
 
 const judged = (tenant: Tenant, since: string, entityTypes?: string) =>
   pullStatusOf(service, tenant, { since, ...(entityTypes && { entityTypes }) });
@@ -46,8 +60,8 @@ describe('a filter that grows', () => {
     await tenant.push([putNote('n1'), doc('d1'), putNote('n2')]);
     const { checkpoint } = await tenant.pull({ entityTypes: 'note' });
     await tenant.push([removeNote('n1'), putNote('n3')]);
-    const grown = await tenant.pull({ since: checkpoint, entityTypes: 'note,doc' });
-    expect(grown.changes).toMatchObject([
+    const grown = await changesOfPages(tenant, { since: checkpoint, entityTypes: 'note,doc' });
+    expect(grown).toMatchObject([
       { entityId: 'd1' },
       { entityId: 'n1', deleted: true },
       { entityId: 'n3' },
@@ -93,8 +107,8 @@ describe('a filter that grows', () => {
     const first = await tenant.pull({ entityTypes: 'doc', limit: 1 });
     expect(ids(first)).toEqual(['d1']);
     await tenant.push([removeDoc('d1')]);
-    const page = await tenant.pull({ since: first.checkpoint, entityTypes: 'doc,note' });
-    expect(page.changes).toMatchObject([
+    const query = { since: first.checkpoint, entityTypes: 'doc,note' };
+    expect(await changesOfPages(tenant, query)).toMatchObject([
       { entityId: 'd2' },
       { entityId: 'n1' },
       { entityId: 'd1', deleted: true },
@@ -202,6 +216,28 @@ test.each([
     headers: { 'if-none-match': String(headers.etag) },
   });
   expect(again.status).toBe(304);
+});
+
+test('the checkpoint of an unfinished bootstrap with a long filter and a long id fits into a URL too', async () => {
+  const tenant = await createTenant(service);
+  const longId = (at: number) => `${'\u{1F600}'.repeat(99)}${at}`;
+  await tenant.push([1, 2, 3].map((at) => user(longId(at))));
+  const kept = Array.from({ length: 20 }, (_, at) => `t${at}`.padEnd(96, 'x')).join();
+  const { checkpoint } = await tenant.pull({ entityTypes: kept });
+  const query = { entityTypes: `${kept},user`, limit: 1 };
+  const first = await tenant.pull({ ...query, since: checkpoint });
+  expect(first.hasMore).toBe(true);
+  const port = await listenOnFreePort(service.app);
+  const parameters = `entityTypes=${query.entityTypes}&limit=1&since=${first.checkpoint}`;
+  const answer = await fetch(`http://127.0.0.1:${port}/api/sync/changes?${parameters}`, {
+    headers: {
+      authorization: `Bearer ${service.token(tenant.sender())}`,
+      'if-none-match': `"${first.checkpoint}"`,
+    },
+  });
+  expect(answer.status).toBe(200);
+  const { changes } = (await answer.json()) as { changes: { entityId: string }[] };
+  expect(changes.map(({ entityId }) => entityId)).toEqual([longId(2)]);
 });
 
 test.each([

@@ -4,6 +4,7 @@ import { noteKinds } from '../testkit/kinds/storeroom-kinds.ts';
 import { putNote } from '../testkit/events/sent-events.ts';
 import { createTenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -62,7 +63,7 @@ test('a receipt stays after its payload was dropped', async () => {
   const tenant = await createTenant(service);
   const event = putNote('n1');
   await tenant.push([event]);
-  await service.sql('UPDATE events SET payload = NULL WHERE tenant_id = $1', [tenant.id]);
+  await service.sql(`UPDATE events SET payload = NULL WHERE ${ofTenant}`, [tenant.id]);
   expect(await auditOf(tenant).receipts(event.identityKey)).toMatchObject([{ outcome: 'applied' }]);
 });
 

@@ -1,7 +1,8 @@
-import type { Pool, PoolClient } from 'pg';
+import type { PoolClient } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ResendCount } from '../../src/audit/audit-store.ts';
-import { createPool } from '../../src/postgres/client/pool.ts';
+import { createPool, type SchemaPool } from '../../src/postgres/client/pool.ts';
+import type { OfTenant } from '../../src/postgres/client/row-set.ts';
 import { deleteTenantRows } from '../../src/postgres/tenants/tenant-removal.sql.ts';
 import { tenantTables } from '../../src/postgres/tenants/tenant-tables.ts';
 import {
@@ -16,9 +17,10 @@ import { noteKinds } from '../testkit/kinds/storeroom-kinds.ts';
 import { putNote } from '../testkit/events/sent-events.ts';
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 let service: TestApp;
-let pool: Pool;
+let pool: SchemaPool;
 let counting: PoolClient;
 let removing: PoolClient;
 beforeAll(async () => {
@@ -36,27 +38,29 @@ afterEach(async () => {
 });
 
 /** Counts as the service does, and does something else before it commits. */
-const count = (counted: ResendCount, beforeCommit?: () => Promise<void>) =>
-  runInTransaction(counting, tenantScope([counted.tenantId]), async () => {
+const count = (counted: OfTenant<ResendCount>, beforeCommit?: () => Promise<void>) =>
+  runInTransaction(counting, tenantScope([counted.tenantNo]), pool.schema, async () => {
     await upsertResends(counting, [counted]);
     await beforeCommit?.();
   });
 
-/** One replay of an event, so many microseconds after the event was received. */
-async function replay(tenant: Tenant, version: number, after = 0) {
-  const receivedAt = (await tenant.log())[version - 1]?.receivedAt ?? Number.NaN;
-  return {
-    tenantId: tenant.id,
-    version,
-    count: 1,
-    lastAt: receivedAt + after,
-  } satisfies ResendCount;
+async function numberOf({ id }: Tenant): Promise<number> {
+  const [row] = await service.sql<{ no: number }>('SELECT no FROM tenants WHERE id = $1', [id]);
+  if (!row) throw new Error('there is no such tenant');
+  return row.no;
 }
 
-const replaysOf = ({ id }: Tenant) =>
+/** One resend of an event, so many microseconds after the event was received. */
+async function resend(tenant: Tenant, version: number, after = 0): Promise<OfTenant<ResendCount>> {
+  const receivedAt = (await tenant.log())[version - 1]?.receivedAt ?? Number.NaN;
+  const row = { tenantId: tenant.id, version, count: 1, lastAt: receivedAt + after };
+  return { tenantNo: await numberOf(tenant), row };
+}
+
+const resendsOf = ({ id }: Tenant) =>
   service.sql<{ count: string; at: number }>(
     `SELECT count, (extract(epoch FROM last_at) * 1000000)::float8 AS at
-       FROM replays WHERE tenant_id = $1 ORDER BY version`,
+       FROM resends WHERE ${ofTenant} ORDER BY version`,
     [id],
   );
 
@@ -86,27 +90,27 @@ test('what was sent again before a tenant was removed is not counted for what it
   await tenant.push([putNote('n1', { title: 'of the next life' })]);
   await stopping.close();
   expect((await auditOf(tenant).history('note', 'n1')).events).toMatchObject([
-    { version: 1, payload: { title: 'of the next life' }, replays: { count: 0, lastAt: null } },
+    { version: 1, payload: { title: 'of the next life' }, resends: { count: 0, lastAt: null } },
   ]);
 });
 
-test('an event that is sent twice in one request counts, although it is received when it is replayed', async () => {
+test('an event that is sent twice in one request counts, although it is received when it is sent again', async () => {
   const tenant = await createTenant(service);
   await tenant.push([putNote('n1')]);
-  await count(await replay(tenant, 1, 0));
-  await count(await replay(tenant, 1, -1));
-  expect(await replaysOf(tenant)).toMatchObject([{ count: '1' }]);
+  await count(await resend(tenant, 1, 0));
+  await count(await resend(tenant, 1, -1));
+  expect(await resendsOf(tenant)).toMatchObject([{ count: '1' }]);
 });
 
 test('the last time does not go back where an earlier count is written later', async () => {
   const tenant = await createTenant(service);
   await tenant.push([putNote('n1')]);
-  const [earlier, later] = [await replay(tenant, 1, 1), await replay(tenant, 1, 2)];
+  const [earlier, later] = [await resend(tenant, 1, 1), await resend(tenant, 1, 2)];
   for (const counted of [later, earlier]) await count(counted);
-  expect(await replaysOf(tenant)).toEqual([{ count: '2', at: later.lastAt }]);
-  const latest = await replay(tenant, 1, 3);
+  expect(await resendsOf(tenant)).toEqual([{ count: '2', at: later.row.lastAt }]);
+  const latest = await resend(tenant, 1, 3);
   await count(latest);
-  expect(await replaysOf(tenant)).toEqual([{ count: '3', at: latest.lastAt }]);
+  expect(await resendsOf(tenant)).toEqual([{ count: '3', at: latest.row.lastAt }]);
 });
 
 test.each([...tenantTables.keys()])(
@@ -114,18 +118,19 @@ test.each([...tenantTables.keys()])(
   async (behind) => {
     const tenant = await createTenant(service);
     await tenant.push([putNote('n1')]);
-    const counted = await replay(tenant, 1);
+    const counted = await resend(tenant, 1);
+    const { tenantNo } = counted;
     let counts: Promise<void> | undefined;
-    await runInTransaction(removing, operatorScope, async () => {
+    await runInTransaction(removing, operatorScope, pool.schema, async () => {
       for (const [at, table] of tenantTables.entries()) {
-        await deleteTenantRows(removing, table, { tenantId: tenant.id, batchRows: 10 });
+        await deleteTenantRows(removing, table, { tenantNo, batchRows: 10 });
         if (at !== behind) continue;
         counts = count(counted);
         await doneOrBlocked(counts);
       }
     });
     await counts;
-    expect(await replaysOf(tenant)).toEqual([]);
+    expect(await resendsOf(tenant)).toEqual([]);
   },
 );
 
@@ -133,10 +138,10 @@ test('a removal waits for a count that is being written, and removes it', async 
   const tenant = await createTenant(service);
   await tenant.push([putNote('n1')]);
   const removal = Promise.withResolvers<RowCounts | undefined>();
-  await count(await replay(tenant, 1), async () => {
+  await count(await resend(tenant, 1), async () => {
     createTenantRemoval(pool).remove(tenant.id, 10).then(removal.resolve, removal.reject);
     await doneOrBlocked(removal.promise);
   });
-  expect((await removal.promise)?.get('replays')).toBe(1);
-  expect(await replaysOf(tenant)).toEqual([]);
+  expect((await removal.promise)?.get('resends')).toBe(1);
+  expect(await resendsOf(tenant)).toEqual([]);
 });

@@ -13,11 +13,12 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 /** As told by the history of n1, in version order, once they add up to `total`. */
-async function replaysOf(tenant: Tenant, total: number) {
+async function resendsOf(tenant: Tenant, total: number) {
   const deadline = Date.now() + 30_000;
   for (;;) {
-    const { events } = await auditOf(tenant).history('note', 'n1');
-    const counts = events.map(({ replays }) => replays.count);
+    const history = await auditOf(tenant).history('note', 'n1');
+    const events = history.events.toReversed();
+    const counts = events.map(({ resends }) => resends.count);
     const sum = counts.reduce((one, other) => one + other, 0);
     if (sum >= total || Date.now() > deadline) return { counts, events };
     await sleep(20);
@@ -32,10 +33,10 @@ test('every time that an event is sent again is counted, conflicts too, with the
   await tenant.push([first, stale]);
   await tenant.push([stale, stale]);
   const { receivedAt } = await tenant.push([stale, first]);
-  const { counts, events } = await replaysOf(tenant, 6);
+  const { counts, events } = await resendsOf(tenant, 6);
   expect(counts).toEqual([2, 0, 4]);
-  expect(events[0]?.replays.lastAt).toBe(receivedAt);
-  expect(events[1]?.replays.lastAt).toBeNull();
+  expect(events[0]?.resends.lastAt).toBe(receivedAt);
+  expect(events[1]?.resends.lastAt).toBeNull();
 });
 
 test('a count grows on what was written before, whichever process counts', async () => {
@@ -45,13 +46,13 @@ test('a count grows on what was written before, whichever process counts', async
     const event = putNote('n1');
     await tenant.push([event]);
     await tenant.push([event]);
-    expect((await replaysOf(tenant, 1)).counts).toEqual([1]);
+    expect((await resendsOf(tenant, 1)).counts).toEqual([1]);
     await Promise.all(
       [service, second].flatMap((either) =>
         Array.from({ length: 20 }, () => either.push([event], {}, tenant.sender())),
       ),
     );
-    expect((await replaysOf(tenant, 41)).counts).toEqual([41]);
+    expect((await resendsOf(tenant, 41)).counts).toEqual([41]);
   } finally {
     await second.close();
   }
@@ -62,16 +63,16 @@ test('a push of nothing but duplicates writes nothing itself', async () => {
   const event = putNote('n1');
   await tenant.push([event]);
   await service.sql(`
-    CREATE FUNCTION refuse_replays() RETURNS trigger LANGUAGE plpgsql AS
-      $$ BEGIN RAISE EXCEPTION 'no replay may be written'; END $$;
-    CREATE TRIGGER refuse_replays BEFORE INSERT OR UPDATE ON replays
-      FOR EACH ROW EXECUTE FUNCTION refuse_replays()`);
+    CREATE FUNCTION refuse_resends() RETURNS trigger LANGUAGE plpgsql AS
+      $$ BEGIN RAISE EXCEPTION 'no resend may be written'; END $$;
+    CREATE TRIGGER refuse_resends BEFORE INSERT OR UPDATE ON resends
+      FOR EACH ROW EXECUTE FUNCTION refuse_resends()`);
   try {
     expect(await tenant.pushStatuses([event])).toEqual(['duplicate of applied']);
     const failed = () => service.logLines.find((line) => line.event === 'resends.not-written');
     await expect.poll(failed, { timeout: 30_000 }).toMatchObject({ level: 'warn', waiting: 1 });
   } finally {
-    await service.sql('DROP FUNCTION refuse_replays CASCADE');
+    await service.sql('DROP FUNCTION refuse_resends CASCADE');
   }
 });
 
@@ -83,7 +84,7 @@ test('what still waits is written when the service stops', async () => {
   await stopping.push([event, event], {}, tenant.sender());
   await stopping.close();
   expect((await auditOf(tenant).history('note', 'n1')).events).toMatchObject([
-    { replays: { count: 2 } },
+    { resends: { count: 2 } },
   ]);
 });
 
@@ -97,5 +98,5 @@ test('an atomic batch that is aborted counts what it repeats of the log, and not
   // Takes the version that the aborted batch would have given to `fresh`.
   await stopping.push([putNote('n1', { title: 'C' })], {}, tenant.sender());
   await stopping.close();
-  expect((await replaysOf(tenant, 1)).counts).toEqual([0, 1, 0]);
+  expect((await resendsOf(tenant, 1)).counts).toEqual([0, 1, 0]);
 });

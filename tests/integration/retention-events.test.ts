@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { bundledKinds } from '../../src/systems/bundled.ts';
 import { expectNothingLost } from '../testkit/checker/check.ts';
+import { boxCreate } from '../testkit/kinds/storeroom-kinds.ts';
 import { nextKey, patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { createTenant, statusesOf, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
@@ -9,7 +11,7 @@ const yearMs = 365 * 86_400_000;
 
 let service: TestApp;
 beforeAll(async () => {
-  service = await startApp();
+  service = await startApp({ kinds: [...bundledKinds, boxCreate] });
 });
 afterAll(() => service.close());
 beforeEach(() => service.sql('TRUNCATE tenants, events, records, purged_records, conflicts'));
@@ -17,7 +19,7 @@ beforeEach(() => service.sql('TRUNCATE tenants, events, records, purged_records,
 /** The versions that still have their payload. */
 async function kept(tenant: Tenant): Promise<number[]> {
   const rows = await service.sql<{ version: number }>(
-    `SELECT version::int AS version FROM events
+    `SELECT version::int AS version FROM event_log
       WHERE tenant_id = $1 AND payload IS NOT NULL ORDER BY version`,
     [tenant.id],
   );
@@ -67,6 +69,43 @@ test('a resend of an event without payload is still a duplicate, with its outcom
   const reused = { ...putNote('n9'), identityKey: events[0]?.identityKey ?? '' };
   expect(await tenant.pushStatuses([reused])).toEqual(['IDENTITY_KEY_REUSED']);
   expect(await tenant.head()).toBe(5);
+});
+
+test('after its payload was dropped, an event is still told from every other event with its key', async () => {
+  const tenant = await createTenant(service);
+  const box = { identityKey: nextKey(), kind: 'box.create', payload: { id: 'b', label: 'L' } };
+  const occurredAt = '2026-01-01T00:00:00.000001Z';
+  const first = putNote('n1', { title: 'é' }, { occurredAt });
+  const second = patchNote('n1', { body: 'B' }, { baseVersion: 1 });
+  const third = patchNote('n1', { body: 'C' }, { baseKey: second.identityKey });
+  const events = [first, second, third, box];
+  expect(await tenant.pushStatuses(events)).toEqual(events.map(() => 'applied'));
+  await letDaysPass(tenant, 366);
+  await createRetentionRunner(service, { eventMs: yearMs })();
+  expect(await kept(tenant)).toEqual([]);
+
+  const { baseVersion: _base, ...secondWithoutBase } = second;
+  const others = [
+    { ...first, occurredAt: '2026-01-01T00:00:00.000002Z' },
+    { ...first, payload: { ...first.payload, title: 'e' } },
+    { ...first, kind: 'note.patch' },
+    { ...second, baseVersion: 2 },
+    secondWithoutBase,
+    { ...third, baseKey: first.identityKey },
+    { ...third, sequence: 1 },
+    { ...box, payload: { ...box.payload, label: 'M' } },
+    // What the kind implies is not what the client has sent.
+    { ...box, baseVersion: 0 },
+  ];
+  expect(await tenant.pushStatuses(others)).toEqual(others.map(() => 'IDENTITY_KEY_REUSED'));
+  const turned = {
+    payload: Object.fromEntries(Object.entries(first.payload).toReversed()),
+    ...{ kind: first.kind, identityKey: first.identityKey, baseKey: null },
+    occurredAt: '2026-01-01T01:00:00.000001+01:00',
+  };
+  const resends = [turned, first, second, third, { ...box, version: 1 }];
+  expect(await tenant.pushStatuses(resends)).toEqual(resends.map(() => 'duplicate of applied'));
+  expect(await tenant.head()).toBe(4);
 });
 
 test('a conflict keeps its payload, and a resend gets the same answer', async () => {

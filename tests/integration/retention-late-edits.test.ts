@@ -4,6 +4,7 @@ import { nextKey, patchNote, putNote, removeNote } from '../testkit/events/sent-
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { bundledKinds } from '../../src/systems/bundled.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 import {
   createRetentionRunner,
   horizonsOf,
@@ -33,7 +34,7 @@ const live = async (tenant: Tenant) =>
 
 test('a purged record keeps its clock, and none of its data', async () => {
   const tenant = await createPurged();
-  const rows = await service.sql('SELECT * FROM purged_records WHERE tenant_id = $1', [tenant.id]);
+  const rows = await service.sql(`SELECT * FROM purged_records WHERE ${ofTenant}`, [tenant.id]);
   expect(rows).toMatchObject([{ entity_id: 'n1', version: '3' }]);
   expect(rows[0]).not.toHaveProperty('data');
   const { put: newestPut, remove: newestRemove } = rows[0]?.clock ?? {};

@@ -5,6 +5,8 @@ import { createRetentionStore } from '../../src/postgres/retention/retention-sto
 import { putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { hashOf } from '../testkit/postgres/fill-tenant.ts';
+import { moveHead, ofTenant } from '../testkit/postgres/tenant-history.ts';
 import {
   createRetentionRunner,
   horizonsOf,
@@ -33,6 +35,10 @@ beforeEach(async () => {
 
 const tombstoneCounts = async () =>
   Promise.all(tenants.map(async (tenant) => (await tombstonesOf(tenant)).length));
+async function numberOf({ id }: Tenant): Promise<number> {
+  const [row] = await service.sql<{ no: number }>('SELECT no FROM tenants WHERE id = $1', [id]);
+  return row?.no ?? Number.NaN;
+}
 const settings = { tombstoneMs: 90 * 86_400_000, eventMs: null };
 
 const pushes: (() => Promise<void>)[] = [];
@@ -101,13 +107,14 @@ test('the retention lease is free after a failed pass, and after its connection 
 
 test('a tenant that a push has locked is skipped, and cleaned up after the push', async () => {
   const [first, second] = tenants;
+  const secondNo = await numberOf(second);
   const push = await lockTenant(first);
   const countsWhileLocked: number[][] = [];
   const clean = createRetentionRunner(service, {
     overrideSession: (session) => ({
       async purgeTombstones(range) {
         const count = await session.purgeTombstones(range);
-        if (range.tenantId === second.id) await push.release();
+        if (range.tenantNo === secondNo) await push.release();
         else if (count === undefined) countsWhileLocked.push(await tombstoneCounts());
         return count;
       },
@@ -128,11 +135,11 @@ test('a tenant that stays locked is left to the next pass', async () => {
 });
 
 test('a pass that fails for one tenant still cleans up the others', async () => {
-  const [broken] = tenants;
+  const brokenNo = await numberOf(tenants[0]);
   const clean = createRetentionRunner(service, {
     overrideSession: (session) => ({
-      agedVersion: (id, ageMs) =>
-        id === broken.id ? Promise.reject(new Error('broken')) : session.agedVersion(id, ageMs),
+      agedVersion: (no, ageMs) =>
+        no === brokenNo ? Promise.reject(new Error('broken')) : session.agedVersion(no, ageMs),
     }),
   });
   expect(await clean()).toMatchObject({ tombstones: 5, errors: [new Error('broken')] });
@@ -191,19 +198,21 @@ test('the newest version of a given age is found in logs of every length', async
   const [tenant] = tenants;
   const session = await createRetentionStore(service.database.url).begin();
   if (!session) throw new Error('another process holds the lease');
+  const no = await numberOf(tenant);
   for (const length of [0, 1, 2, 3, 7, 8, 20]) {
-    await service.sql('DELETE FROM events WHERE tenant_id = $1', [tenant.id]);
+    await service.sql(`DELETE FROM events WHERE ${ofTenant}`, [tenant.id]);
     await service.sql(
-      `INSERT INTO events (tenant_id, version, identity_key, fingerprint, kind, kind_version,
-         entity_type, entity_id, outcome, effective_at, received_at, clock_adjusted)
-       SELECT $1, n, n, '', 'note.put', 1, 'note', 'n', 'applied', now(),
-              now() - ($2 - n + 0.5) * interval '1 day', false
+      `INSERT INTO events (tenant_no, version, identity_key, key_hash, kind, kind_version, entity_type,
+         entity_id, outcome, effective_at, received_at, clock_adjusted, record_changed)
+       SELECT $1, n, n, ${hashOf('n::text')}, 'note.put', 1, 'note', 'n', 1, now(),
+              now() - ($2 - n + 0.5) * interval '1 day', false, true
          FROM generate_series(1, $2::int) AS n`,
-      [tenant.id, length],
+      [no, length],
     );
-    await service.sql('UPDATE tenants SET head = $2 WHERE id = $1', [tenant.id, length]);
+    const query = (text: string, values: readonly unknown[]) => service.sql(text, values);
+    await moveHead(query, tenant.id, length);
     for (let days = 0; days <= length + 1; days += 1) {
-      const version = await session.agedVersion(tenant.id, days * 86_400_000);
+      const version = await session.agedVersion(no, days * 86_400_000);
       expect([length, days, version]).toEqual([length, days, Math.max(0, length - days)]);
     }
   }

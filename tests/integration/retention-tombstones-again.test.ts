@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { patchNote, putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { ofTenant } from '../testkit/postgres/tenant-history.ts';
 import {
   createRetentionRunner,
   horizonsOf,
@@ -138,8 +139,6 @@ test('a record stays purged and known, however often a device removes it', async
     expect(await tenant.pushStatuses([patchNote('n1', data, long)])).toEqual(['superseded']);
     expect(await tombstonesOf(tenant)).toEqual(['n1']);
   }
-  const rows = await service.sql('SELECT clock FROM purged_records WHERE tenant_id = $1', [
-    tenant.id,
-  ]);
+  const rows = await service.sql(`SELECT clock FROM purged_records WHERE ${ofTenant}`, [tenant.id]);
   expect(rows).toHaveLength(1);
 });

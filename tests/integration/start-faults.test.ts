@@ -20,7 +20,7 @@ const silenced = new Set<Socket>();
 beforeAll(async () => {
   server = await startTemporaryPostgres();
   login = await createLogin(server.url, 'NOCREATEROLE');
-  for (const name of ['empty', 'changed', 'unfinished']) {
+  for (const name of ['empty', 'changed', 'former']) {
     await admin(`CREATE DATABASE "${name}" OWNER "${login.name}"`);
   }
   silent = createServer((socket) => silenced.add(socket)).listen(0, '127.0.0.1');
@@ -43,11 +43,18 @@ const admin = (sql: string, database?: string) =>
   );
 
 /** A migrated database of the superuser, in which the list of migrations was then changed. */
-async function withMigrations(database: string, change: string): Promise<string> {
+async function withChangedMigration(database: string): Promise<string> {
   const url = urlOfDatabase(server.url, database);
   await migrate(url);
-  await admin(`UPDATE _prisma_migrations SET ${change}`, database);
+  await admin(`UPDATE landfall.migrations SET checksum = 'another'`, database);
   return url;
+}
+
+/** A database with the tables of a version from before the first release. */
+async function withFormerTables(database: string): Promise<string> {
+  const tables = ['_prisma_migrations', 'events', 'purged_records'];
+  await admin(tables.map((table) => `CREATE TABLE public.${table} ()`).join('; '), database);
+  return urlOfDatabase(server.url, database);
 }
 
 const silentPort = () => {
@@ -114,17 +121,17 @@ const faults: readonly Fault[] = [
   {
     what: 'the login may not create the roles',
     url: () => urlOfDatabase(login.url, 'empty'),
-    says: /has to run CREATE ROLE landfall_service NOLOGIN; CREATE ROLE landfall_operator NOLOGIN; GRANT/,
+    says: /has to run CREATE ROLE landfall_service NOLOGIN; CREATE ROLE landfall_operator NOLOGIN; CREATE ROLE landfall_reader NOLOGIN; GRANT/,
   },
   {
     what: 'a migration was changed',
-    url: () => withMigrations('changed', `checksum = 'another'`),
-    says: /^The file of migration \d+_init was changed after it was applied/,
+    url: () => withChangedMigration('changed'),
+    says: /^the file of migration \d+_init was changed after it was applied/,
   },
   {
-    what: 'a migration is unfinished',
-    url: () => withMigrations('unfinished', 'finished_at = NULL'),
-    says: /^Migration \d+_init was begun and did not end/,
+    what: 'the tables are those of a version from before the first release',
+    url: () => withFormerTables('former'),
+    says: /^the database was made by a version from before the first release.*: name an empty database$/,
   },
 ];
 

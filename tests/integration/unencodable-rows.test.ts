@@ -1,8 +1,8 @@
-import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPool } from '../../src/postgres/client/pool.ts';
+import { createPool, type SchemaPool } from '../../src/postgres/client/pool.ts';
 import { createIngestStore } from '../../src/postgres/ingest/postgres-ingest-store.ts';
-import type { StoredEvent } from '../../src/domain/event.ts';
+import { TenantNumbers } from '../../src/postgres/tenants/tenant-numbers.ts';
+import { hashKey, type StoredEvent } from '../../src/domain/event.ts';
 import type { TenantWrites } from '../../src/ingest/ingest-store.ts';
 import { startWorkBudget } from '../../src/scheduling/work-budget.ts';
 import type { RecordState } from '../../src/domain/record.ts';
@@ -10,7 +10,7 @@ import { createDatabase, type TestDatabase } from '../testkit/postgres/test-data
 import { withClient } from '../testkit/postgres/client.ts';
 
 let database: TestDatabase;
-let pool: pg.Pool;
+let pool: SchemaPool;
 beforeAll(async () => {
   database = await createDatabase();
   pool = createPool({ connectionString: database.url, max: 1, onIdleError: () => {} });
@@ -21,7 +21,8 @@ afterAll(async () => {
 });
 
 const event: StoredEvent = {
-  ...{ version: 1, identityKey: 'k1', fingerprint: Buffer.alloc(32), kind: 'note.put' },
+  ...{ version: 1, identityKey: 'k1', keyHash: hashKey('k1'), fingerprint: null, kind: 'note.put' },
+  previousVersion: null,
   ...{ kindVersion: 1, entityType: 'note', entityId: 'n1', outcome: 'applied' },
   ...{ deviceId: null, subject: null, occurredAt: null, effectiveAt: 1, receivedAt: 1 },
   ...{ clockAdjusted: false, baseVersion: null, baseKey: null, sequence: null, payload: '{}' },
@@ -37,7 +38,7 @@ const record: RecordState = {
     dataVersion: 1,
     clock: {},
   },
-  ...{ sequence: null, originKey: 'k1', originKind: 'note.put', originDevice: null },
+  ...{ sequence: null, lastEvent: 1, originKey: 'k1', originKind: 'note.put', originDevice: null },
   ...{ originAt: 1, createdAt: 1, updatedAt: 1 },
 };
 
@@ -47,17 +48,21 @@ test.each([
 ])(
   '%s that cannot be encoded leaves nothing of its transaction stored, and the connection usable',
   async (_what, rows) => {
-    const store = createIngestStore(pool, { onRetry: () => {} });
-    const needs = { tenantId: 't1', identityKeys: [], entities: [], bases: [] };
+    const store = createIngestStore(pool, {
+      ...{ numbers: new TenantNumbers(pool), onRetry: () => {} },
+    });
+    const needs = {
+      ...{ tenantId: 't1', keyHashes: [], baseKeyHashes: [], entities: [], bases: [] },
+    };
     const write = (writes: Omit<TenantWrites, 'tenantId'>) =>
-      store.runTransaction(true, async (transaction) => {
-        await transaction.load([needs]);
+      store.runTransaction({ tenantIds: ['t1'], mayRetry: true }, async (transaction) => {
+        await transaction.load([needs], () => true);
         await transaction.writeAndCommit([{ tenantId: 't1', ...writes }], startWorkBudget());
       });
     const plan = { head: 1, effects: [], ...rows };
     await expect(write(plan)).rejects.toThrow('no safe integer');
     const stored = await withClient(database.url, (client) =>
-      client.query(`SELECT version FROM events UNION ALL SELECT version FROM records
+      client.query(`SELECT version FROM event_log UNION ALL SELECT version FROM records
                   UNION ALL SELECT head FROM tenants WHERE head > 0`),
     );
     expect(stored.rows).toEqual([]);

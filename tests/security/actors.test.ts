@@ -81,7 +81,7 @@ describe.each(Object.entries(requiredScopes))('%s', (route, needed) => {
       ...(method === 'POST' && { body }),
     });
     expect(expectProblem(answer)).toMatchObject({ status: 403, code: 'FORBIDDEN' });
-    expect(await service.sql("SELECT 1 FROM events WHERE tenant_id = 'scoped'")).toEqual([]);
+    expect(await service.sql("SELECT 1 FROM event_log WHERE tenant_id = 'scoped'")).toEqual([]);
   });
 
   test(`accepts a token with the scope ${needed}`, async () => {

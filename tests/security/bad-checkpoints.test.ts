@@ -4,6 +4,7 @@ import { putNote } from '../testkit/events/sent-events.ts';
 import { expectProblem } from '../testkit/app/expect-problem.ts';
 import { createTenant, type Tenant } from '../testkit/app/tenant.ts';
 import { startListeningApp, type ListeningApp } from '../testkit/app/listening-app.ts';
+import { cutHistory } from '../testkit/postgres/tenant-history.ts';
 
 let wire: ListeningApp;
 let other: ListeningApp;
@@ -11,7 +12,7 @@ let mine: Tenant;
 beforeAll(async () => {
   [wire, other] = await Promise.all([startListeningApp(), startListeningApp()]);
   mine = await createTenant(wire.service);
-  await mine.push([putNote('n1', { title: 'mine' })]);
+  await mine.push([putNote('n1', { title: 'mine' }), putNote('n2')]);
 });
 afterAll(() => Promise.all([wire.close(), other.close()]));
 
@@ -23,7 +24,7 @@ function pullSince(tenant: Tenant, since: string, rest = '') {
 /** A checkpoint in the service's format, with the MAC of an empty key. */
 function forge(version: bigint, bootstrapHead = 0n): string {
   const body = Buffer.alloc(41);
-  body.writeUInt8(2, 0);
+  body.writeUInt8(3, 0);
   body.writeBigUInt64BE(version, 1);
   body.writeBigUInt64BE(bootstrapHead, 9);
   const mac = createHmac('sha256', '')
@@ -83,6 +84,14 @@ describe("bad input: checkpoint garbage, forged, another tenant's", () => {
         return Buffer.concat([bytes.subarray(0, 57), Buffer.from('user')]).toString('base64url');
       },
     ],
+    [
+      'of a bootstrap, whose last record was changed',
+      async () => {
+        const bytes = Buffer.from((await mine.pull({ limit: 1 })).checkpoint, 'base64url');
+        expect(bytes.toString('utf8', 57)).toBe(';;note;n1');
+        return Buffer.concat([bytes.subarray(0, -1), Buffer.from('0')]).toString('base64url');
+      },
+    ],
     ['a position without its epoch', () => '1'],
     ['a position of 0', () => '0', ofEpoch],
     ['a position below 0', () => '-1', ofEpoch],
@@ -109,30 +118,22 @@ describe("bad input: checkpoint garbage, forged, another tenant's", () => {
 });
 
 describe('bad input: checkpoint expired, ahead of the head, of a lost history', () => {
-  const inTables = async (statements: readonly string[], tenant: Tenant) => {
-    for (const statement of statements) await wire.service.sql(statement, [tenant.id]);
-  };
-  const loseTail = [
-    'DELETE FROM events WHERE tenant_id = $1 AND version > 1',
-    'DELETE FROM records WHERE tenant_id = $1 AND version > 1',
-    'UPDATE tenants SET head = 1 WHERE id = $1',
-  ];
+  const sql = (text: string, values: readonly unknown[]) => wire.service.sql(text, values);
+  const update = (assignment: string) => (tenant: Tenant) =>
+    sql(`UPDATE tenants SET ${assignment} WHERE id = $1`, [tenant.id]);
+  const loseTail = (tenant: Tenant) => cutHistory(sql, tenant.id, 1);
 
-  test.each<[what: string, statements: readonly string[], after: number]>([
-    ['older than the kept tombstones', ['UPDATE tenants SET horizon = head + 1 WHERE id = $1'], 1],
+  test.each<[what: string, change: (tenant: Tenant) => Promise<unknown>, after: number]>([
+    ['older than the kept tombstones', update('horizon = head + 1'), 1],
     ['ahead of the head, which a restore set back', loseTail, 0],
     ['of versions that others took after a restore', loseTail, 3],
-    [
-      'of a tenant that was removed and created again',
-      ['UPDATE tenants SET epoch = gen_random_uuid() WHERE id = $1'],
-      0,
-    ],
-  ])('%s', async (_what, statements, after) => {
+    ['of a tenant that was removed and created again', update('epoch = gen_random_uuid()'), 0],
+  ])('%s', async (_what, change, after) => {
     const tenant = await createTenant(wire.service);
     await tenant.push([putNote('n1'), putNote('n2')]);
     const { checkpoint } = await tenant.pull();
     expect((await pullSince(tenant, checkpoint)).status).toBe(200);
-    await inTables(statements, tenant);
+    await change(tenant);
     if (after > 0) await tenant.push(Array.from({ length: after }, (_, at) => putNote(`m${at}`)));
     const answer = await pullSince(tenant, checkpoint);
     expect(expectProblem(answer)).toMatchObject({ status: 410, code: 'CHECKPOINT_EXPIRED' });

@@ -59,11 +59,16 @@ describe('bad input: limit 0, −1, 1e9, repeated', () => {
     [`${conflicts}?entityId=a%00`, 'entityId'],
     [`${conflicts}?entityId=${'x'.repeat(201)}`, 'entityId'],
     [`${conflicts}?who=me`, 'who'],
-    ...[conflicts, history].flatMap((path) =>
-      ['-1', '1.5', '', 'a', '9007199254740992', '10000000000000000', '1&after=1'].map(
-        (after) => [`${path}?after=${after}`, 'after'] as const,
+    ...[
+      [conflicts, 'after'],
+      [history, 'before'],
+    ].flatMap(([path, name = '']) =>
+      ['-1', '1.5', '', 'a', '9007199254740992', '10000000000000000', `1&${name}=1`].map(
+        (version) => [`${path}?${name}=${version}`, name] as const,
       ),
     ),
+    [`${conflicts}?before=1`, 'before'],
+    [`${history}?after=1`, 'after'],
     [`${history}?tenant=t2`, 'tenant'],
     [receipts, 'identityKeys'],
     [`${receipts}?identityKeys=`, 'identityKeys.0'],

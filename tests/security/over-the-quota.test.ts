@@ -41,7 +41,7 @@ describe('bad input: over the quota', () => {
       'ratelimit-remaining': '0',
       'ratelimit-reset': expect.stringMatching(/^\d+$/),
     });
-    const stored = 'SELECT version FROM events WHERE tenant_id = $1';
+    const stored = 'SELECT version FROM event_log WHERE tenant_id = $1';
     expect(await wire.service.sql(stored, [what])).toEqual([]);
     // Another tenant has its own quota.
     const other = { ...request, sender: { tenant: `${what} of another` } };

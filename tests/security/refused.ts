@@ -18,7 +18,7 @@ export async function refused(wire: ListeningApp, request: ListeningAppRequest):
     ...refusal
   } = problem;
   const tenant = request.sender?.tenant ?? 't1';
-  const stored = 'SELECT version FROM events WHERE tenant_id = $1';
+  const stored = 'SELECT version FROM event_log WHERE tenant_id = $1';
   expect(await wire.service.sql(stored, [tenant])).toEqual([]);
   return refusal;
 }

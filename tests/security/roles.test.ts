@@ -11,7 +11,8 @@ import { startTemporaryPostgres, type TestServer } from '../testkit/postgres/tes
 import { letDaysPass } from '../testkit/app/retention.ts';
 import { withClient, urlOfDatabase } from '../testkit/postgres/client.ts';
 
-const roles = ['landfall_service', 'landfall_operator'];
+const workingRoles = ['landfall_service', 'landfall_operator'];
+const roles = [...workingRoles, 'landfall_reader'];
 const hooks = { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} };
 const dayMs = 86_400_000;
 
@@ -58,7 +59,7 @@ describe('the first migration of a cluster', () => {
     const url = await createOwned('CREATEROLE');
     await migrate(url);
     expect(new Set(await existingRoles())).toEqual(new Set(roles));
-    for (const role of roles) {
+    for (const role of workingRoles) {
       await withClient(url, (client) => client.query(`SET ROLE ${role}`));
     }
   });
@@ -68,6 +69,7 @@ describe('the first migration of a cluster', () => {
     const failure: Error = await migrate(url).catch((error) => error);
     const wanted =
       'CREATE ROLE landfall_service NOLOGIN; CREATE ROLE landfall_operator NOLOGIN; ' +
+      'CREATE ROLE landfall_reader NOLOGIN; ' +
       `GRANT landfall_service, landfall_operator TO ${owner?.name} WITH INHERIT FALSE, SET TRUE`;
     expect(failure.message).toContain(`an administrator has to run ${wanted}`);
     expect(failure.message).not.toContain('\n');
@@ -105,6 +107,7 @@ test('an owner that is no superuser sees no rows without a role', async () => {
   const url = await createOwned('CREATEROLE');
   await migrate(url);
   await withClient(url, async (client) => {
+    await client.query('SET search_path = landfall');
     await client.query('SET ROLE landfall_operator');
     await client.query("INSERT INTO tenants (id) VALUES ('t1')");
     await client.query('RESET ROLE');
@@ -122,6 +125,7 @@ test('push, pull, audit, retention and removal work for an owner that is no supe
     // The tests read the tables as the owner, who must take a role for that.
     sql: (text, values = []) =>
       withClient(url, async (client) => {
+        await client.query('SET search_path = landfall');
         await client.query('SET ROLE landfall_operator');
         return (await client.query(text, [...values])).rows;
       }),

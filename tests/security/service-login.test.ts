@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { runNpmScript } from '../testkit/processes/npm-script.ts';
-import { createEmptyDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
+import { createPlainDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
 import { createLogin, type TestLogin } from '../testkit/postgres/test-login.ts';
 import { type ServiceProcess, startService } from '../testkit/processes/service-process.ts';
 import { withClient } from '../testkit/postgres/client.ts';
@@ -10,7 +10,7 @@ let database: TestDatabase;
 /** A login that is only a member of landfall_service. */
 let login: TestLogin;
 beforeAll(async () => {
-  database = await createEmptyDatabase();
+  database = await createPlainDatabase();
   login = await createLogin(database.url, 'IN ROLE landfall_service');
 });
 afterAll(async () => {
@@ -36,7 +36,7 @@ async function call(service: ServiceProcess, path: string, body?: object) {
   return { status: answer.status, body: (await answer.json()) as any };
 }
 
-test('the service works with a login that is only a member of landfall_service, and uses DIRECT_DATABASE_URL for the owner’s work', async () => {
+test('the service works with a login that is only a member of landfall_service, uses DIRECT_DATABASE_URL for the owner’s work, and needs no search path of the database', async () => {
   const service = await startService({
     dataDir: '/none',
     env: { ...env(), TOMBSTONE_RETENTION: '1ms', RETENTION_INTERVAL: '50ms' },
@@ -60,13 +60,17 @@ test('the service works with a login that is only a member of landfall_service, 
     expect((await call(service, 'conflicts?state=all')).body.conflicts).toHaveLength(1);
     expect((await call(service, 'entities/note/n1/events')).body.events.length).toBeGreaterThan(2);
     await expect
-      .poll(() => asOwner('SELECT FROM purged_records'), { timeout: 30_000 })
+      .poll(() => asOwner('SELECT FROM landfall.purged_records'), { timeout: 30_000 })
       .toHaveLength(1);
-    await expect.poll(() => asOwner('SELECT FROM replays'), { timeout: 30_000 }).not.toEqual([]);
+    await expect
+      .poll(() => asOwner('SELECT FROM landfall.resends'), { timeout: 30_000 })
+      .not.toEqual([]);
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
     const removed = await runNpmScript('remove-tenant', ['shop'], env(), 'shop\n');
     expect([removed.code, removed.stderr]).toEqual([0, '']);
     expect((await call(service, 'changes')).body).toMatchObject({ changes: [], hasMore: false });
+    const outside = `SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace`;
+    expect(await asOwner(outside)).toEqual([]);
   } finally {
     await service.stop();
   }
@@ -74,6 +78,8 @@ test('the service works with a login that is only a member of landfall_service, 
 
 test('such a login cannot take another role, change the schema, or see rows without a tenant', async () => {
   await withClient(login.url, async (client) => {
+    await expect(client.query('SELECT FROM tenants')).rejects.toThrow(/does not exist/);
+    await client.query('SET search_path = landfall, public');
     expect((await client.query('SELECT FROM tenants')).rows).toEqual([]);
     for (const statement of [
       'SET ROLE landfall_operator',
@@ -82,6 +88,8 @@ test('such a login cannot take another role, change the schema, or see rows with
       'TRUNCATE tenants',
       'DELETE FROM tenants',
       'CREATE TABLE mine ()',
+      'CREATE TABLE public.mine ()',
+      'SELECT FROM event_log',
     ]) {
       await expect(client.query(statement)).rejects.toThrow(
         /permission denied|must be owner|affected by row-level security/,

@@ -43,7 +43,7 @@ test('the actor is read from the configured claims only', async () => {
   expect((await call(claims, 'POST')).body.processed).toEqual(['k1']);
   const [record] = (await call(claims)).body.changes;
   expect(record.origin).toMatchObject({ deviceId: 'till-7' });
-  const rows = await service.sql('SELECT tenant_id, device_id, subject FROM events');
+  const rows = await service.sql('SELECT tenant_id, device_id, subject FROM event_log');
   expect(rows).toEqual([{ tenant_id: 'shop', device_id: 'till-7', subject: 'ann' }]);
 });
 

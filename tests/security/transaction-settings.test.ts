@@ -1,9 +1,9 @@
-import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createPool } from '../../src/postgres/client/pool.ts';
+import { createPool, type SchemaPool } from '../../src/postgres/client/pool.ts';
 import {
   operatorScope,
   searchScope,
+  tenantIdScope,
   tenantScope,
   runInOneRoundTrip,
   runInTransaction,
@@ -14,6 +14,8 @@ import { createDatabase, type TestDatabase } from '../testkit/postgres/test-data
 const settings = [
   'role',
   'landfall.tenants',
+  'landfall.tenant_ids',
+  'search_path',
   'lock_timeout',
   'statement_timeout',
   'idle_in_transaction_session_timeout',
@@ -32,7 +34,7 @@ const toObject = (rows: readonly Setting[]) =>
   Object.fromEntries(rows.map(({ name, value }) => [name, value]));
 
 let database: TestDatabase;
-let pool: pg.Pool;
+let pool: SchemaPool;
 /** In milliseconds. NaN before PostgreSQL 17, which introduced the setting. */
 let transactionTimeout: number;
 beforeAll(async () => {
@@ -47,7 +49,7 @@ afterAll(async () => {
 });
 
 const outside = async () => toObject((await pool.query<Setting>(read)).rows);
-const inside = (scope = tenantScope(['t1'])) =>
+const inside = (scope = tenantScope([1])) =>
   runInOneRoundTrip(pool, scope, async (trip) =>
     toObject((await trip.query<Setting>({ text: read })).rows),
   );
@@ -70,30 +72,60 @@ test('each timeout of a transaction is shorter than the next one', async () => {
   expect(options.query_timeout + options.connectionTimeoutMillis).toBeLessThan(20_000);
 });
 
-test('a transaction has its role and its tenants', async () => {
-  expect(await inside(tenantScope(['t1', 'a "b", {c}']))).toMatchObject({
+test('a transaction has its role, its tenants and its schema', async () => {
+  expect(await inside(tenantScope([1, 22]))).toMatchObject({
     role: 'landfall_service',
-    'landfall.tenants': '{t1,"a \\"b\\", {c}"}',
+    'landfall.tenants': '{1,22}',
+    'landfall.tenant_ids': '{}',
+    search_path: 'landfall, pg_temp',
     enable_seqscan: 'off',
     enable_bitmapscan: 'off',
     plan_cache_mode: 'force_generic_plan',
   });
-  expect(await inside(searchScope('t1'))).toMatchObject({
+  expect(await inside(tenantIdScope(['t1', 'a "b", {c}']))).toMatchObject({
     role: 'landfall_service',
-    'landfall.tenants': '{t1}',
+    'landfall.tenants': '{}',
+    'landfall.tenant_ids': '{t1,"a \\"b\\", {c}"}',
+    search_path: 'landfall, pg_temp',
+    plan_cache_mode: 'force_generic_plan',
+  });
+  expect(await inside(searchScope(1))).toMatchObject({
+    role: 'landfall_service',
+    'landfall.tenants': '{1}',
+    'landfall.tenant_ids': '{}',
+    search_path: 'landfall, pg_temp',
     enable_bitmapscan: 'on',
     plan_cache_mode: 'force_custom_plan',
   });
   expect(await inside(operatorScope)).toMatchObject({
     role: 'landfall_operator',
     'landfall.tenants': '{}',
+    'landfall.tenant_ids': '{}',
+    search_path: 'landfall, pg_temp',
   });
+});
+
+test('a table of a session does not hide a table of the service', async () => {
+  const client = await pool.connect();
+  try {
+    await client.query("CREATE TEMPORARY TABLE tenants AS SELECT 'temporary' AS id");
+    await client.query('GRANT SELECT ON pg_temp.tenants TO PUBLIC');
+    const found = runInTransaction(client, tenantScope([1]), pool.schema, () =>
+      client.query('SELECT id FROM tenants'),
+    );
+    expect((await found).rows).toEqual([]);
+  } finally {
+    client.release(true);
+  }
 });
 
 describe('a pooled connection keeps no setting of a transaction', () => {
   let before: Record<string, string | null>;
   beforeAll(async () => {
-    before = { ...(await outside()), role: 'none', 'landfall.tenants': '' };
+    before = {
+      ...{ ...(await outside()), role: 'none' },
+      ...{ 'landfall.tenants': '', 'landfall.tenant_ids': '' },
+    };
   });
 
   test('that commits', async () => {
@@ -102,7 +134,7 @@ describe('a pooled connection keeps no setting of a transaction', () => {
   });
 
   test('that fails', async () => {
-    const failing = runInOneRoundTrip(pool, tenantScope(['t1']), (trip) =>
+    const failing = runInOneRoundTrip(pool, tenantScope([1]), (trip) =>
       trip.query({ text: 'SELECT 1 / 0' }),
     );
     await expect(failing).rejects.toThrow('division by zero');
@@ -111,7 +143,7 @@ describe('a pooled connection keeps no setting of a transaction', () => {
 
   test('that is rolled back', async () => {
     const client = await pool.connect();
-    const work = runInTransaction(client, operatorScope, async () => {
+    const work = runInTransaction(client, operatorScope, pool.schema, async () => {
       expect(toObject((await client.query<Setting>(read)).rows).role).toBe('landfall_operator');
       throw new Error('rolled back');
     });
@@ -122,14 +154,15 @@ describe('a pooled connection keeps no setting of a transaction', () => {
 
   test('of Prisma', async () => {
     const prisma = createPrisma(pool);
-    expect(await readInTenantScope(prisma, 't1', ({ tenant }) => tenant.findMany())).toEqual([]);
+    const scope = { tenantNo: 1, schema: pool.schema };
+    expect(await readInTenantScope(prisma, scope, ({ tenant }) => tenant.findMany())).toEqual([]);
     expect(await outside()).toEqual(before);
   });
 });
 
 test('if the role cannot be taken, no statement runs, and the connection is clean', async () => {
   const scope = {
-    ...tenantScope(['t1']),
+    ...tenantScope([1]),
     role: 'landfall_nobody',
   } as unknown as typeof operatorScope;
   const failing = runInOneRoundTrip(pool, scope, (trip) =>
@@ -141,11 +174,12 @@ test('if the role cannot be taken, no statement runs, and the connection is clea
 });
 
 test('Prisma reads only rows of the tenant, also without the tenant in the query', async () => {
-  await pool.query("INSERT INTO tenants (id) VALUES ('t1'), ('t2')");
+  await pool.query("INSERT INTO tenants (no, id) VALUES (1, 't1'), (2, 't2')");
   const prisma = createPrisma(pool);
-  const tenants = await readInTenantScope(prisma, 't1', ({ tenant }) => tenant.findMany());
+  const scope = { tenantNo: 1, schema: pool.schema };
+  const tenants = await readInTenantScope(prisma, scope, ({ tenant }) => tenant.findMany());
   expect(tenants.map(({ id }) => id)).toEqual(['t1']);
-  const other = await readInTenantScope(prisma, 't1', ({ tenant }) =>
+  const other = await readInTenantScope(prisma, scope, ({ tenant }) =>
     tenant.findUnique({ where: { id: 't2' } }),
   );
   expect(other).toBeNull();

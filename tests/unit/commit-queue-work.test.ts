@@ -74,7 +74,7 @@ describe('what batches are expected to load', () => {
   const batch = (entities: number): Batch => ({
     ...batchOf('a1', 1, 10),
     needs: {
-      ...{ tenantId: 'a', identityKeys: [], bases: [] },
+      ...{ tenantId: 'a', keyHashes: [], baseKeyHashes: [], bases: [] },
       entities: Array.from({ length: entities }, () => ({ entityType: 'note', entityId: 'n' })),
     },
   });

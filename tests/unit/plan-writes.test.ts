@@ -50,6 +50,7 @@ function recordOf(ref: { entityType: string; entityId: string }, rest: Partial<D
     updatedAt: 3_000_999,
     clock: { put: [1, 'k0'] as const },
     sequence: null,
+    lastEvent: 4,
     ...rest,
   } satisfies DraftRecord;
 }

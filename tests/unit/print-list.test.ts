@@ -4,17 +4,20 @@ import { printList } from '../../src/protocol/page.ts';
 const parsed = async (...given: Parameters<typeof printList<number>>) =>
   JSON.parse((await printList(...given)).toString());
 
+const conflicts = { list: 'conflicts', next: 'nextAfter' } as const;
+
 test.each([
   ['no entries', []],
   ['one entry', [1]],
   ['several entries', [1, 2, 3]],
 ])('a list with %s is printed completely', async (_what, entries) => {
-  const page = { entries, nextAfter: null };
-  expect(await parsed('events', page, (at) => ({ at, text: 'é"' }))).toEqual({
+  const page = { entries, next: null };
+  const names = { list: 'events', next: 'nextBefore' } as const;
+  expect(await parsed(names, page, (at) => ({ at, text: 'é"' }))).toEqual({
     events: entries.map((at) => ({ at, text: 'é"' })),
-    nextAfter: null,
+    nextBefore: null,
   });
-  expect(await parsed('conflicts', { ...page, nextAfter: 7 }, (at) => ({ at }))).toMatchObject({
+  expect(await parsed(conflicts, { ...page, next: 7 }, (at) => ({ at }))).toMatchObject({
     nextAfter: 7,
   });
 });
@@ -28,7 +31,7 @@ test('other work runs between entries that take long to make', async () => {
     if (made < entries.length) setImmediate(watch);
   };
   setImmediate(watch);
-  await printList('events', { entries, nextAfter: null }, () => {
+  await printList(conflicts, { entries, next: null }, () => {
     const end = performance.now() + 20;
     while (performance.now() < end);
     made += 1;
@@ -38,7 +41,7 @@ test('other work runs between entries that take long to make', async () => {
 });
 
 test('an error in one entry fails the list', async () => {
-  const fails = printList('events', { entries: [1], nextAfter: null }, () => {
+  const fails = printList(conflicts, { entries: [1], next: null }, () => {
     throw new Error('broken');
   });
   await expect(fails).rejects.toThrow('broken');

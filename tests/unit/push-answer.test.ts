@@ -12,21 +12,24 @@ import {
   countOutcomes,
   type EventOutcome,
 } from '../../src/domain/decide/batch.ts';
-import type { KnownEvent, StoredOutcome } from '../../src/domain/event.ts';
+import { envelopeOf, type KnownEvent, type StoredOutcome } from '../../src/domain/event.ts';
 import { toPushAnswer } from '../../src/protocol/push-answer.ts';
 import type { RecordState } from '../../src/domain/record.ts';
 
 const codec = createCheckpointCodec(createSecretKey(Buffer.alloc(32, 7)));
 const receivedAt = Date.UTC(2026, 10, 21, 10, 0, 5, 120) * 1000;
-const reference = { fingerprint: Buffer.alloc(32, 1), receivedAt };
+const reference = { keyHash: '01'.repeat(16), receivedAt };
 const epoch = '0199f3a0-1111-4222-8333-abcdefabcdef';
 
 const known = (identityKey: string, version: number, outcome: StoredOutcome): KnownEvent => ({
   identityKey,
   version,
   outcome,
-  fingerprint: Buffer.alloc(32, 1),
+  fingerprint: null,
   kind: 'note.put',
+  kindVersion: 1,
+  ...envelopeOf({}),
+  payload: '{"noteId":"n1","title":"Mine"}',
   entityType: 'note',
   entityId: 'n1',
   previous: undefined,
@@ -47,6 +50,7 @@ const winner: RecordState = {
   updatedAt: receivedAt - 1_000_000,
   clock: { put: [receivedAt, 'other-1'] },
   sequence: 5,
+  lastEvent: 40,
 };
 const shownWinner = {
   entityType: 'note',

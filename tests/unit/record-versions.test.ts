@@ -28,7 +28,7 @@ const recordOf = (data: object | null, dataVersion = 1, rest: Partial<RecordStat
     ...{ entityType: 'book', entityId: 'emma', version: 4, deleted: false, dataVersion },
     data: data && JSON.stringify(data),
     ...{ originKey: 'k', originKind: 'book.put', originDevice: null, originAt: 1 },
-    ...{ createdAt: 1, updatedAt: 1, clock: {}, sequence: null },
+    ...{ createdAt: 1, updatedAt: 1, clock: {}, sequence: null, lastEvent: 4 },
     ...rest,
   }) satisfies RecordState;
 const dataOf = (record: RecordState) => {

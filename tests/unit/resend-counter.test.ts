@@ -12,7 +12,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function replayed(version: number): EventOutcome {
+function resent(version: number): EventOutcome {
   const failure = { code: 'CONFLICT', message: '' } as const;
   return { identityKey: `k${version}`, status: 'failed', failure, resendOf: version };
 }
@@ -40,7 +40,7 @@ function drive({ maxEvents = 100, maxGroupTenants = Infinity } = {}) {
   });
   const count = (versions: readonly number[], receivedAt = 1, tenant = 'a') => {
     const decision: BatchDecision = {
-      outcomes: versions.map(replayed),
+      outcomes: versions.map(resent),
       position: { version: 0, reference: undefined },
       epoch: '',
       receivedAt,

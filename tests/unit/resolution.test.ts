@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { createRegistry } from '../../src/domain/kinds/registry.ts';
-import { fingerprintOf, toResolutionEvent } from '../../src/audit/conflict-resolution.ts';
+import { fingerprintOf } from '../../src/domain/event.ts';
+import { resolutionContent, toResolutionEvent } from '../../src/audit/conflict-resolution.ts';
 import { noteKinds, pagePut } from '../testkit/kinds/storeroom-kinds.ts';
 
 const kinds = createRegistry([...noteKinds, pagePut]);
@@ -38,10 +39,15 @@ test('requests have the same fingerprint only for the same conflict, resolution 
     [7, { resolution: 'merge', payload: { a: 1, b: 3 } }],
     [7, { resolution: 'merge', payload: null }],
   ] as const;
-  const fingerprints = requests.map(([version, request]) => fingerprintOf({ version }, request));
+  const fingerprints = requests.map(([version, request]) =>
+    fingerprintOf(resolutionContent({ version }, request)),
+  );
   expect(new Set(fingerprints.map((bytes) => bytes.toString('hex'))).size).toBe(requests.length);
-  const reordered = fingerprintOf({ version: 7 }, { resolution: 'merge', payload: { b: 2, a: 1 } });
-  expect(reordered).toEqual(fingerprints[3]);
+  const reordered = { resolution: 'merge', payload: { b: 2, a: 1 } } as const;
+  const content = resolutionContent({ version: 7 }, reordered);
+  expect(fingerprintOf(content)).toEqual(fingerprints[3]);
+  const force = { resolution: 'force' } as const;
+  expect(toResolutionEvent(conflict, force, kinds).fingerprint).toEqual(fingerprints[2]);
 });
 
 test.each([

@@ -24,16 +24,16 @@ export function createLandfallPull(tokens: Tokens): PullDialect {
   };
 }
 
-/** The same SELECT on bare node:http: `{"hasMore":…,"last":…,"rows":[…]}`. */
+/** The same SELECT on bare node:http: `{"rows":[…],"last":"TYPE/ID","hasMore":…}`. */
 export function createBarePull(): PullDialect {
   return {
-    page: (tenant, since = '0', limit) => ({
+    page: (tenant, since = '/', limit) => ({
       method: 'GET',
       path: `/?tenant=${tenant}&after=${since}&limit=${limit}`,
       headers: {},
     }),
     next: (answer) =>
-      lastText(answer, '"hasMore":') === 'true' ? lastText(answer, '"last":') : undefined,
+      lastText(answer, '"hasMore":') === 'true' ? lastText(answer, '"last":"') : undefined,
   };
 }
 

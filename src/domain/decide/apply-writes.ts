@@ -57,10 +57,11 @@ export function applyWrites(
   const isMerged = merged || (settled !== 'superseded' && updates.some(isPartly));
   const own = updates.find(({ write }) => isSameEntity(write, event));
   const version = draft.head + 1;
-  const before = (own?.record ?? draft.findRecord(event))?.version ?? 0;
-  const after = own && isShown(own) ? version : before;
-  const known = appendEvent(context, isMerged ? 'merged' : settled, before, after);
+  const record = own ? own.record : draft.findRecord(event);
+  const after = own && isShown(own) ? version : (record?.version ?? 0);
+  const known = appendEvent(context, isMerged ? 'merged' : settled, record, after);
   for (const update of updates) putSettledRecord(context, known, update, at);
+  if (!own) noteEvent(context, record, known);
   const status = isMerged ? 'applied' : settled;
   return { identityKey, status, event: known, clockAdjusted: time.clockAdjusted };
 }
@@ -96,7 +97,23 @@ function isShown({ record, settled }: RecordUpdate): boolean {
 /** Stores an event that is a conflict. It gets a version, and no record changes. */
 export function appendConflict(context: DecisionContext, record: DraftRecord | undefined): void {
   const version = record?.version ?? 0;
-  appendEvent(context, 'conflict', version, version);
+  noteEvent(context, record, appendEvent(context, 'conflict', record, version));
+}
+
+/**
+ * Leads the entity's history to an event that wrote nothing to its record. An entity without a record has no place for
+ * it, and a purged record must stay out of the feed: the event is then stored like an effect.
+ */
+function noteEvent(
+  { draft, event: { entityType, entityId } }: DecisionContext,
+  record: DraftRecord | undefined,
+  { version, previousVersion, recordBefore, recordAfter }: StoredEvent,
+): void {
+  if (record && record.purged !== 'hidden') draft.putRecord({ ...record, lastEvent: version });
+  else {
+    const effect = { entityType, entityId, version, previousVersion, recordBefore, recordAfter };
+    draft.addEffect(effect);
+  }
 }
 
 function outcomeOf(updates: readonly RecordUpdate[]): SettledWrite['outcome'] {
@@ -107,7 +124,7 @@ function outcomeOf(updates: readonly RecordUpdate[]): SettledWrite['outcome'] {
 function appendEvent(
   { draft, batch, event, time }: DecisionContext,
   outcome: KnownEvent['outcome'],
-  recordBefore: number,
+  record: DraftRecord | undefined,
   recordAfter: number,
 ): KnownEvent & StoredEvent {
   // The members are listed: to spread the event without some of its members is the slowest step of deciding.
@@ -115,7 +132,9 @@ function appendEvent(
     ...event.envelope,
     version: draft.head + 1,
     identityKey: event.identityKey,
+    keyHash: event.keyHash,
     fingerprint: event.fingerprint,
+    previousVersion: record?.lastEvent ?? null,
     kind: event.kind,
     kindVersion: event.kindVersion,
     entityType: event.entityType,
@@ -127,7 +146,7 @@ function appendEvent(
     receivedAt: draft.receivedAt,
     clockAdjusted: time.clockAdjusted,
     payload: event.payload,
-    recordBefore,
+    recordBefore: record?.version ?? 0,
     recordAfter,
     resolves: event.resolves,
   });
@@ -173,12 +192,16 @@ function putSettledRecord(
     updatedAt: newest.updatedAt,
     clock,
     sequence: sequence ?? null,
+    lastEvent: version,
     ...(record?.purged && data === null && { purged: 'shown' as const }),
   });
   if (isOwn) return;
   const recordBefore = record?.version ?? 0;
   const recordAfter = shown ? version : recordBefore;
-  draft.effects.push({ entityType, entityId, version, recordBefore, recordAfter });
+  const previousVersion = record?.lastEvent ?? null;
+  draft.addEffect({
+    ...{ entityType, entityId, version, previousVersion, recordBefore, recordAfter },
+  });
 }
 
 function clockAfterWrite(

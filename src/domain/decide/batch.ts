@@ -1,5 +1,5 @@
 import type { EventFailure } from '../errors.ts';
-import type { EventReference, KnownEvent } from '../event.ts';
+import { type EventReference, hashKey, type KnownEvent } from '../event.ts';
 import type { Differences } from '../kinds/policies/fields.ts';
 import { entitiesOf } from '../kinds/policies/intent-rules.ts';
 import type { RecordState } from '../record.ts';
@@ -33,8 +33,9 @@ export function createBatch(batch: Omit<Batch, 'bytes' | 'needs'>): Batch {
     bytes: events.reduce((sum, { payload }) => sum + payload.length, 0),
     needs: {
       tenantId: batch.tenantId,
-      identityKeys: events.flatMap(({ identityKey, envelope: { baseKey } }) =>
-        baseKey === null ? [identityKey] : [identityKey, baseKey],
+      keyHashes: events.map(({ keyHash }) => keyHash),
+      baseKeyHashes: events.flatMap(({ envelope: { baseKey } }) =>
+        baseKey === null ? [] : [hashKey(baseKey)],
       ),
       entities: events.flatMap((event) => entitiesOf(event, event.intent)),
       bases: events.flatMap(({ entityType, entityId, envelope: { baseVersion } }) =>
@@ -68,6 +69,12 @@ export type EventOutcome = {
       readonly resendOf?: number;
     }
 );
+
+/** The version of the stored event that was sent again. Undefined for an event that is new. */
+export function resentVersion(outcome: EventOutcome): number | undefined {
+  if (outcome.status === 'failed') return outcome.resendOf;
+  return outcome.status === 'duplicate' ? outcome.event.version : undefined;
+}
 
 /** The decision about a batch. Outcomes are in request order. */
 export interface BatchDecision {

@@ -1,5 +1,5 @@
 import { type EventFailure, failingKindOf, kindFailedFailure } from '../errors.ts';
-import type { KnownEvent } from '../event.ts';
+import { isSameEvent, type KnownEvent } from '../event.ts';
 import { entitiesOf, rulesOf } from '../kinds/policies/intent-rules.ts';
 import type { RecordLifter } from '../kinds/record-versions.ts';
 import { isSameEntity } from '../record.ts';
@@ -121,7 +121,7 @@ function decideConflict(
 
 /** The answer for an event whose identityKey is stored already. */
 function answerResend(known: KnownEvent, event: DecodedEvent): EventOutcome {
-  if (!known.fingerprint.equals(event.fingerprint)) {
+  if (!isSameEvent(known, event)) {
     const message = 'another event with this identityKey is already stored';
     return { ...failed(event, { code: 'IDENTITY_KEY_REUSED', message }), stored: known };
   }

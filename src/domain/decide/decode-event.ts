@@ -5,24 +5,30 @@ import {
   type Envelope,
   envelopeOf,
   eventSchema,
+  fingerprintOf,
+  hashKey,
   readIdentityKey,
   type StoredEvent,
   type SyncEvent,
   versionSchema,
 } from '../event.ts';
-import { canonicalJson, sha256 } from '../fingerprint.ts';
 import { identifierRule, identifierSchema } from '../identifier.ts';
 import { describeFirstIssue, findUnsafeJson } from '../json-value.ts';
 import type { Interpretation, Kind } from '../kinds/define-kind.ts';
 import { entitiesOf, type EventIntent, resolveBase } from '../kinds/policies/intent-rules.ts';
+import type { EditBase } from '../kinds/policies/policy.ts';
 import type { KindRegistry } from '../kinds/registry.ts';
 import type { EntityRef } from '../record.ts';
 
 /** A valid event, ready to be decided. */
 export interface DecodedEvent extends EntityRef {
   readonly identityKey: string;
-  /** SHA-256 over the content: two sends of one identityKey are the same event if it is equal. */
-  readonly fingerprint: Buffer;
+  /** See `hashKey`. */
+  readonly keyHash: string;
+  /** What the event says: two sends of one identityKey are the same event if it is equal. */
+  readonly content: object;
+  /** Of the content, where what is stored does not say it; else null. */
+  readonly fingerprint: Buffer | null;
   readonly kind: string;
   readonly kindVersion: number;
   /** With the base that the payload states or the policy implies. Times are microseconds since 1970. */
@@ -90,8 +96,9 @@ export function decodeEvent(
   const wrongAccount = checkAccount(event, sender);
   if (wrongAccount) return fail(wrongAccount);
 
-  const content = canonicalJson(contentOf(event));
-  if (Buffer.byteLength(content) > maxEventBytes) {
+  const content = contentOf(event);
+  const payload = JSON.stringify(event.payload);
+  if (isTooLarge(content, payload, maxEventBytes)) {
     return fail({ code: 'EVENT_TOO_LARGE', message: `is larger than ${maxEventBytes} bytes` });
   }
   const kind = registry.find(event.kind);
@@ -114,19 +121,41 @@ export function decodeEvent(
   }
   const decoded = {
     identityKey: event.identityKey,
-    fingerprint: sha256(content),
+    keyHash: hashKey(event.identityKey),
+    content,
+    // A base that the client did not send is stored as if it had.
+    fingerprint: isSameBase(envelope, resolved.base) ? null : fingerprintOf(content),
     kind: kind.name,
     kindVersion: event.version,
     entityType: kind.entityType,
     entityId: interpretation.entityId,
     envelope: { ...envelope, ...resolved.base },
-    payload: JSON.stringify(event.payload),
+    payload,
     resolves: null,
     definition: kind,
     intent: interpretation.intent,
     resolve: interpretation.resolve,
   };
   return { ok: true, event: decoded };
+}
+
+/** The most bytes that a character of JSON takes in UTF-8. */
+const bytesPerCharacter = 3;
+/** The most bytes that a character takes in the UTF-8 of its JSON, where it may have to be escaped. */
+const escapedBytesPerCharacter = 6;
+/** The most bytes that the JSON of a content has beside its payload and its kind. */
+const maxOtherBytes = 2_000;
+
+/** Whether the JSON of a content is too long. It is only printed where it may be. */
+function isTooLarge(content: object, payload: string, maxBytes: number): boolean {
+  const { kind } = content as SyncEvent;
+  const atMost =
+    payload.length * bytesPerCharacter + kind.length * escapedBytesPerCharacter + maxOtherBytes;
+  return atMost > maxBytes && Buffer.byteLength(JSON.stringify(content)) > maxBytes;
+}
+
+function isSameBase(envelope: Envelope, base: EditBase): boolean {
+  return envelope.baseVersion === base.baseVersion && envelope.baseKey === base.baseKey;
 }
 
 /** Several people may use a device: it may send events that another person left in its queue. */

@@ -132,6 +132,10 @@ export class TenantDraft {
     this.#records.set(entityKey(record), record);
   }
 
+  addEffect(effect: StoredEffect): void {
+    this.effects.push(effect);
+  }
+
   /** Appends an event that has the next version and the next time of receipt. */
   append(event: StoredEvent): KnownEvent & StoredEvent {
     const known = { ...event, previous: this.headReference };

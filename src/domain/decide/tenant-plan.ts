@@ -4,14 +4,14 @@ import type { EntityRef, RecordState } from '../record.ts';
 /** What must be loaded before a batch can be decided. */
 export interface BatchNeeds {
   readonly tenantId: string;
-  readonly identityKeys: readonly string[];
+  /** The hashes of the keys of its events. */
+  readonly keyHashes: readonly string[];
+  /** The hashes of the keys that edits name as their base. */
+  readonly baseKeyHashes: readonly string[];
   readonly entities: readonly EntityRef[];
   /** The versions that the edits state as their base. */
   readonly bases: readonly EventBase[];
 }
-
-/** A row of a set that contains rows of several tenants. */
-export type WithTenant<Row> = Row & { readonly tenantId: string };
 
 /** The state of one tenant under its row lock: it cannot change before the plan is written. */
 export interface TenantSnapshot {
@@ -21,6 +21,7 @@ export interface TenantSnapshot {
   readonly headReference: EventReference | undefined;
   /** The database's clock, read after the lock was taken. Microseconds since 1970. */
   readonly receivedAt: number;
+  /** Stored events that the batches refer to. Those under the keys of their events may be missing. */
   readonly known: readonly KnownEvent[];
   readonly records: readonly RecordState[];
 }

@@ -9,7 +9,7 @@ FROM (SELECT unnest($2::bigint[]) AS version) AS wanted
 CROSS JOIN LATERAL (
   SELECT ${jsonBytes('payload')} AS bytes
   FROM events
-  WHERE tenant_id = $1 AND version = wanted.version
+  WHERE tenant_no = $1 AND version = wanted.version
   LIMIT 1
 ) AS event`;
 
@@ -26,7 +26,7 @@ FROM (SELECT unnest($2::text[]) AS entity_type, unnest($3::text[]) AS entity_id)
 CROSS JOIN LATERAL (
   SELECT ${jsonBytes('data')} AS bytes
   FROM records
-  WHERE tenant_id = $1
+  WHERE tenant_no = $1
     AND entity_type = wanted.entity_type
     AND entity_id = wanted.entity_id
   LIMIT 1

@@ -1,23 +1,29 @@
 import { PrismaPg } from '@prisma/adapter-pg';
-import type { Pool } from 'pg';
 import { PrismaClient } from '../../generated/client.ts';
+import type { SchemaPool } from '../client/pool.ts';
 import { scopeStatement, searchScope } from '../client/transaction.sql.ts';
 
 /** The part of Prisma's client that reads rows of one tenant. */
 export type TenantPrisma = Pick<
   PrismaClient,
-  'tenant' | 'event' | 'record' | 'conflict' | 'effect' | 'replay' | '$queryRawUnsafe'
+  'tenant' | 'event' | 'record' | 'conflict' | 'effect' | 'resend' | '$queryRawUnsafe'
 >;
 
 /** Longer than the pool waits, so that the pool's errors come first. Less than a request may take. */
 const maxMs = 18_000;
 
 /** Prisma on the pool of the service, for the queries that are not on the hot path. */
-export function createPrisma(pool: Pool): PrismaClient {
+export function createPrisma(pool: SchemaPool): PrismaClient {
   return new PrismaClient({
-    adapter: new PrismaPg(pool),
+    adapter: new PrismaPg(pool, { schema: pool.schema }),
     transactionOptions: { maxWait: maxMs, timeout: maxMs },
   });
+}
+
+/** Whose rows a transaction reads, and where they are. */
+export interface ReadScope {
+  readonly tenantNo: number;
+  readonly schema: string;
 }
 
 /**
@@ -27,11 +33,11 @@ export function createPrisma(pool: Pool): PrismaClient {
  */
 export function readInTenantScope<Result>(
   prisma: PrismaClient,
-  tenantId: string,
+  { tenantNo, schema }: ReadScope,
   read: (tenant: TenantPrisma) => Promise<Result>,
 ): Promise<Result> {
   return prisma.$transaction(async (transaction) => {
-    const { text, values } = scopeStatement(searchScope(tenantId));
+    const { text, values } = scopeStatement(searchScope(tenantNo), schema);
     await transaction.$queryRawUnsafe(text, ...values);
     return read(transaction);
   });

@@ -7,6 +7,7 @@ import {
   cutPage,
   findEventReceipts,
   findEvents,
+  keyHashBytes,
   measureEvents,
   recordFromPrismaRow,
   toResolution,
@@ -23,12 +24,13 @@ const conditionOfState = {
 
 export async function listConflicts(
   prisma: TenantPrisma,
+  tenantNo: number,
   filter: ConflictFilter,
 ): Promise<Page<StoredConflict>> {
-  const { tenantId, state, entityType, entityId, after, limit } = filter;
+  const { state, entityType, entityId, after, limit } = filter;
   const rows = await prisma.conflict.findMany({
     where: {
-      tenantId,
+      tenantNo,
       version: { gt: BigInt(after) },
       ...conditionOfState[state],
       ...(entityType !== undefined && { entityType }),
@@ -40,54 +42,54 @@ export async function listConflicts(
   const [payloads, records] = await Promise.all([
     measureEvents(
       prisma,
-      tenantId,
+      tenantNo,
       rows.map(({ version }) => version),
     ),
-    measureRecords(prisma, tenantId, rows),
+    measureRecords(prisma, tenantNo, rows),
   ]);
-  const { entries, nextAfter } = cutPage(rows, filter, (row) => {
+  const { entries, next } = cutPage(rows, filter, (row) => {
     // An entry shows the payload, and the data that the payload would have written.
     const payload = 2 * (payloads.get(row.version) ?? 0);
     return otherBytes + payload + (records.get(entityKey(row)) ?? 0);
   });
-  return { entries: await toStoredConflicts(prisma, tenantId, entries), nextAfter };
+  return { entries: await toStoredConflicts(prisma, tenantNo, entries), next };
 }
 
 export async function findConflict(
   prisma: TenantPrisma,
-  tenantId: string,
+  tenantNo: number,
   identityKey: string,
 ): Promise<StoredConflict | undefined> {
   const event = await prisma.event.findUnique({
-    where: { tenantId_identityKey: { tenantId, identityKey } },
+    where: { tenantNo_keyHash: { tenantNo, keyHash: keyHashBytes(identityKey) } },
     select: { version: true },
   });
   const row =
     event &&
     (await prisma.conflict.findUnique({
-      where: { tenantId_version: { tenantId, version: event.version } },
+      where: { tenantNo_version: { tenantNo, version: event.version } },
     }));
-  return row ? (await toStoredConflicts(prisma, tenantId, [row]))[0] : undefined;
+  return row ? (await toStoredConflicts(prisma, tenantNo, [row]))[0] : undefined;
 }
 
 /** Reads the events, the events that settled them and the current records: three statements for any number of rows. */
 async function toStoredConflicts(
   prisma: TenantPrisma,
-  tenantId: string,
+  tenantNo: number,
   rows: readonly Conflict[],
 ): Promise<readonly StoredConflict[]> {
   const [events, settlings, records] = await Promise.all([
     findEvents(
       prisma,
-      tenantId,
+      tenantNo,
       rows.map(({ version }) => version),
     ),
     findEventReceipts(
       prisma,
-      tenantId,
+      tenantNo,
       rows.map(({ resolvedVersion }) => resolvedVersion),
     ),
-    findRecords(prisma, tenantId, rows),
+    findRecords(prisma, tenantNo, rows),
   ]);
   return rows.flatMap((row): StoredConflict[] => {
     const event = events.get(Number(row.version));
@@ -101,27 +103,27 @@ async function toStoredConflicts(
 
 async function findRecords(
   prisma: TenantPrisma,
-  tenantId: string,
+  tenantNo: number,
   refs: readonly EntityRef[],
 ): Promise<ReadonlyMap<string, StoredRecord>> {
   const wanted = new Map(refs.map((ref) => [entityKey(ref), ref]));
   if (wanted.size === 0) return new Map();
   const keys = [...wanted.values()].map(({ entityType, entityId }) => ({ entityType, entityId }));
-  const rows = await prisma.record.findMany({ where: { tenantId, OR: keys } });
+  const rows = await prisma.record.findMany({ where: { tenantNo, OR: keys } });
   return new Map(rows.map((row) => [entityKey(row), recordFromPrismaRow(row)]));
 }
 
 /** The lengths of the data of records in bytes, by entity key. */
 async function measureRecords(
   prisma: TenantPrisma,
-  tenantId: string,
+  tenantNo: number,
   refs: readonly EntityRef[],
 ): Promise<ReadonlyMap<string, number>> {
   const wanted = [...new Map(refs.map((ref) => [entityKey(ref), ref])).values()];
   if (wanted.length === 0) return new Map();
   const rows = await prisma.$queryRawUnsafe<MeasuredRecord[]>(
     measureRecordsText,
-    tenantId,
+    tenantNo,
     wanted.map(({ entityType }) => entityType),
     wanted.map(({ entityId }) => entityId),
   );

@@ -6,49 +6,45 @@ import type {
   StoredLink,
   StoredReceipt,
 } from '../../audit/audit-store.ts';
+import { RequestProblem } from '../../domain/errors.ts';
+import { outcomeCode } from '../columns/event-columns.sql.ts';
+import { type HistoryPosition, historyText } from './history.sql.ts';
 import type { TenantPrisma } from './prisma.ts';
 import {
   cutPage,
   eventHeaderFromPrismaRow,
   findEventReceipts,
   findEvents,
+  keyHashBytes,
   measureEvents,
   toMicros,
-  toNumber,
   toResolution,
 } from './rows.ts';
 
 /** An estimate of the bytes of an entry beside its payload. */
 const otherBytes = 1_000;
 
-/** The version of an event in an entity's history, and the versions of the entity's record before and after it. */
-interface HistoryPosition {
-  readonly version: bigint;
-  readonly recordBefore: bigint | null;
-  readonly recordAfter: bigint | null;
-}
-
 export async function readHistory(
   prisma: TenantPrisma,
+  tenantNo: number,
   query: HistoryQuery,
 ): Promise<Page<StoredHistoryEntry>> {
-  const { tenantId } = query;
-  const found = await findPositions(prisma, query);
+  const found = await findPositions(prisma, tenantNo, query);
   const payloads = await measureEvents(
     prisma,
-    tenantId,
+    tenantNo,
     found.map(({ version }) => version),
   );
-  const { entries: positions, nextAfter } = cutPage(
+  const { entries: positions, next } = cutPage(
     found,
     query,
     ({ version }) => otherBytes + (payloads.get(version) ?? 0),
   );
   const versions = positions.map(({ version }) => version);
   const [events, resends, links] = await Promise.all([
-    findEvents(prisma, tenantId, versions),
-    findResends(prisma, tenantId, versions),
-    findLinks(prisma, tenantId, versions),
+    findEvents(prisma, tenantNo, versions),
+    findResends(prisma, tenantNo, versions),
+    findLinks(prisma, tenantNo, versions),
   ]);
   const entries = positions.flatMap((position): StoredHistoryEntry[] => {
     const version = Number(position.version);
@@ -56,48 +52,37 @@ export async function readHistory(
     if (!event) return [];
     const entry = {
       event,
-      recordBefore: toNumber(position.recordBefore),
-      recordAfter: toNumber(position.recordAfter),
+      recordBefore: Number(position.recordBefore),
+      recordAfter: Number(position.recordAfter),
       resends: resends.get(version) ?? { count: 0, lastAt: null },
       resolves: links.resolves.get(version) ?? null,
       resolvedBy: links.resolvedBy.get(version) ?? null,
     };
     return [entry];
   });
-  return { entries, nextAfter };
+  return { entries, next };
 }
 
-/**
- * Merges the events about the entity with the effects on it. Both are read up to the same head. Otherwise a push that
- * commits between the two statements could have its effect on this page, and its event on no page.
- */
+/** One more position than the page takes, where there is one. */
 async function findPositions(
   prisma: TenantPrisma,
-  query: HistoryQuery,
+  tenantNo: number,
+  { entityType, entityId, before, limit }: HistoryQuery,
 ): Promise<readonly HistoryPosition[]> {
-  const { tenantId, entityType, entityId, after, limit } = query;
-  const tenant = await prisma.tenant.findUnique({
-    where: { id: tenantId },
-    select: { head: true },
-  });
-  if (!tenant) return [];
-  const page = {
-    where: { tenantId, entityType, entityId, version: { gt: BigInt(after), lte: tenant.head } },
-    orderBy: { version: 'asc' },
-    take: limit + 1,
-    select: { version: true, recordBefore: true, recordAfter: true },
-  } as const;
-  const [own, written] = await Promise.all([
-    prisma.event.findMany(page),
-    prisma.effect.findMany(page),
-  ]);
-  const positions = [...own, ...written].toSorted((a, b) => Number(a.version - b.version));
-  return positions.slice(0, limit + 1);
+  const rows = await prisma.$queryRawUnsafe<HistoryPosition[]>(
+    historyText,
+    ...[tenantNo, entityType, entityId, before ?? null, limit + 1],
+  );
+  if (before === undefined) return rows;
+  const [first, ...positions] = rows;
+  if (first && first.recordBefore !== null) return positions;
+  const message = 'is no version of this history';
+  throw new RequestProblem('INVALID_QUERY', message, { path: 'before' });
 }
 
-async function findResends(prisma: TenantPrisma, tenantId: string, versions: readonly bigint[]) {
-  const rows = await prisma.replay.findMany({
-    where: { tenantId, version: { in: [...versions] } },
+async function findResends(prisma: TenantPrisma, tenantNo: number, versions: readonly bigint[]) {
+  const rows = await prisma.resend.findMany({
+    where: { tenantNo, version: { in: [...versions] } },
   });
   return new Map(
     rows.map((row) => {
@@ -108,17 +93,17 @@ async function findResends(prisma: TenantPrisma, tenantId: string, versions: rea
 }
 
 /** The links between conflicts and the events that settled them, where one of the two is among the versions. */
-async function findLinks(prisma: TenantPrisma, tenantId: string, versions: readonly bigint[]) {
+async function findLinks(prisma: TenantPrisma, tenantNo: number, versions: readonly bigint[]) {
   const amongVersions = { in: [...versions] };
   const rows = await prisma.conflict.findMany({
     where: {
-      tenantId,
+      tenantNo,
       resolvedVersion: { not: null },
       OR: [{ version: amongVersions }, { resolvedVersion: amongVersions }],
     },
   });
   const linked = rows.flatMap(({ version, resolvedVersion }) => [version, resolvedVersion]);
-  const events = await findEventReceipts(prisma, tenantId, linked);
+  const events = await findEventReceipts(prisma, tenantNo, linked);
   const resolves = new Map<number, StoredLink>();
   const resolvedBy = new Map<number, StoredLink>();
   for (const row of rows) {
@@ -138,18 +123,18 @@ function linkTo({ identityKey, version }: LoggedEventHeader, resolution: StoredL
 
 export async function findReceipts(
   prisma: TenantPrisma,
-  tenantId: string,
+  tenantNo: number,
   identityKeys: readonly string[],
 ): Promise<ReadonlyMap<string, StoredReceipt>> {
   const rows = await prisma.event.findMany({
-    where: { tenantId, identityKey: { in: [...identityKeys] } },
+    where: { tenantNo, keyHash: { in: identityKeys.map(keyHashBytes) } },
     omit: { payload: true },
   });
   const versions = rows.flatMap(({ version, outcome }) =>
-    outcome === 'conflict' ? [version] : [],
+    outcome === outcomeCode('conflict') ? [version] : [],
   );
   const conflicts = await prisma.conflict.findMany({
-    where: { tenantId, version: { in: versions } },
+    where: { tenantNo, version: { in: versions } },
   });
   const resolutionOf = new Map(conflicts.map((row) => [row.version, toResolution(row.resolution)]));
   return new Map(

@@ -1,9 +1,9 @@
 import type { Event, Record as PrismaRecord } from '../../generated/client.ts';
 import type { LoggedEvent, LoggedEventHeader, Page } from '../../audit/audit-store.ts';
-import { resolutionSchema, storedOutcomeSchema } from '../../domain/event.ts';
+import { hashKey, resolutionSchema } from '../../domain/event.ts';
 import type { StoredRecord } from '../../domain/record.ts';
 import type { ColumnName } from '../client/row-set.ts';
-import type { eventColumns } from '../columns/event-columns.sql.ts';
+import { type eventColumns, outcomeOf } from '../columns/event-columns.sql.ts';
 import type { recordColumns } from '../columns/record-columns.sql.ts';
 import { type MeasuredEvent, measureEventsText } from './measure.sql.ts';
 import type { TenantPrisma } from './prisma.ts';
@@ -30,12 +30,14 @@ export function eventHeaderFromPrismaRow(row: Omit<EventRow, 'payload'>): Logged
   return {
     version: Number(row.version),
     identityKey: row.identityKey,
-    fingerprint: row.fingerprint,
+    keyHash: Buffer.from(row.keyHash).toString('hex'),
+    fingerprint: row.fingerprint && Buffer.from(row.fingerprint),
+    previousVersion: toNumber(row.previousVersion),
     kind: row.kind,
     kindVersion: row.kindVersion,
     entityType: row.entityType,
     entityId: row.entityId,
-    outcome: storedOutcomeSchema.parse(row.outcome),
+    outcome: outcomeOf(row.outcome),
     deviceId: row.deviceId,
     subject: row.subject,
     occurredAt: row.occurredAt && toMicros(row.occurredAt),
@@ -45,9 +47,19 @@ export function eventHeaderFromPrismaRow(row: Omit<EventRow, 'payload'>): Logged
     baseVersion: toNumber(row.baseVersion),
     baseKey: row.baseKey,
     sequence: toNumber(row.sequence),
-    recordBefore: toNumber(row.recordBefore),
-    recordAfter: toNumber(row.recordAfter),
+    ...recordVersionsOf(row),
   };
+}
+
+/** What the columns leave out where it follows from others. */
+function recordVersionsOf(row: Omit<EventRow, 'payload'>) {
+  const recordBefore = Number(row.recordBefore ?? row.previousVersion ?? 0);
+  return { recordBefore, recordAfter: row.recordChanged ? Number(row.version) : recordBefore };
+}
+
+/** The bytes by which a stored event is found. */
+export function keyHashBytes(identityKey: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(Buffer.from(hashKey(identityKey), 'hex'));
 }
 
 export function recordFromPrismaRow(row: RecordRow): StoredRecord {
@@ -81,25 +93,25 @@ type Versions = readonly (bigint | null)[];
  */
 export async function findEvents(
   prisma: TenantPrisma,
-  tenantId: string,
+  tenantNo: number,
   versions: Versions,
 ): Promise<ReadonlyMap<number, LoggedEvent>> {
   const wanted = distinct(versions);
   if (wanted.length === 0) return new Map();
-  const rows = await prisma.event.findMany({ where: { tenantId, version: { in: wanted } } });
+  const rows = await prisma.event.findMany({ where: { tenantNo, version: { in: wanted } } });
   return new Map(rows.map((row) => [Number(row.version), eventFromPrismaRow(row)]));
 }
 
 /** The same events without their payloads. */
 export async function findEventReceipts(
   prisma: TenantPrisma,
-  tenantId: string,
+  tenantNo: number,
   versions: Versions,
 ): Promise<ReadonlyMap<number, LoggedEventHeader>> {
   const wanted = distinct(versions);
   if (wanted.length === 0) return new Map();
   const rows = await prisma.event.findMany({
-    where: { tenantId, version: { in: wanted } },
+    where: { tenantNo, version: { in: wanted } },
     omit: { payload: true },
   });
   return new Map(rows.map((row) => [Number(row.version), eventHeaderFromPrismaRow(row)]));
@@ -112,11 +124,11 @@ function distinct(versions: Versions): bigint[] {
 /** The lengths of the payloads of events in bytes, by version. */
 export async function measureEvents(
   prisma: TenantPrisma,
-  tenantId: string,
+  tenantNo: number,
   versions: readonly bigint[],
 ): Promise<ReadonlyMap<bigint, number>> {
   if (versions.length === 0) return new Map();
-  const rows = await prisma.$queryRawUnsafe<MeasuredEvent[]>(measureEventsText, tenantId, versions);
+  const rows = await prisma.$queryRawUnsafe<MeasuredEvent[]>(measureEventsText, tenantNo, versions);
   return new Map(rows.map(({ version, bytes }) => [version, bytes]));
 }
 
@@ -128,9 +140,9 @@ export interface PageBounds {
 /**
  * Cuts a page at its bounds. The first entry is always on the page.
  *
- * @param rows in version order; one more than `limit` where the database has more
+ * @param rows in the order of the page; one more than `limit` where the database has more
  */
-export function cutPage<Row extends { readonly version: bigint }>(
+export function cutPage<Row extends { readonly version: bigint | number }>(
   rows: readonly Row[],
   { limit, maxBytes }: PageBounds,
   bytesOf: (row: Row) => number,
@@ -140,10 +152,10 @@ export function cutPage<Row extends { readonly version: bigint }>(
     bytes += bytesOf(row);
     return index === limit || (index > 0 && bytes > maxBytes);
   });
-  if (end === -1) return { entries: rows, nextAfter: null };
+  if (end === -1) return { entries: rows, next: null };
   const entries = rows.slice(0, end);
   const last = entries.at(-1);
-  return { entries, nextAfter: last ? Number(last.version) : null };
+  return { entries, next: last ? Number(last.version) : null };
 }
 
 export function toNumber(value: bigint | null): number | null {

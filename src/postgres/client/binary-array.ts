@@ -1,5 +1,8 @@
 /** The element types of sets of rows, with their OIDs. The OIDs of built-in types never change. */
-const oids = { bool: 16, bytea: 17, int8: 20, int4: 23, text: 25, json: 114, timestamptz: 1184 };
+const oids = {
+  ...{ bool: 16, bytea: 17, int8: 20, int2: 21, int4: 23, text: 25, tid: 27 },
+  ...{ json: 114, timestamptz: 1184 },
+};
 
 /** A type by its SQL name, and the writer of its values in the form that PostgreSQL's `…_recv` reads. */
 export interface ElementType<Value> {
@@ -19,11 +22,41 @@ export const bytea: ElementType<Buffer> = {
   write: (value, writer) => writer.bytes(value),
 };
 
+/** Bytes that are given as hexadecimal digits. */
+export const hexBytes: ElementType<string> = {
+  name: 'bytea',
+  write: (value, writer) => writer.hex(value),
+};
+
+/** The place of a row in its table, in the form in which PostgreSQL prints it: `(block,item)`. */
+export const tid: ElementType<string> = {
+  name: 'tid',
+  write(value, writer) {
+    const comma = value.indexOf(',');
+    const item = Number(value.slice(comma + 1, -1));
+    writer.int32(6);
+    writer.int32(Number(value.slice(1, comma)));
+    writer.byte(item >>> 8);
+    writer.byte(item);
+  },
+};
+
 export const bool: ElementType<boolean> = {
   name: 'bool',
   write(value, writer) {
     writer.int32(1);
     writer.byte(value ? 1 : 0);
+  },
+};
+
+/** @throws TypeError for a number that is no 16-bit integer: another one would be stored in its place */
+export const int2: ElementType<number> = {
+  name: 'int2',
+  write(value, writer) {
+    if ((value << 16) >> 16 !== value) throw new TypeError(`${value} is no 16-bit integer`);
+    writer.int32(2);
+    writer.byte(value >>> 8);
+    writer.byte(value);
   },
 };
 
@@ -142,6 +175,14 @@ export class ArrayWriter {
     this.#reserve(value.length);
     this.#memory.set(value, this.#at);
     this.#at += value.length;
+  }
+
+  /** Writes the length and the bytes that these hexadecimal digits stand for. */
+  hex(digits: string): void {
+    const length = digits.length / 2;
+    this.int32(length);
+    this.#reserve(length);
+    this.#at += this.#memory.write(digits, this.#at, 'hex');
   }
 
   /** Writes the length in bytes and the text in UTF-8. */

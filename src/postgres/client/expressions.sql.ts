@@ -10,6 +10,11 @@ export function micros(timestamp: string): string {
   return `(date_part('epoch', ${timestamp}) * 1000000)::bigint`;
 }
 
+/** The same, exact for any time: it computes with a numeric, which costs three times as much. */
+export function exactMicros(timestamp: string): string {
+  return `(extract(epoch FROM ${timestamp}) * 1000000)::bigint`;
+}
+
 /**
  * SQL for the length in bytes of the text of a JSON column. A value that is not compressed is as long as its
  * stored form, which has a few bytes more. Only a compressed value has to be unpacked to be measured.
@@ -31,7 +36,8 @@ export function selectList<Name extends string>(
 ): string {
   const expressions = names.map((name) => {
     const column = `${table}.${name}`;
-    return columns[name].type.name === 'timestamptz' ? `${micros(column)} AS ${name}` : column;
+    const { name: type } = columns[name].type;
+    return type === 'timestamptz' ? `${micros(column)} AS ${name}` : column;
   });
   return expressions.join(', ');
 }

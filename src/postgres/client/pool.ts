@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { schemaOf } from '../../config/database-url.ts';
 import { disablePreparedStatements } from './pipeline.ts';
 
 export interface PoolOptions {
@@ -22,6 +23,11 @@ export interface PoolOptions {
  */
 const defaultTimeouts = { connectMs: 5_000, queryMs: 12_000 };
 
+/** A pool of connections to a database, and the schema of the tables there. */
+export interface SchemaPool extends pg.Pool {
+  readonly schema: string;
+}
+
 /**
  * A pool of connections. The largest pool is shared with Prisma's adapter. The service sets nothing in the
  * sessions, so a transaction pooler may stand before the server: `transaction.sql.ts` sets everything in the
@@ -30,7 +36,7 @@ const defaultTimeouts = { connectMs: 5_000, queryMs: 12_000 };
  * pg pipelines on these connections. A statement whose answer does not come in time ends its connection.
  * `runPipelined` sends the statements that are to share a round trip.
  */
-export function createPool(options: PoolOptions): pg.Pool {
+export function createPool(options: PoolOptions): SchemaPool {
   const { connectionString, max, onIdleError } = options;
   const { connectMs, queryMs } = options.timeouts ?? defaultTimeouts;
   const pool = new pg.Pool({
@@ -48,7 +54,7 @@ export function createPool(options: PoolOptions): pg.Pool {
   // would end the process without a listener.
   pool.on('connect', (client) => client.on('error', () => {}));
   if (options.preparedStatements === false) pool.on('connect', disablePreparedStatements);
-  return pool;
+  return Object.assign(pool, { schema: schemaOf(connectionString) });
 }
 
 const { builtins } = pg.types;

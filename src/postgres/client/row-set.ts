@@ -17,10 +17,22 @@ export type ColumnName<Member> = Member extends `${infer First}${infer Rest}`
   ? `${First extends Lowercase<First> ? First : `_${Lowercase<First>}`}${ColumnName<Rest>}`
   : Member;
 
-/** One column for each member of `Row`: with `satisfies`, the compiler reports a member without a column. */
-export type ColumnsOf<Row> = {
-  readonly [Member in keyof Row as ColumnName<Member>]-?: Column<Row>;
+/** A row of a set that contains rows of several tenants. */
+export interface OfTenant<Row> {
+  readonly tenantNo: number;
+  readonly row: Row;
+}
+
+/** One column for each of these members: with `satisfies`, the compiler reports a member without a column. */
+export type ColumnsFor<Members, Row> = {
+  readonly [Member in keyof Members as ColumnName<Member>]-?: Column<Row>;
 };
+
+/** The same, with the column of the tenant. */
+export type TenantColumnsFor<Members, Row> = ColumnsFor<
+  Members & { readonly tenantNo: number },
+  OfTenant<Row>
+>;
 
 /** A row that was read with some of the columns, under their names. */
 export type ReadRow<Map, Name extends keyof Map> = {
@@ -39,6 +51,8 @@ export type ReadValue<Each> = Each extends Column<never, infer Value> ? Value : 
 export interface RowSet<Row> {
   /** The names of the columns, separated by commas. */
   readonly columns: string;
+  /** The number of columns, and of parameters. */
+  readonly size: number;
   /** The set as a table of a FROM clause. The first parameters of the statement are its arrays. */
   unnest(alias: string): string;
   /** The parameters. @throws TypeError where a number does not fit its column */
@@ -72,6 +86,7 @@ export function defineRowSet<Row>(columns: Columns<Row>): RowSet<Row> {
   );
   return {
     columns: Object.keys(columns).join(', '),
+    size: entries.length,
     unnest: (alias) => `(SELECT ${arrays.join(', ')}) AS ${alias}`,
     values(rows) {
       const size = entries.length * (rows.length + valuesPerHeader) * bytesPerValue;

@@ -1,5 +1,6 @@
-import type { ClientBase, Pool } from 'pg';
+import type { ClientBase } from 'pg';
 import { runPipelined, type StatementSender } from './pipeline.ts';
+import type { SchemaPool } from './pool.ts';
 
 /** The role of a transaction, the tenants whose rows it may see, and how its statements are planned. */
 export interface TransactionScope {
@@ -8,7 +9,9 @@ export interface TransactionScope {
    * does not limit the operator's role.
    */
   readonly role: 'landfall_service' | 'landfall_operator';
-  readonly tenants: readonly string[];
+  readonly tenants: readonly number[];
+  /** The ids of tenants whose rows in `tenants` it may also see, because their numbers are not known yet. */
+  readonly tenantIds: readonly string[];
   /**
    * `generic`: each statement has one plan, in which each look-up probes one index. `custom`: PostgreSQL plans
    * each statement for its values, and may combine several indexes.
@@ -17,19 +20,25 @@ export interface TransactionScope {
 }
 
 /** For pushes and polls. The transaction neither sees nor writes rows of other tenants. */
-export function tenantScope(tenants: readonly string[]): TransactionScope {
-  return { role: 'landfall_service', tenants, plan: 'generic' };
+export function tenantScope(tenants: readonly number[]): TransactionScope {
+  return { role: 'landfall_service', tenants, tenantIds: [], plan: 'generic' };
+}
+
+/** For finding the numbers of tenants, and giving numbers to new ones. */
+export function tenantIdScope(tenantIds: readonly string[]): TransactionScope {
+  return { role: 'landfall_service', tenants: [], tenantIds, plan: 'generic' };
 }
 
 /** For reads of one tenant with optional conditions. */
-export function searchScope(tenantId: string): TransactionScope {
-  return { role: 'landfall_service', tenants: [tenantId], plan: 'custom' };
+export function searchScope(tenantNo: number): TransactionScope {
+  return { role: 'landfall_service', tenants: [tenantNo], tenantIds: [], plan: 'custom' };
 }
 
 /** For retention, the removal of tenants and the commands of the operator. */
 export const operatorScope: TransactionScope = {
   role: 'landfall_operator',
   tenants: [],
+  tenantIds: [],
   plan: 'custom',
 };
 
@@ -37,6 +46,8 @@ export const operatorScope: TransactionScope = {
  * Sets everything for the current transaction only. Behind a transaction pooler the session belongs to another
  * client after the transaction.
  *
+ * - The search path is the schema of the tables, so that no statement names it. `pg_temp` comes last: a temporary
+ *   table hides no other.
  * - Each timeout is shorter than the next, so that the innermost wait ends first. PostgreSQL has
  *   transaction_timeout from version 17 on.
  * - Statements probe indexes. A prepared statement keeps its plan until the first autoanalyze, and a plan that was
@@ -49,7 +60,9 @@ export const operatorScope: TransactionScope = {
 const settingsText = `
 SELECT num_nonnulls(
   set_config('role', $1, true),
-  set_config('landfall.tenants', $2::text[]::text, true),
+  set_config('landfall.tenants', $2::int[]::text, true),
+  set_config('landfall.tenant_ids', $5::text[]::text, true),
+  set_config('search_path', $6 || ', pg_temp', true),
   set_config('lock_timeout', '2s', true),
   set_config('statement_timeout', '5s', true),
   set_config('idle_in_transaction_session_timeout', '5s', true),
@@ -61,21 +74,28 @@ SELECT num_nonnulls(
   set_config('enable_mergejoin', 'off', true),
   set_config('plan_cache_mode', $4, true))`;
 
-/** The statement that sets the scope: the first of every transaction. */
-export function scopeStatement({ role, tenants, plan }: TransactionScope) {
+/** The statement that sets the scope: the first of every transaction. @param schema where the tables are */
+export function scopeStatement(
+  { role, tenants, tenantIds, plan }: TransactionScope,
+  schema: string,
+) {
   const bitmapScan = plan === 'custom' ? 'on' : 'off';
   return {
     name: 'settings',
     text: settingsText,
-    values: [role, tenants, bitmapScan, `force_${plan}_plan`],
+    values: [role, tenants, bitmapScan, `force_${plan}_plan`, tenantIds, schema],
   };
 }
 
 /** Statements that are sent in the same pipeline share the round trip. */
-export async function begin(sender: StatementSender, scope: TransactionScope): Promise<void> {
+export async function begin(
+  sender: StatementSender,
+  scope: TransactionScope,
+  schema: string,
+): Promise<void> {
   await Promise.all([
     sender.query({ name: 'begin', text: 'BEGIN' }),
-    sender.query(scopeStatement(scope)),
+    sender.query(scopeStatement(scope, schema)),
   ]);
 }
 
@@ -103,7 +123,7 @@ export function rollBack(client: ClientBase): Promise<boolean> {
  * @throws the error of the first statement that failed
  */
 export async function runInOneRoundTrip<Result>(
-  pool: Pool,
+  pool: SchemaPool,
   scope: TransactionScope,
   send: (sender: StatementSender) => Promise<Result>,
 ): Promise<Result> {
@@ -111,7 +131,7 @@ export async function runInOneRoundTrip<Result>(
   let isClean = true;
   try {
     const [, result] = await runPipelined(client, (sender) =>
-      Promise.all([begin(sender, scope), send(sender), commit(sender)]),
+      Promise.all([begin(sender, scope, pool.schema), send(sender), commit(sender)]),
     );
     return result;
   } catch (error) {
@@ -125,15 +145,17 @@ export async function runInOneRoundTrip<Result>(
 /**
  * Runs `work` in a transaction on a connection that the caller holds, and commits it.
  *
+ * @param schema where the tables are
  * @throws what `work` or a statement threw, after a rollback
  */
 export async function runInTransaction<Result>(
   client: ClientBase,
   scope: TransactionScope,
+  schema: string,
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    await runPipelined(client, (sender) => begin(sender, scope));
+    await runPipelined(client, (sender) => begin(sender, scope, schema));
     const result = await work();
     await client.query('COMMIT');
     return result;

@@ -1,76 +1,134 @@
-import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
-import type { EventReference, KnownEvent, StoredEvent } from '../../domain/event.ts';
-import { bool, bytea, int4, int8, json, text, timestamptz } from '../client/binary-array.ts';
-import { selectList } from '../client/expressions.sql.ts';
-import { column, type ColumnsOf, type ReadRow } from '../client/row-set.ts';
+import type { EventReference, KnownEvent, StoredEvent, StoredOutcome } from '../../domain/event.ts';
+import {
+  bool,
+  bytea,
+  hexBytes,
+  int2,
+  int4,
+  int8,
+  json,
+  text,
+  timestamptz,
+} from '../client/binary-array.ts';
+import { exactMicros, micros } from '../client/expressions.sql.ts';
+import { column, type OfTenant, type ReadRow, type TenantColumnsFor } from '../client/row-set.ts';
 
-/** A row of `events`. What the event resolves stands in `conflicts`. */
-type EventRow = WithTenant<Omit<StoredEvent, 'resolves'>>;
+/** What `events` has a column for. What the event resolves stands in `conflicts`. */
+type EventMembers = Omit<StoredEvent, 'resolves' | 'recordAfter'> & {
+  readonly recordChanged: boolean;
+};
+
+/** The outcomes by their codes in the column `outcome`, from 1 on. */
+const outcomes: readonly StoredOutcome[] = ['applied', 'noop', 'superseded', 'merged', 'conflict'];
+
+export function outcomeCode(outcome: StoredOutcome): number {
+  return outcomes.indexOf(outcome) + 1;
+}
+
+/** @throws Error for a code that this version does not know */
+export function outcomeOf(code: number): StoredOutcome {
+  const outcome = outcomes[code - 1];
+  if (!outcome) throw new Error(`an event has the unknown outcome ${code}`);
+  return outcome;
+}
+
+/** Most events find the record as the entity's event before them left it: then NULL is stored. */
+function recordBeforeOf({ recordBefore, previousVersion }: StoredEvent): number | null {
+  return recordBefore === (previousVersion ?? 0) ? null : recordBefore;
+}
+
+type Row = OfTenant<StoredEvent>;
 
 /** The columns of `events`. Inserts and reads take the names and types from this map. */
 export const eventColumns = {
-  tenant_id: column(text, (event) => event.tenantId),
-  version: column(int8, (event) => event.version),
-  identity_key: column(text, (event) => event.identityKey),
-  fingerprint: column(bytea, (event) => event.fingerprint),
-  kind: column(text, (event) => event.kind),
-  kind_version: column(int4, (event) => event.kindVersion),
-  entity_type: column(text, (event) => event.entityType),
-  entity_id: column(text, (event) => event.entityId),
-  outcome: column(text, (event) => event.outcome),
-  device_id: column(text, (event) => event.deviceId),
-  subject: column(text, (event) => event.subject),
-  occurred_at: column(timestamptz, (event) => event.occurredAt),
-  effective_at: column(timestamptz, (event) => event.effectiveAt),
-  received_at: column(timestamptz, (event) => event.receivedAt),
-  clock_adjusted: column(bool, (event) => event.clockAdjusted),
-  base_version: column(int8, (event) => event.baseVersion),
-  base_key: column(text, (event) => event.baseKey),
-  sequence: column(int8, (event) => event.sequence),
-  payload: column(json, (event) => event.payload),
-  record_before: column(int8, (event) => event.recordBefore),
-  record_after: column(int8, (event) => event.recordAfter),
-} satisfies ColumnsOf<EventRow>;
+  version: column(int8, ({ row }: Row) => row.version),
+  received_at: column(timestamptz, ({ row }: Row) => row.receivedAt),
+  effective_at: column(timestamptz, ({ row }: Row) => row.effectiveAt),
+  occurred_at: column(timestamptz, ({ row }: Row) => row.occurredAt),
+  previous_version: column(int8, ({ row }: Row) => row.previousVersion),
+  record_before: column(int8, ({ row }: Row) => recordBeforeOf(row)),
+  base_version: column(int8, ({ row }: Row) => row.baseVersion),
+  sequence: column(int8, ({ row }: Row) => row.sequence),
+  tenant_no: column(int4, ({ tenantNo }: Row) => tenantNo),
+  kind_version: column(int4, ({ row }: Row) => row.kindVersion),
+  outcome: column(int2, ({ row }: Row) => outcomeCode(row.outcome)),
+  clock_adjusted: column(bool, ({ row }: Row) => row.clockAdjusted),
+  record_changed: column(bool, ({ row }: Row) => row.recordAfter === row.version),
+  key_hash: column(hexBytes, ({ row }: Row) => row.keyHash),
+  identity_key: column(text, ({ row }: Row) => row.identityKey),
+  kind: column(text, ({ row }: Row) => row.kind),
+  entity_type: column(text, ({ row }: Row) => row.entityType),
+  entity_id: column(text, ({ row }: Row) => row.entityId),
+  device_id: column(text, ({ row }: Row) => row.deviceId),
+  subject: column(text, ({ row }: Row) => row.subject),
+  base_key: column(text, ({ row }: Row) => row.baseKey),
+  fingerprint: column(bytea, ({ row }: Row) => row.fingerprint),
+  payload: column(json, ({ row }: Row) => row.payload),
+} satisfies TenantColumnsFor<EventMembers, StoredEvent>;
+
+const contentColumns = [
+  'kind',
+  'kind_version',
+  'base_version',
+  'base_key',
+  'sequence',
+  'fingerprint',
+  'payload',
+] as const satisfies readonly (keyof typeof eventColumns)[];
 
 const knownColumns = [
-  'tenant_id',
+  'tenant_no',
   'version',
   'identity_key',
-  'fingerprint',
-  'kind',
   'entity_type',
   'entity_id',
   'outcome',
-] as const satisfies readonly (keyof typeof eventColumns)[];
+  ...contentColumns,
+] as const;
 
-export type KnownEventRow = ReadRow<typeof eventColumns, (typeof knownColumns)[number]>;
+/** A stored event with what it says, to compare it with an event that is sent under its key. */
+export type KnownEventRow = ReadRow<typeof eventColumns, (typeof knownColumns)[number]> & {
+  readonly occurred_at: number | null;
+};
 
 /** The select list of a KnownEventRow. @param table the name or alias of `events` */
 export function knownEventList(table: string): string {
-  return selectList(eventColumns, knownColumns, table);
+  const columns = knownColumns.map((name) => `${table}.${name}`);
+  // The time is a part of the content, and must be exact however long ago it is.
+  return [...columns, `${exactMicros(`${table}.occurred_at`)} AS occurred_at`].join(', ');
 }
 
 export function knownEventFromRow(
   row: KnownEventRow,
   previous: EventReference | undefined,
-): WithTenant<KnownEvent> {
+): KnownEvent {
   return {
-    tenantId: row.tenant_id,
     identityKey: row.identity_key,
     version: row.version,
-    fingerprint: row.fingerprint,
-    kind: row.kind,
     entityType: row.entity_type,
     entityId: row.entity_id,
-    outcome: row.outcome,
+    outcome: outcomeOf(row.outcome),
+    kind: row.kind,
+    kindVersion: row.kind_version,
+    occurredAt: row.occurred_at,
+    baseVersion: row.base_version,
+    baseKey: row.base_key,
+    sequence: row.sequence,
+    fingerprint: row.fingerprint,
+    payload: row.payload,
     previous,
   };
 }
 
+/** The select list of an event's reference, in two columns. @param table the name or alias of `events` */
+export function referenceList(table: string): string {
+  return `encode(${table}.key_hash, 'hex') AS key_hash, ${micros(`${table}.received_at`)} AS received_at`;
+}
+
 /** Undefined where the event was not found: then both columns are NULL. */
 export function eventReference(
-  fingerprint: Buffer | null,
+  keyHash: string | null,
   receivedAt: number | null,
 ): EventReference | undefined {
-  return fingerprint && receivedAt !== null ? { fingerprint, receivedAt } : undefined;
+  return keyHash !== null && receivedAt !== null ? { keyHash, receivedAt } : undefined;
 }

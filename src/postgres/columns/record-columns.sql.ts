@@ -1,39 +1,58 @@
-import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
-import type { RecordState, StoredRecord } from '../../domain/record.ts';
+import type { RecordClock, RecordState, StoredRecord } from '../../domain/record.ts';
 import { bool, int4, int8, json, text, timestamptz } from '../client/binary-array.ts';
 import { selectList } from '../client/expressions.sql.ts';
-import { column, type ColumnsOf, type ReadTuple } from '../client/row-set.ts';
+import { column, type OfTenant, type ReadTuple, type TenantColumnsFor } from '../client/row-set.ts';
 
-/** A row of `records`. A record whose tombstone was purged stands in `purged_records`. */
-type RecordStateRow = WithTenant<Omit<RecordState, 'purged'>>;
+/** What `records` has a column for. A record whose tombstone was purged stands in `purged_records`. */
+type RecordMembers = Omit<RecordState, 'purged'>;
+
+type Row = OfTenant<RecordState>;
 
 /** The columns of `records`. Inserts and reads take the names and types from this map. */
 export const recordColumns = {
-  tenant_id: column(text, (record) => record.tenantId),
-  entity_type: column(text, (record) => record.entityType),
-  entity_id: column(text, (record) => record.entityId),
-  version: column(int8, (record) => record.version),
-  deleted: column(bool, (record) => record.deleted),
-  data: column(json, (record) => record.data),
-  data_version: column(int4, (record) => record.dataVersion),
-  clock: column(json, (record) => JSON.stringify(record.clock)),
-  sequence: column(int8, (record) => record.sequence),
-  origin_key: column(text, (record) => record.originKey),
-  origin_kind: column(text, (record) => record.originKind),
-  origin_device: column(text, (record) => record.originDevice),
-  origin_at: column(timestamptz, (record) => record.originAt),
-  created_at: column(timestamptz, (record) => record.createdAt),
-  updated_at: column(timestamptz, (record) => record.updatedAt),
-} satisfies ColumnsOf<RecordStateRow>;
+  version: column(int8, ({ row }: Row) => row.version),
+  last_event: column(int8, ({ row }: Row) => row.lastEvent),
+  origin_at: column(timestamptz, ({ row }: Row) => row.originAt),
+  created_at: column(timestamptz, ({ row }: Row) => row.createdAt),
+  updated_at: column(timestamptz, ({ row }: Row) => row.updatedAt),
+  sequence: column(int8, ({ row }: Row) => row.sequence),
+  tenant_no: column(int4, ({ tenantNo }: Row) => tenantNo),
+  data_version: column(int4, ({ row }: Row) => row.dataVersion),
+  deleted: column(bool, ({ row }: Row) => row.deleted),
+  entity_type: column(text, ({ row }: Row) => row.entityType),
+  entity_id: column(text, ({ row }: Row) => row.entityId),
+  origin_key: column(text, ({ row }: Row) => row.originKey),
+  origin_kind: column(text, ({ row }: Row) => row.originKind),
+  origin_device: column(text, ({ row }: Row) => row.originDevice),
+  clock: column(json, ({ row }: Row) => printClock(row)),
+  data: column(json, ({ row }: Row) => row.data),
+} satisfies TenantColumnsFor<RecordMembers, RecordState>;
+
+/** Null for a clock that the origin says already: only the put that made this version counts. */
+function printClock({ clock, originAt, originKey }: RecordState): string | null {
+  const { put, remove, fields, devices } = clock;
+  const isOfOrigin =
+    put !== undefined && put[0] === originAt && put[1] === originKey && put[2] === undefined;
+  const isAlone = remove === undefined && fields === undefined && devices === undefined;
+  return isOfOrigin && isAlone ? null : JSON.stringify(clock);
+}
+
+/** @param stored the column `clock` */
+export function readClock(
+  stored: string | null,
+  { originAt, originKey }: Pick<StoredRecord, 'originAt' | 'originKey'>,
+): RecordClock {
+  return stored === null ? { put: [originAt, originKey] } : JSON.parse(stored);
+}
 
 type RecordColumn = keyof typeof recordColumns;
 
 const names = Object.keys(recordColumns) as RecordColumn[];
 
 /** The primary key of `records` and of `purged_records`. */
-const keyColumns: readonly RecordColumn[] = ['tenant_id', 'entity_type', 'entity_id'];
+const keyColumns: readonly RecordColumn[] = ['tenant_no', 'entity_type', 'entity_id'];
 
-/** What an upsert of a record replaces: not the key, and not the time of the first version. */
+/** What an update of a record replaces: not the key, and not the time of the first version. */
 export const replacedColumns = without(names, [...keyColumns, 'created_at']);
 
 /** What is read in place of the columns that `purged_records` does not have. */

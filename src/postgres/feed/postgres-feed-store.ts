@@ -1,33 +1,47 @@
-import type { Pool } from 'pg';
 import type { FeedPage, FeedQuery, FeedStore } from '../../feed/feed-store.ts';
 import { toStoreError } from '../client/errors.ts';
+import type { SchemaPool } from '../client/pool.ts';
 import {
+  runInOneRoundTrip,
   searchScope,
   tenantScope,
-  runInOneRoundTrip,
   type TransactionScope,
 } from '../client/transaction.sql.ts';
-import { ensureTenants } from '../ingest/tenant-heads.sql.ts';
+import { isOutdated, type TenantNumbers } from '../tenants/tenant-numbers.ts';
+import type { ReadPage } from './page-parts.sql.ts';
+import { readBootstrap } from './read-bootstrap.sql.ts';
+import { readChanges } from './read-changes.sql.ts';
 import { readHeads } from './read-heads.sql.ts';
-import { readPage } from './read-page.sql.ts';
 
-export function createFeedStore(pool: Pool): FeedStore {
+export function createFeedStore(pool: SchemaPool, numbers: TenantNumbers): FeedStore {
   return {
-    async readHeads(queries) {
+    async readHeads(tenantIds) {
       try {
-        const scope = tenantScope([...new Set(queries.map(({ tenantId }) => tenantId))]);
-        return await runInOneRoundTrip(pool, scope, (sender) => readHeads(sender, queries));
+        const known = await numbers.find(tenantIds);
+        const wanted = [...new Set(known.values())];
+        const heads = await runInOneRoundTrip(pool, tenantScope(wanted), (sender) =>
+          readHeads(sender, wanted),
+        );
+        const byId = new Map(heads.map((head) => [head.tenantId, head]));
+        numbers.forget([...known.keys()].filter((tenantId) => !byId.has(tenantId)));
+        return tenantIds.map((tenantId) => byId.get(tenantId));
       } catch (error) {
         throw toStoreError(error);
       }
     },
 
     async readPage(query) {
+      const { tenantId } = query;
       try {
-        const page = await runInOneRoundTrip(pool, scopeOf(query), (sender) =>
-          readPage(sender, query),
-        );
-        return page ?? (await readFirstPage(pool, query));
+        for (;;) {
+          // A new tenant gets its row, because its checkpoints need an epoch before its first event.
+          await numbers.ensure([tenantId]);
+          const page = await numbers.with(tenantId, async (no) => {
+            const read = await readPage(pool, no, query);
+            return read?.tenantId === tenantId ? read : isOutdated;
+          });
+          if (page) return toFeedPage(query, page);
+        }
       } catch (error) {
         throw toStoreError(error);
       }
@@ -35,17 +49,29 @@ export function createFeedStore(pool: Pool): FeedStore {
   };
 }
 
-/** With a custom plan the records of a rare type are found by their type, without a read of all other records. */
-function scopeOf({ tenantId, entityTypes, kept }: FeedQuery): TransactionScope {
-  const hasTypes = entityTypes.length > 0 || kept.length > 0;
-  return hasTypes ? searchScope(tenantId) : tenantScope([tenantId]);
+function readPage(
+  pool: SchemaPool,
+  tenantNo: number,
+  query: FeedQuery,
+): Promise<ReadPage | undefined> {
+  const { bootstrap } = query;
+  return runInOneRoundTrip(pool, scopeOf(tenantNo, query), (sender) =>
+    bootstrap?.last
+      ? readBootstrap(sender, tenantNo, query, { ...bootstrap, last: bootstrap.last })
+      : readChanges(sender, tenantNo, query),
+  );
 }
 
-/** A new tenant gets its row, because its checkpoints need an epoch before its first event. */
-async function readFirstPage(pool: Pool, query: FeedQuery): Promise<FeedPage> {
-  const [, page] = await runInOneRoundTrip(pool, tenantScope([query.tenantId]), (sender) =>
-    Promise.all([ensureTenants(sender, [query.tenantId]), readPage(sender, query)]),
-  );
-  if (!page) throw new Error('a tenant that was just inserted has no row');
-  return page;
+/** With a custom plan the records of a rare type are found by their type, without a read of all other records. */
+function scopeOf(tenantNo: number, { entityTypes, bootstrap }: FeedQuery): TransactionScope {
+  const hasTypes = entityTypes.length > 0 || (bootstrap?.kept ?? []).length > 0;
+  return hasTypes ? searchScope(tenantNo) : tenantScope([tenantNo]);
+}
+
+/** After the last record of a bootstrap come the changes that were made meanwhile. */
+function toFeedPage({ after, bootstrap }: FeedQuery, page: ReadPage): FeedPage {
+  if (!bootstrap?.last) return { ...page, hasMoreRecords: false };
+  const head = Math.min(bootstrap.head, page.head);
+  const hasChanges = page.head > head || (bootstrap.kept.length > 0 && after < head);
+  return { ...page, hasMoreRecords: page.hasMore, hasMore: page.hasMore || hasChanges };
 }

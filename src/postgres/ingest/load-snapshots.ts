@@ -1,103 +1,174 @@
 import type { PoolClient } from 'pg';
-import type { BatchNeeds, TenantSnapshot, WithTenant } from '../../domain/decide/tenant-plan.ts';
+import type { BatchNeeds, TenantSnapshot } from '../../domain/decide/tenant-plan.ts';
 import type { EventBase, KnownEvent } from '../../domain/event.ts';
-import { entityKey, type EntityRef, type RecordState } from '../../domain/record.ts';
-import { runPipelined, type StatementSender } from '../client/pipeline.ts';
+import { entityKey, type EntityRef } from '../../domain/record.ts';
+import { runPipelined } from '../client/pipeline.ts';
+import type { OfTenant } from '../client/row-set.ts';
 import { begin, tenantScope } from '../client/transaction.sql.ts';
 import {
-  type IdentityKeyOfTenant,
+  type LoadedRecord,
   loadBaseEvents,
   loadKnownEvents,
   loadPurgedRecords,
   loadRecords,
 } from './load.sql.ts';
-import { ensureTenants, loadHeads, lockTenants } from './tenant-heads.sql.ts';
+import { lockTenants } from './tenant-heads.sql.ts';
+
+/** The tenants of one transaction: their numbers by id. */
+export type NumberedTenants = ReadonlyMap<string, number>;
+
+/** The number of a tenant was outdated when its row was locked. */
+export class OutdatedTenantsError extends Error {
+  override readonly name = 'OutdatedTenantsError';
+  readonly tenantIds: readonly string[];
+
+  constructor(tenantIds: readonly string[]) {
+    super('the number of a tenant is outdated');
+    this.tenantIds = tenantIds;
+  }
+}
+
+/** What one transaction has loaded. */
+export interface LoadedTenants {
+  readonly snapshots: ReadonlyMap<string, TenantSnapshot>;
+  /** Where the rows of the loaded records are, by `placeKey`. */
+  readonly places: ReadonlyMap<string, string>;
+}
+
+export interface LoadRequest {
+  readonly tenants: NumberedTenants;
+  readonly needs: readonly BatchNeeds[];
+  /** Whether the keys of a tenant's events are looked up too, and not only the keys that edits name as their base. */
+  readonly looksUpKeys: (tenantId: string) => boolean;
+  readonly schema: string;
+}
 
 /**
- * Begins a transaction, locks the tenants and loads what their batches need, in one round trip. A tenant without a
- * row, a later base and purged records cost one more each.
+ * Begins a transaction, locks the tenants and loads what their batches need, in one round trip. A later base and
+ * purged records cost one more each.
  *
- * @returns the snapshots by tenant
- * @throws pg errors; WorkLimitError
+ * @throws pg errors; WorkLimitError; OutdatedTenantsError
  */
 export async function loadSnapshots(
   client: PoolClient,
-  needs: readonly BatchNeeds[],
-): Promise<ReadonlyMap<string, TenantSnapshot>> {
-  const { ids, keys, entities, bases } = collectNeeds(needs);
-  const load = (sender: StatementSender) =>
+  { tenants, needs, looksUpKeys, schema }: LoadRequest,
+): Promise<LoadedTenants> {
+  const numbers = [...tenants.values()].sort((a, b) => a - b);
+  const { entities, bases } = collectNeeds(needs, tenants);
+  const keys = collectKeys(needs, tenants, looksUpKeys);
+  const [, heads, kept, known] = await runPipelined(client, (sender) =>
     Promise.all([
-      lockTenants(sender, ids),
-      loadHeads(sender, ids),
-      loadKnownEvents(sender, keys),
+      begin(sender, tenantScope(numbers), schema),
+      lockTenants(sender, numbers),
       loadRecords(sender, entities),
-    ]);
-  let [, loaded] = await runPipelined(client, (sender) =>
-    Promise.all([begin(sender, tenantScope(ids)), load(sender)]),
+      keys.length > 0 ? loadKnownEvents(sender, keys) : [],
+    ]),
   );
-  if (loaded[0] < ids.length) {
-    [, loaded] = await runPipelined(client, (sender) =>
-      Promise.all([ensureTenants(sender, ids), load(sender)]),
-    );
-  }
-  const [, heads, knownEvents, keptRecords] = loaded;
-  const purgedTenants = new Set(
-    heads.filter(({ horizon }) => horizon > 0).map(({ tenantId }) => tenantId),
+  const locked = new Set(
+    heads.flatMap(({ tenantId, tenantNo }) =>
+      tenants.get(tenantId) === tenantNo ? [tenantId] : [],
+    ),
   );
-  const purgeable = entities.filter(({ tenantId }) => purgedTenants.has(tenantId));
+  const outdated = [...tenants.keys()].filter((tenantId) => !locked.has(tenantId));
+  if (outdated.length > 0) throw new OutdatedTenantsError(outdated);
+
+  const mayHavePurged = new Set(
+    heads.filter(({ horizon }) => horizon > 0).map(({ tenantNo }) => tenantNo),
+  );
+  const purgeable = entities.filter(({ tenantNo }) => mayHavePurged.has(tenantNo));
   const purged = purgeable.length > 0 ? await loadPurgedRecords(client, purgeable) : [];
-  const records = [...purged, ...markPurged(keptRecords, purged)];
+  const records = [...purged, ...markPurged(kept, purged)];
   const baseEvents = await loadLaterBases(client, bases, records);
 
   // A base that is also sent again keeps the event that was loaded by its key, which has its `previous`.
-  const eventsByTenant = Map.groupBy([...baseEvents, ...knownEvents], ({ tenantId }) => tenantId);
-  const recordsByTenant = Map.groupBy(records, ({ tenantId }) => tenantId);
+  const eventsByTenant = groupByTenant([...baseEvents, ...known]);
+  const recordsByTenant = groupByTenant(records);
   const snapshots = heads.map(
-    ({ tenantId, head, epoch, reference, clock }): TenantSnapshot => ({
+    ({ tenantId, tenantNo, head, epoch, reference, clock }): TenantSnapshot => ({
       tenantId,
       head,
       epoch,
       headReference: reference,
       receivedAt: clock,
-      known: eventsByTenant.get(tenantId) ?? [],
-      records: recordsByTenant.get(tenantId) ?? [],
+      known: eventsByTenant.get(tenantNo) ?? [],
+      records: recordsByTenant.get(tenantNo) ?? [],
     }),
   );
-  return new Map(snapshots.map((snapshot) => [snapshot.tenantId, snapshot]));
+  return {
+    snapshots: new Map(snapshots.map((snapshot) => [snapshot.tenantId, snapshot])),
+    places: placesOf(kept),
+  };
 }
 
-interface TransactionNeeds {
-  readonly ids: readonly string[];
-  readonly keys: readonly IdentityKeyOfTenant[];
-  readonly entities: readonly WithTenant<EntityRef>[];
-  readonly bases: readonly WithTenant<EventBase>[];
+/**
+ * Looks up the keys of events that were not looked up with the snapshots. Call it in the same transaction.
+ *
+ * @returns the stored events by tenant
+ */
+export async function loadKnown(
+  client: PoolClient,
+  tenants: NumberedTenants,
+  needs: readonly BatchNeeds[],
+): Promise<ReadonlyMap<string, readonly KnownEvent[]>> {
+  const known = await loadKnownEvents(
+    client,
+    collectKeys(needs, tenants, () => true),
+  );
+  const byNumber = groupByTenant(known);
+  return new Map([...tenants].map(([tenantId, no]) => [tenantId, byNumber.get(no) ?? []]));
 }
 
-/** Each tenant, key, entity and base once, in the order of the tenants and sorted within each of them. */
-function collectNeeds(needs: readonly BatchNeeds[]): TransactionNeeds {
-  const keys: IdentityKeyOfTenant[] = [];
-  const entities: WithTenant<EntityRef>[] = [];
-  const bases: WithTenant<EventBase>[] = [];
-  const needsByTenant = Map.groupBy(needs, ({ tenantId }) => tenantId);
-  const ids = [...needsByTenant.keys()].sort(compareText);
-  for (const tenantId of ids) {
-    const tenantNeeds = needsByTenant.get(tenantId) ?? [];
-    const tenantKeys = new Set(tenantNeeds.flatMap(({ identityKeys }) => identityKeys));
-    for (const identityKey of [...tenantKeys].sort()) keys.push({ tenantId, identityKey });
-    const tenantEntities = new Map(
-      tenantNeeds.flatMap((batch) => batch.entities).map((ref) => [entityKey(ref), ref]),
-    );
-    for (const [, ref] of [...tenantEntities].sort(([a], [b]) => compareText(a, b))) {
-      entities.push({ tenantId, ...ref });
-    }
-    const tenantBases = new Map(
-      tenantNeeds.flatMap((batch) => batch.bases).map((base) => [base.version, base]),
-    );
-    for (const [, base] of [...tenantBases].sort(([a], [b]) => a - b)) {
-      bases.push({ tenantId, ...base });
-    }
+/** One text for each entity of a transaction. */
+export function placeKey({ tenantNo, row }: OfTenant<EntityRef>): string {
+  return `${tenantNo}\n${entityKey(row)}`;
+}
+
+function placesOf(records: readonly LoadedRecord[]): ReadonlyMap<string, string> {
+  return new Map(
+    records.flatMap((record) =>
+      record.place === null ? [] : [[placeKey(record), record.place] as const],
+    ),
+  );
+}
+
+function groupByTenant<Row>(rows: readonly OfTenant<Row>[]): ReadonlyMap<number, readonly Row[]> {
+  const groups = new Map<number, Row[]>();
+  for (const { tenantNo, row } of rows) {
+    const group = groups.get(tenantNo);
+    if (group) group.push(row);
+    else groups.set(tenantNo, [row]);
   }
-  return { ids, keys, entities, bases };
+  return groups;
+}
+
+/** Each entity and base of the tenants once. */
+function collectNeeds(needs: readonly BatchNeeds[], tenants: NumberedTenants) {
+  const entities = new Map<string, OfTenant<EntityRef>>();
+  const bases = new Map<string, OfTenant<EventBase>>();
+  for (const batch of needs) {
+    const tenantNo = mustGet(tenants, batch.tenantId);
+    for (const row of batch.entities) {
+      const entity = { tenantNo, row };
+      entities.set(placeKey(entity), entity);
+    }
+    for (const row of batch.bases) bases.set(`${tenantNo}\n${row.version}`, { tenantNo, row });
+  }
+  return { entities: [...entities.values()], bases: [...bases.values()] };
+}
+
+/** The hashes of the keys that have to be looked up, each once. */
+function collectKeys(
+  needs: readonly BatchNeeds[],
+  tenants: NumberedTenants,
+  looksUpKeys: (tenantId: string) => boolean,
+): readonly OfTenant<string>[] {
+  const keys = new Map<string, OfTenant<string>>();
+  for (const { tenantId, keyHashes, baseKeyHashes } of needs) {
+    const tenantNo = mustGet(tenants, tenantId);
+    const wanted = looksUpKeys(tenantId) ? [...keyHashes, ...baseKeyHashes] : baseKeyHashes;
+    for (const row of wanted) keys.set(`${tenantNo}\n${row}`, { tenantNo, row });
+  }
+  return [...keys.values()];
 }
 
 /**
@@ -106,36 +177,34 @@ function collectNeeds(needs: readonly BatchNeeds[]): TransactionNeeds {
  */
 async function loadLaterBases(
   client: PoolClient,
-  bases: readonly WithTenant<EventBase>[],
-  records: readonly WithTenant<RecordState>[],
-): Promise<readonly WithTenant<KnownEvent>[]> {
+  bases: readonly OfTenant<EventBase>[],
+  records: readonly LoadedRecord[],
+): Promise<readonly OfTenant<KnownEvent>[]> {
   if (bases.length === 0) return [];
-  const versions = new Map(records.map((record) => [tenantEntityKey(record), record.version]));
+  const versions = new Map(records.map((record) => [placeKey(record), record.row.version]));
   const later = bases.filter((base) => {
-    const version = versions.get(tenantEntityKey(base));
-    return version !== undefined && base.version > version;
+    const version = versions.get(placeKey(base));
+    return version !== undefined && base.row.version > version;
   });
   return later.length > 0 ? loadBaseEvents(client, later) : [];
 }
 
-function tenantEntityKey(entity: WithTenant<EntityRef>): string {
-  return `${entity.tenantId}\n${entityKey(entity)}`;
-}
-
 /** Marks the records that came back into the feed after their tombstone was purged, and still have no data. */
 function markPurged(
-  kept: readonly WithTenant<RecordState>[],
-  purged: readonly WithTenant<RecordState>[],
-): readonly WithTenant<RecordState>[] {
-  const keys = new Set(purged.map(tenantEntityKey));
+  kept: readonly LoadedRecord[],
+  purged: readonly LoadedRecord[],
+): readonly LoadedRecord[] {
+  if (purged.length === 0) return kept;
+  const keys = new Set(purged.map(placeKey));
   return kept.map((record) =>
-    record.data === null && keys.has(tenantEntityKey(record))
-      ? { ...record, purged: 'shown' }
+    record.row.data === null && keys.has(placeKey(record))
+      ? { ...record, row: { ...record.row, purged: 'shown' } }
       : record,
   );
 }
 
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+function mustGet(tenants: NumberedTenants, tenantId: string): number {
+  const no = tenants.get(tenantId);
+  if (no === undefined) throw new Error('a tenant of the transaction has no number');
+  return no;
 }

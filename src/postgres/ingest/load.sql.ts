@@ -1,11 +1,10 @@
-import type { WithTenant } from '../../domain/decide/tenant-plan.ts';
-import type { EntityRef, RecordState } from '../../domain/record.ts';
 import type { EventBase, KnownEvent } from '../../domain/event.ts';
+import type { EntityRef, RecordState } from '../../domain/record.ts';
 import { startWorkBudget, WorkLimitError } from '../../scheduling/work-budget.ts';
-import { int8, text } from '../client/binary-array.ts';
+import { hexBytes, int4, int8, text } from '../client/binary-array.ts';
 import { micros } from '../client/expressions.sql.ts';
 import type { StatementSender } from '../client/pipeline.ts';
-import { column, defineRowSet } from '../client/row-set.ts';
+import { column, defineRowSet, type OfTenant } from '../client/row-set.ts';
 import {
   eventReference,
   knownEventFromRow,
@@ -14,6 +13,7 @@ import {
 } from '../columns/event-columns.sql.ts';
 import {
   purgedAsRecordList,
+  readClock,
   recordFromRow,
   recordList,
   type RecordRow,
@@ -22,14 +22,9 @@ import {
 // In each look-up of these statements LIMIT allows no other plan than the probe of an index, whatever the tables held
 // when the plan was made.
 
-export interface IdentityKeyOfTenant {
-  readonly tenantId: string;
-  readonly identityKey: string;
-}
-
-const wantedKeys = defineRowSet<IdentityKeyOfTenant>({
-  tenant_id: column(text, ({ tenantId }) => tenantId),
-  identity_key: column(text, ({ identityKey }) => identityKey),
+const wantedKeys = defineRowSet<OfTenant<string>>({
+  tenant_no: column(int4, ({ tenantNo }) => tenantNo),
+  key_hash: column(hexBytes, ({ row }) => row),
 });
 
 /**
@@ -43,42 +38,43 @@ WITH event AS MATERIALIZED (
   CROSS JOIN LATERAL (
     SELECT ${knownEventList('events')}, version - 1 AS version_before
     FROM events
-    WHERE tenant_id = wanted.tenant_id AND identity_key = wanted.identity_key
+    WHERE tenant_no = wanted.tenant_no AND key_hash = wanted.key_hash
     LIMIT 1
   ) AS event
 )
-SELECT ${knownEventList('event')},
-       previous.fingerprint AS previous_fingerprint,
+SELECT event.*,
+       encode(previous.key_hash, 'hex') AS previous_key_hash,
        ${micros('previous.received_at')} AS previous_received_at
 FROM event
 LEFT JOIN LATERAL (
-  SELECT fingerprint, received_at
+  SELECT key_hash, received_at
   FROM events
-  WHERE tenant_id = event.tenant_id AND version = event.version_before
+  WHERE tenant_no = event.tenant_no AND version = event.version_before
   LIMIT 1
 ) AS previous ON true`;
 
 interface KeyRow extends KnownEventRow {
-  readonly previous_fingerprint: Buffer | null;
+  readonly previous_key_hash: string | null;
   readonly previous_received_at: number | null;
 }
 
-/** The events that are stored under one of the keys. */
+/** The events that are stored under one of the keys. @param keys the hashes of the keys */
 export async function loadKnownEvents(
   sender: StatementSender,
-  keys: readonly IdentityKeyOfTenant[],
-): Promise<readonly WithTenant<KnownEvent>[]> {
+  keys: readonly OfTenant<string>[],
+): Promise<readonly OfTenant<KnownEvent>[]> {
   const values = wantedKeys.values(keys);
   const statement = { name: 'load-known-events', text: loadKnownEventsText, values };
   const { rows } = await sender.query<KeyRow>(statement);
-  return rows.map((row) =>
-    knownEventFromRow(row, eventReference(row.previous_fingerprint, row.previous_received_at)),
-  );
+  return rows.map((row) => {
+    const previous = eventReference(row.previous_key_hash, row.previous_received_at);
+    return { tenantNo: row.tenant_no, row: knownEventFromRow(row, previous) };
+  });
 }
 
-const wantedVersions = defineRowSet<WithTenant<EventBase>>({
-  tenant_id: column(text, ({ tenantId }) => tenantId),
-  version: column(int8, ({ version }) => version),
+const wantedVersions = defineRowSet<OfTenant<EventBase>>({
+  tenant_no: column(int4, ({ tenantNo }) => tenantNo),
+  version: column(int8, ({ row }) => row.version),
 });
 
 const loadBaseEventsText = `
@@ -87,41 +83,44 @@ FROM ${wantedVersions.unnest('wanted')}
 CROSS JOIN LATERAL (
   SELECT ${knownEventList('events')}
   FROM events
-  WHERE tenant_id = wanted.tenant_id AND version = wanted.version
+  WHERE tenant_no = wanted.tenant_no AND version = wanted.version
   LIMIT 1
 ) AS event`;
 
 /** The events at the versions that edits name as their bases. Versions without an event are left out. */
 export async function loadBaseEvents(
   sender: StatementSender,
-  bases: readonly WithTenant<EventBase>[],
-): Promise<readonly WithTenant<KnownEvent>[]> {
+  bases: readonly OfTenant<EventBase>[],
+): Promise<readonly OfTenant<KnownEvent>[]> {
   const values = wantedVersions.values(bases);
   const statement = { name: 'load-base-events', text: loadBaseEventsText, values };
   const { rows } = await sender.query<KnownEventRow>(statement);
-  return rows.map((row) => knownEventFromRow(row, undefined));
+  return rows.map((row) => ({
+    tenantNo: row.tenant_no,
+    row: knownEventFromRow(row, undefined),
+  }));
 }
 
-const wantedEntities = defineRowSet<WithTenant<EntityRef>>({
-  tenant_id: column(text, ({ tenantId }) => tenantId),
-  entity_type: column(text, ({ entityType }) => entityType),
-  entity_id: column(text, ({ entityId }) => entityId),
+const wantedEntities = defineRowSet<OfTenant<EntityRef>>({
+  tenant_no: column(int4, ({ tenantNo }) => tenantNo),
+  entity_type: column(text, ({ row }) => row.entityType),
+  entity_id: column(text, ({ row }) => row.entityId),
 });
 
 const loadRecordsText = (columns: string, table: string) => `
-SELECT ${recordList('record')}, record.tenant_id, record.clock, record.sequence
+SELECT ${recordList('record')}, record.tenant_no, record.clock, record.sequence, record.last_event, record.place
 FROM ${wantedEntities.unnest('wanted')}
 CROSS JOIN LATERAL (
   SELECT ${columns}
   FROM ${table}
-  WHERE tenant_id = wanted.tenant_id
+  WHERE tenant_no = wanted.tenant_no
     AND entity_type = wanted.entity_type
     AND entity_id = wanted.entity_id
   LIMIT 1
 ) AS record`;
 
-const recordsText = loadRecordsText('*', 'records');
-const purgedRecordsText = loadRecordsText(purgedAsRecordList, 'purged_records');
+const recordsText = loadRecordsText('*, ctid AS place', 'records');
+const purgedRecordsText = loadRecordsText(`${purgedAsRecordList}, NULL AS place`, 'purged_records');
 
 /**
  * The maximum of characters of data and clocks that one transaction may load: as much as eight bodies of the
@@ -129,31 +128,44 @@ const purgedRecordsText = loadRecordsText(purgedAsRecordList, 'purged_records');
  */
 const maxLength = 33_554_432;
 
-type StateRow = [...RecordRow, tenantId: string, clock: string, sequence: number | null];
+type StateRow = [
+  ...RecordRow,
+  tenantNo: number,
+  clock: string | null,
+  sequence: number | null,
+  lastEvent: number | null,
+  place: string | null,
+];
+
+/** A record with the place of its row. */
+export interface LoadedRecord extends OfTenant<RecordState> {
+  /** As PostgreSQL prints a `ctid`; null for a row of `purged_records`. */
+  readonly place: string | null;
+}
 
 /** The records of the entities that have one. @throws WorkLimitError where they are too long */
 export function loadRecords(
   sender: StatementSender,
-  entities: readonly WithTenant<EntityRef>[],
-): Promise<readonly WithTenant<RecordState>[]> {
+  entities: readonly OfTenant<EntityRef>[],
+): Promise<readonly LoadedRecord[]> {
   return queryRecords(sender, 'load-records', recordsText, entities);
 }
 
 /** What remains of records whose tombstones were purged: deleted, and without data. */
 export async function loadPurgedRecords(
   sender: StatementSender,
-  entities: readonly WithTenant<EntityRef>[],
-): Promise<readonly WithTenant<RecordState>[]> {
+  entities: readonly OfTenant<EntityRef>[],
+): Promise<readonly LoadedRecord[]> {
   const records = await queryRecords(sender, 'load-purged-records', purgedRecordsText, entities);
-  return records.map((record) => ({ ...record, purged: 'hidden' }));
+  return records.map((record) => ({ ...record, row: { ...record.row, purged: 'hidden' } }));
 }
 
 async function queryRecords(
   sender: StatementSender,
   name: string,
   queryText: string,
-  entities: readonly WithTenant<EntityRef>[],
-): Promise<readonly WithTenant<RecordState>[]> {
+  entities: readonly OfTenant<EntityRef>[],
+): Promise<readonly LoadedRecord[]> {
   const values = wantedEntities.values(entities);
   const { rows } = await sender.query<StateRow>({
     name,
@@ -162,16 +174,17 @@ async function queryRecords(
     rowMode: 'array',
   });
   const budget = startWorkBudget();
-  const records: WithTenant<RecordState>[] = [];
+  const records: LoadedRecord[] = [];
   let length = 0;
   for (const row of rows) {
     const stored = recordFromRow(row);
-    const clock = row[13];
-    length += clock.length + (stored.data?.length ?? 0);
+    const [clock, sequence, lastEvent, place] = [row[13], row[14], row[15], row[16]];
+    length += (clock?.length ?? 0) + (stored.data?.length ?? 0);
     if (length > maxLength) {
       throw new WorkLimitError(`more than ${maxLength} characters of records`);
     }
-    records.push({ ...stored, tenantId: row[12], clock: JSON.parse(clock), sequence: row[14] });
+    const state = { ...stored, clock: readClock(clock, stored), sequence, lastEvent };
+    records.push({ tenantNo: row[12], row: state, place });
     if (budget.shouldYield()) await budget.yieldToOthers();
   }
   return records;

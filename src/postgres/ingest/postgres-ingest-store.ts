@@ -1,35 +1,41 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg, { type Pool, type PoolClient, type QueryConfig } from 'pg';
 import { RequestProblem } from '../../domain/errors.ts';
-import type { IngestStore, IngestTransaction, TenantWrites } from '../../ingest/ingest-store.ts';
-import type { WorkBudget } from '../../scheduling/work-budget.ts';
-import { isTransient, maxAttempts, toStoreError } from '../client/errors.ts';
-import { runPipelined, StatementSkippedError } from '../client/pipeline.ts';
-import { commit, committedTag, rollBack } from '../client/transaction.sql.ts';
-import { loadSnapshots } from './load-snapshots.ts';
-import { advanceHeads } from './tenant-heads.sql.ts';
+import type { IngestStore, IngestTransaction } from '../../ingest/ingest-store.ts';
+import { maxAttempts, toStoreError } from '../client/errors.ts';
+import type { SchemaPool } from '../client/pool.ts';
+import { rollBack } from '../client/transaction.sql.ts';
+import type { TenantNumbers } from '../tenants/tenant-numbers.ts';
 import {
-  insertConflicts,
-  insertEffects,
-  insertEvents,
-  resolveConflicts,
-  upsertRecords,
-} from './write.sql.ts';
+  type LoadedTenants,
+  loadKnown,
+  loadSnapshots,
+  type NumberedTenants,
+  OutdatedTenantsError,
+} from './load-snapshots.ts';
+import { RecordGoneError, writeAndCommit } from './write-plans.ts';
 
-export interface IngestStoreHooks {
+export interface IngestStoreOptions {
+  readonly numbers: TenantNumbers;
   /** Called before a transaction that met a deadlock or a timeout is run again. */
   readonly onRetry: (error: unknown, attempt: number) => void;
 }
 
-export function createIngestStore(pool: Pool, { onRetry }: IngestStoreHooks): IngestStore {
+export function createIngestStore(
+  pool: SchemaPool,
+  { numbers, onRetry }: IngestStoreOptions,
+): IngestStore {
   return {
-    async runTransaction(mayRetry, work) {
+    async runTransaction({ tenantIds, mayRetry }, work) {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          return await runIngestTransaction(pool, work);
+          const tenants = await numbers.ensure(tenantIds);
+          return await runIngestTransaction(pool, tenants, work);
         } catch (error) {
-          if (isTransient(error) && !mayRetry) throw error;
-          if (!isTransient(error) || attempt >= maxAttempts(error)) throw toStoreError(error);
+          const attempts = attemptsFor(error);
+          // As it is: the batches of the group are then committed one by one.
+          if (attempts > 1 && !mayRetry && !isOfRemoval(error)) throw error;
+          if (attempt >= attempts) throw toStoreError(error);
+          if (error instanceof OutdatedTenantsError) numbers.forget(error.tenantIds);
           onRetry(error, attempt);
           // A random pause, so that two transactions that met once do not meet again.
           await sleep(Math.random() * 20 * 2 ** attempt);
@@ -37,6 +43,15 @@ export function createIngestStore(pool: Pool, { onRetry }: IngestStoreHooks): In
       }
     },
   };
+}
+
+/** The tenant of the transaction was removed, or is being removed. The next attempt finds what is there then. */
+function isOfRemoval(error: unknown): boolean {
+  return error instanceof OutdatedTenantsError || error instanceof RecordGoneError;
+}
+
+function attemptsFor(error: unknown): number {
+  return isOfRemoval(error) ? 4 : maxAttempts(error);
 }
 
 /**
@@ -47,15 +62,24 @@ export function createIngestStore(pool: Pool, { onRetry }: IngestStoreHooks): In
  * @throws pg errors and the errors of `work` when nothing was stored; RequestProblem COMMIT_UNKNOWN
  */
 async function runIngestTransaction<Result>(
-  pool: Pool,
+  pool: SchemaPool,
+  tenants: NumberedTenants,
   work: (transaction: IngestTransaction) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
+  const { schema } = pool;
+  let places: LoadedTenants['places'] = new Map();
   let isClean = false;
   try {
     const result = await work({
-      load: (needs) => loadSnapshots(client, needs),
-      writeAndCommit: (writes, budget) => writeAndCommit(client, writes, budget),
+      async load(needs, looksUpKeys) {
+        const loaded = await loadSnapshots(client, { tenants, needs, looksUpKeys, schema });
+        places = loaded.places;
+        return loaded.snapshots;
+      },
+      loadKnown: (needs) => loadKnown(client, tenants, needs),
+      writeAndCommit: (writes, budget) =>
+        writeAndCommit(client, { tenants, writes, places, budget }),
     });
     isClean = true;
     return result;
@@ -66,66 +90,4 @@ async function runIngestTransaction<Result>(
   } finally {
     client.release(!isClean);
   }
-}
-
-async function writeAndCommit(
-  client: PoolClient,
-  writes: readonly TenantWrites[],
-  budget: WorkBudget,
-): Promise<void> {
-  const statements = await encodeWrites(writes, budget);
-  await runPipelined(client, async (sender) => {
-    const answers = statements.map((statement) => sender.query(statement));
-    // The result of COMMIT decides. Where a write fails, the server skips COMMIT.
-    const [committed] = await Promise.allSettled([commit(sender), ...answers]);
-    if (committed.status === 'rejected') {
-      const error: Error = committed.reason;
-      throw error instanceof StatementSkippedError || isRefusal(error)
-        ? error
-        : commitUnknown(error);
-    }
-    if (committed.value !== committedTag) throw new Error(`COMMIT answered ${committed.value}`);
-  });
-}
-
-/**
- * Encodes all rows before the first statement is sent. A row that cannot be encoded would otherwise be left out of
- * a transaction that commits the others.
- */
-async function encodeWrites(
-  writes: readonly TenantWrites[],
-  budget: WorkBudget,
-): Promise<readonly QueryConfig[]> {
-  const changed = writes.filter(({ events }) => events.length > 0);
-  const rowsOf = <Row>(pick: (tenant: TenantWrites) => readonly Row[]) =>
-    changed.flatMap((tenant) => pick(tenant).map((row) => ({ ...row, tenantId: tenant.tenantId })));
-  const heads = changed.map(({ tenantId, head }) => ({ tenantId, head }));
-  const records = rowsOf((tenant) => tenant.records);
-  const events = rowsOf((tenant) => tenant.events);
-  const effects = rowsOf((tenant) => tenant.effects);
-  const conflicts = events.filter(({ outcome }) => outcome === 'conflict');
-  const resolutions = events.filter(({ resolves }) => resolves !== null);
-
-  const statements: QueryConfig[] = [];
-  if (events.length > 0) statements.push(insertEvents(events), advanceHeads(heads));
-  if (budget.shouldYield()) await budget.yieldToOthers();
-  if (records.length > 0) statements.push(upsertRecords(records));
-  if (effects.length > 0) statements.push(insertEffects(effects));
-  if (conflicts.length > 0) statements.push(insertConflicts(conflicts));
-  if (resolutions.length > 0) statements.push(resolveConflicts(resolutions));
-  if (budget.shouldYield()) await budget.yieldToOthers();
-  return statements;
-}
-
-/**
- * Whether PostgreSQL refused COMMIT, such as for a deferred constraint: then nothing was stored. An error about the
- * end of the server, of the connection or of the transaction's time (SQLSTATE classes 57, 08 and 25) leaves the
- * result open.
- */
-function isRefusal(error: Error): boolean {
-  return error instanceof pg.DatabaseError && !/^(57|08|25)/.test(error.code ?? '57');
-}
-
-function commitUnknown(cause: Error): RequestProblem {
-  return new RequestProblem('COMMIT_UNKNOWN', undefined, { retryAfter: 1 }, cause);
 }

@@ -1,72 +1,40 @@
 import type { QueryConfig } from 'pg';
 import type { EventReference } from '../../domain/event.ts';
-import { int8, text } from '../client/binary-array.ts';
+import { hexBytes, int4, int8, timestamptz } from '../client/binary-array.ts';
 import { micros } from '../client/expressions.sql.ts';
 import type { StatementSender } from '../client/pipeline.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
 import { eventReference } from '../columns/event-columns.sql.ts';
 
-const ensureTenantsText = `
-INSERT INTO tenants (id)
-SELECT id FROM unnest($1::text[]) AS wanted (id)
-ORDER BY id
-ON CONFLICT (id) DO NOTHING`;
-
-/** Inserts the rows of tenants that have none. */
-export async function ensureTenants(
-  sender: StatementSender,
-  tenantIds: readonly string[],
-): Promise<void> {
-  await sender.query({ name: 'ensure-tenants', text: ensureTenantsText, values: [tenantIds] });
-}
-
-/** In id order: two groups that share tenants wait for each other instead of deadlocking. */
-const lockTenantsText = `
-SELECT
-FROM tenants
-WHERE id = ANY($1::text[])
-ORDER BY id
-FOR UPDATE`;
-
-/** Locks the rows of the tenants. @returns how many there are: a new tenant has no row yet */
-export async function lockTenants(
-  sender: StatementSender,
-  tenantIds: readonly string[],
-): Promise<number> {
-  const statement = { name: 'lock-tenants', text: lockTenantsText, values: [tenantIds] };
-  const { rowCount } = await sender.query(statement);
-  return rowCount ?? 0;
-}
-
 /**
- * A statement of its own after the one that took the locks: the snapshot of that one is older than its wait. The
- * transaction began before the wait too, so the time is clock_timestamp() and not now().
+ * In the order of the numbers: two groups that share tenants wait for each other instead of deadlocking. A row that
+ * was waited for is read again, as the transaction before left it. The time is read behind the lock: the transaction
+ * began before the wait, so it is clock_timestamp() and not now(), and it stands outside of the subquery.
  */
-const loadHeadsText = `
-SELECT tenant.id, tenant.head, tenant.epoch, tenant.horizon,
-       event.fingerprint,
-       ${micros('event.received_at')} AS received_at,
-       ${micros('clock_timestamp()')} AS clock
-FROM tenants AS tenant
-LEFT JOIN LATERAL (
-  SELECT fingerprint, received_at
-  FROM events
-  WHERE tenant_id = tenant.id AND version = tenant.head
-  LIMIT 1
-) AS event ON true
-WHERE tenant.id = ANY($1::text[])`;
+const lockText = `
+SELECT locked.*, ${micros('clock_timestamp()')} AS clock
+FROM (
+  SELECT no, id, head, epoch, horizon, encode(head_key_hash, 'hex') AS key_hash,
+         ${micros('head_received_at')} AS received_at
+  FROM tenants
+  WHERE no = ANY($1::int[])
+  ORDER BY no
+  FOR UPDATE
+) AS locked`;
 
 interface HeadRow {
+  readonly no: number;
   readonly id: string;
   readonly head: number;
   readonly epoch: string;
   readonly horizon: number;
-  readonly fingerprint: Buffer | null;
+  readonly key_hash: string | null;
   readonly received_at: number | null;
   readonly clock: number;
 }
 
 export interface TenantHead {
+  readonly tenantNo: number;
   readonly tenantId: string;
   readonly head: number;
   readonly epoch: string;
@@ -78,40 +46,49 @@ export interface TenantHead {
   readonly clock: number;
 }
 
-/** The head of each tenant's log, and the time of the database. Call it under the tenants' locks. */
-export async function loadHeads(
+/** Locks the rows of tenants. @returns the heads of their logs; a tenant that was removed has none */
+export async function lockTenants(
   sender: StatementSender,
-  tenantIds: readonly string[],
+  numbers: readonly number[],
 ): Promise<readonly TenantHead[]> {
-  const statement = { name: 'load-heads', text: loadHeadsText, values: [tenantIds] };
+  const statement = { name: 'lock-tenants', text: lockText, values: [numbers] };
   const { rows } = await sender.query<HeadRow>(statement);
   return rows.map((row) => ({
+    tenantNo: row.no,
     tenantId: row.id,
     head: row.head,
     epoch: row.epoch,
     horizon: row.horizon,
-    reference: eventReference(row.fingerprint, row.received_at),
+    reference: eventReference(row.key_hash, row.received_at),
     clock: row.clock,
   }));
 }
 
-interface NewHead {
-  readonly tenantId: string;
+/** The head of a tenant's log, with the event there. */
+export interface NewHead {
+  readonly tenantNo: number;
   readonly head: number;
+  readonly reference: EventReference;
 }
 
 const heads = defineRowSet<NewHead>({
-  id: column(text, ({ tenantId }) => tenantId),
+  no: column(int4, ({ tenantNo }) => tenantNo),
   head: column(int8, ({ head }) => head),
+  head_key_hash: column(hexBytes, ({ reference }) => reference.keyHash),
+  head_received_at: column(timestamptz, ({ reference }) => reference.receivedAt),
 });
+
+const placeOfTenant = 'array_position($1::int[], no)';
 
 /** Not a join: a join that was planned while there were no tenants would read all of them. */
 const advanceHeadsText = `
 UPDATE tenants
-SET head = ($2::int8[])[array_position($1::text[], id)]
-WHERE id = ANY($1::text[])`;
+SET head = ($2::int8[])[${placeOfTenant}],
+    head_key_hash = ($3::bytea[])[${placeOfTenant}],
+    head_received_at = ($4::timestamptz[])[${placeOfTenant}]
+WHERE no = ANY($1::int[])`;
 
-/** Moves the heads of tenants to the versions of their newest events. */
+/** Moves the heads of tenants to their newest events. */
 export function advanceHeads(rows: readonly NewHead[]): QueryConfig {
   return { name: 'advance-heads', text: advanceHeadsText, values: heads.values(rows) };
 }

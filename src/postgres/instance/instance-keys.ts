@@ -1,5 +1,5 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
-import type { Pool } from 'pg';
+import type { SchemaPool } from '../client/pool.ts';
 import { runInOneRoundTrip, tenantScope } from '../client/transaction.sql.ts';
 import { readInstanceSecret } from './read-instance-secret.sql.ts';
 
@@ -12,7 +12,7 @@ export interface InstanceKeys {
 }
 
 /** Derives the keys from the secret that the first migration stored. */
-export async function readInstanceKeys(pool: Pool): Promise<InstanceKeys> {
+export async function readInstanceKeys(pool: SchemaPool): Promise<InstanceKeys> {
   const secret = await runInOneRoundTrip(pool, tenantScope([]), readInstanceSecret);
   // Key objects, because an HMAC with bytes imports the key each time, at four times the cost.
   const derive = (purpose: string) =>

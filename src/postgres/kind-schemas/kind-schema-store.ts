@@ -1,5 +1,5 @@
-import type { Pool } from 'pg';
 import { schemaKey, type ShippedSchema } from '../../domain/kinds/shipped-schemas.ts';
+import type { SchemaPool } from '../client/pool.ts';
 import { operatorScope, runInTransaction } from '../client/transaction.sql.ts';
 import { lockKindSchemas, readKindSchemas, upsertKindSchemas } from './kind-schemas.sql.ts';
 
@@ -22,12 +22,12 @@ export interface KindSchemaStore {
 }
 
 /** @param pool whose login owns the tables */
-export function createKindSchemaStore(pool: Pool): KindSchemaStore {
+export function createKindSchemaStore(pool: SchemaPool): KindSchemaStore {
   return {
     async keep(shipped, onChanged) {
       const client = await pool.connect();
       try {
-        await runInTransaction(client, operatorScope, async () => {
+        await runInTransaction(client, operatorScope, pool.schema, async () => {
           await lockKindSchemas(client);
           const stored = new Map(
             (await readKindSchemas(client)).map((schema) => [schemaKey(schema), schema]),

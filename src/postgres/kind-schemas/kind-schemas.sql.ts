@@ -2,7 +2,7 @@ import type { QueryConfig } from 'pg';
 import type { ShippedSchema } from '../../domain/kinds/shipped-schemas.ts';
 import { bytea, int4, json, text } from '../client/binary-array.ts';
 import type { StatementSender } from '../client/pipeline.ts';
-import { column, type ColumnsOf, defineRowSet } from '../client/row-set.ts';
+import { column, type ColumnsFor, defineRowSet } from '../client/row-set.ts';
 
 /** Next to the advisory locks of the migrations and of retention. */
 const kindSchemasLock = 72_707_371;
@@ -30,7 +30,7 @@ const schemas = defineRowSet<ShippedSchema>({
   version: column(int4, (row) => row.version),
   fingerprint: column(bytea, (row) => row.fingerprint),
   schema: column(json, (row) => row.schema),
-} satisfies ColumnsOf<ShippedSchema>);
+} satisfies ColumnsFor<ShippedSchema, ShippedSchema>);
 
 const upsertText = `
 INSERT INTO kind_schemas (${schemas.columns})

@@ -4,7 +4,7 @@ import type { StatementSender } from '../client/pipeline.ts';
 const text = `
 SELECT log_horizon
 FROM tenants
-WHERE id = $1
+WHERE no = $1
 FOR UPDATE SKIP LOCKED`;
 
 export interface FreeTenant {
@@ -15,9 +15,9 @@ export interface FreeTenant {
 /** @returns undefined where another transaction holds the row's lock, or the row is gone */
 export async function lockTenantIfFree(
   sender: StatementSender,
-  tenantId: string,
+  tenantNo: number,
 ): Promise<FreeTenant | undefined> {
-  const statement = { name: 'lock-tenant-if-free', text, values: [tenantId] };
+  const statement = { name: 'lock-tenant-if-free', text, values: [tenantNo] };
   const { rows } = await sender.query<{ log_horizon: number }>(statement);
   return rows[0] && { logHorizon: rows[0].log_horizon };
 }

@@ -29,7 +29,7 @@ export interface RetentionStore {
 export interface RetentionSession {
   tenants(after: string, limit: number): Promise<readonly ListedTenant[]>;
   /** The newest version that was received at least `ageMs` milliseconds ago; 0 where there is none. */
-  agedVersion(tenantId: string, ageMs: number): Promise<number>;
+  agedVersion(tenantNo: number, ageMs: number): Promise<number>;
   findTombstones(range: VersionRange, limit: number): Promise<FoundTombstones>;
   /** @returns the number of tombstones; undefined where another transaction holds the tenant's lock */
   purgeTombstones(range: VersionRange): Promise<number | undefined>;
@@ -39,7 +39,7 @@ export interface RetentionSession {
    * @returns undefined where another transaction holds the tenant's lock
    */
   dropPayloads(
-    tenantId: string,
+    tenantNo: number,
     upTo: number,
     limit: number,
   ): Promise<{ readonly dropped: number; readonly done: boolean } | undefined>;
@@ -59,7 +59,7 @@ export function createRetentionStore(connectionString: string): RetentionStore {
       };
       try {
         client = await pool.connect();
-        if (await takeRetentionLease(client)) return createSession(client, close);
+        if (await takeRetentionLease(client)) return createSession(client, pool.schema, close);
       } catch (error) {
         await close();
         throw error;
@@ -70,26 +70,30 @@ export function createRetentionStore(connectionString: string): RetentionStore {
   };
 }
 
-function createSession(client: PoolClient, close: () => Promise<void>): RetentionSession {
+function createSession(
+  client: PoolClient,
+  schema: string,
+  close: () => Promise<void>,
+): RetentionSession {
   const operate = <Result>(work: () => Promise<Result>) =>
-    runInTransaction(client, operatorScope, work);
+    runInTransaction(client, operatorScope, schema, work);
   return {
     tenants: (after, limit) => operate(() => listTenants(client, after, limit)),
-    agedVersion: (tenantId, ageMs) => operate(() => findAgedVersion(client, tenantId, ageMs)),
+    agedVersion: (tenantNo, ageMs) => operate(() => findAgedVersion(client, tenantNo, ageMs)),
     findTombstones: (range, limit) => operate(() => findTombstones(client, range, limit)),
     purgeTombstones: (range) =>
       operate(async () => {
-        const tenant = await lockTenantIfFree(client, range.tenantId);
+        const tenant = await lockTenantIfFree(client, range.tenantNo);
         return tenant && purgeTombstones(client, range);
       }),
-    dropPayloads: (tenantId, upTo, limit) =>
+    dropPayloads: (tenantNo, upTo, limit) =>
       operate(async () => {
-        const tenant = await lockTenantIfFree(client, tenantId);
+        const tenant = await lockTenantIfFree(client, tenantNo);
         if (!tenant) return undefined;
         const after = tenant.logHorizon;
         if (after >= upTo) return { dropped: 0, done: true };
         const last = Math.min(after + limit, upTo);
-        const dropped = await dropPayloads(client, { tenantId, after, upTo: last });
+        const dropped = await dropPayloads(client, { tenantNo, after, upTo: last });
         return { dropped, done: last === upTo };
       }),
     async end() {

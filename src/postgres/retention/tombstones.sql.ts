@@ -7,7 +7,7 @@ import {
 
 /** A range of a tenant's versions. */
 export interface VersionRange {
-  readonly tenantId: string;
+  readonly tenantNo: number;
   /** The last version before the range. */
   readonly after: number;
   /** The last version of the range. */
@@ -20,7 +20,7 @@ SELECT max(version) AS last, count(*) FILTER (WHERE deleted) AS tombstones
 FROM (
   SELECT version, deleted
   FROM records
-  WHERE tenant_id = $1 AND version > $2 AND version <= $3
+  WHERE tenant_no = $1 AND version > $2 AND version <= $3
   ORDER BY version
   FETCH FIRST ($4::bigint) ROWS WITH TIES
 ) AS looked_at`;
@@ -34,10 +34,10 @@ export interface FoundTombstones {
 /** Counts the tombstones among the first `limit` records of a range. It locks nothing. */
 export async function findTombstones(
   sender: StatementSender,
-  { tenantId, after, upTo }: VersionRange,
+  { tenantNo, after, upTo }: VersionRange,
   limit: number,
 ): Promise<FoundTombstones> {
-  const values = [tenantId, after, upTo, limit];
+  const values = [tenantNo, after, upTo, limit];
   const statement = { name: 'find-tombstones', text: findText, values };
   const { rows } = await sender.query<FoundTombstones>(statement);
   return rows[0] ?? { last: null, tombstones: 0 };
@@ -47,13 +47,13 @@ export async function findTombstones(
 const purgeText = `
 WITH purged AS (
   DELETE FROM records
-  WHERE tenant_id = $1 AND version > $2 AND version <= $3 AND deleted
+  WHERE tenant_no = $1 AND version > $2 AND version <= $3 AND deleted
   RETURNING *
 ), kept AS (
   INSERT INTO purged_records (${purgedColumns.join(', ')})
   SELECT ${purgedColumns.join(', ')}
   FROM purged
-  ON CONFLICT (tenant_id, entity_type, entity_id) DO UPDATE SET
+  ON CONFLICT (tenant_no, entity_type, entity_id) DO UPDATE SET
     ${assignExcluded(replacedPurgedColumns)}
 )
 UPDATE tenants
@@ -65,7 +65,7 @@ SET horizon = greatest(horizon, (SELECT max(version) FROM purged)),
         FROM purged
         GROUP BY entity_type
       ) AS newest)
-WHERE id = $1
+WHERE no = $1
 RETURNING (SELECT count(*) FROM purged) AS count`;
 
 /**
@@ -76,9 +76,9 @@ RETURNING (SELECT count(*) FROM purged) AS count`;
  */
 export async function purgeTombstones(
   sender: StatementSender,
-  { tenantId, after, upTo }: VersionRange,
+  { tenantNo, after, upTo }: VersionRange,
 ): Promise<number> {
-  const statement = { name: 'purge-tombstones', text: purgeText, values: [tenantId, after, upTo] };
+  const statement = { name: 'purge-tombstones', text: purgeText, values: [tenantNo, after, upTo] };
   const { rows } = await sender.query<{ count: number }>(statement);
   return rows[0]?.count ?? 0;
 }

@@ -1,7 +1,7 @@
 import type { StatementSender } from '../client/pipeline.ts';
 
 const text = `
-SELECT id, epoch
+SELECT id, no, epoch
 FROM tenants
 WHERE id > $1 AND head > 0
 ORDER BY id
@@ -9,6 +9,7 @@ LIMIT $2`;
 
 export interface ListedTenant {
   readonly id: string;
+  readonly no: number;
   readonly epoch: string;
 }
 

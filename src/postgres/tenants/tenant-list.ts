@@ -1,4 +1,4 @@
-import type { Pool } from 'pg';
+import type { SchemaPool } from '../client/pool.ts';
 import { operatorScope, runInOneRoundTrip } from '../client/transaction.sql.ts';
 import { listTenants } from './list-tenants.sql.ts';
 
@@ -7,7 +7,7 @@ export interface TenantList {
   list(after: string, limit: number): Promise<readonly string[]>;
 }
 
-export function createTenantList(pool: Pool): TenantList {
+export function createTenantList(pool: SchemaPool): TenantList {
   return {
     async list(after, limit) {
       const tenants = await runInOneRoundTrip(pool, operatorScope, (sender) =>

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pool } from 'pg';
 import { isTransient } from '../client/errors.ts';
+import type { SchemaPool } from '../client/pool.ts';
 import type { StatementSender } from '../client/pipeline.ts';
 import { operatorScope, runInOneRoundTrip, runInTransaction } from '../client/transaction.sql.ts';
 import { lockTenants } from '../ingest/tenant-heads.sql.ts';
@@ -8,7 +8,7 @@ import {
   countTenantRows,
   deleteTenant,
   deleteTenantRows,
-  hasTenant,
+  findTenant,
   renewEpoch,
   type TenantBatch,
 } from './tenant-removal.sql.ts';
@@ -37,25 +37,28 @@ export interface TenantRemoval {
   remove(tenantId: string, batchRows: number): Promise<RowCounts | undefined>;
 }
 
-export function createTenantRemoval(pool: Pool): TenantRemoval {
+export function createTenantRemoval(pool: SchemaPool): TenantRemoval {
   const run = <Result>(send: (sender: StatementSender) => Promise<Result>) =>
     runInOneRoundTrip(pool, operatorScope, send);
   return {
     async count(tenantId, limit) {
-      if (!(await run((sender) => hasTenant(sender, tenantId)))) return undefined;
+      const tenantNo = await run((sender) => findTenant(sender, tenantId));
+      if (tenantNo === undefined) return undefined;
       const counts = new Map<TenantTable, number>();
       for (const table of tenantTables) {
-        const count = await run((sender) => countTenantRows(sender, table, tenantId, limit));
+        const count = await run((sender) => countTenantRows(sender, table, tenantNo, limit));
         counts.set(table, count);
       }
       return counts;
     },
 
     async remove(tenantId, batchRows) {
+      const tenantNo = await run((sender) => findTenant(sender, tenantId));
+      if (tenantNo === undefined) return undefined;
       // First, so that no device pulls from an old checkpoint while records are being deleted.
-      const isThere = await withRetries(() => run((sender) => renewEpoch(sender, tenantId)));
+      const isThere = await withRetries(() => run((sender) => renewEpoch(sender, tenantNo)));
       if (!isThere) return undefined;
-      const batch = { tenantId, batchRows };
+      const batch = { tenantNo, batchRows };
       const removed = new Map<TenantTable, number>();
       for (const table of tenantTables) {
         for (let isEmpty = false; !isEmpty; ) {
@@ -77,17 +80,17 @@ export function createTenantRemoval(pool: Pool): TenantRemoval {
 }
 
 /** Deletes rows that were pushed in the meantime, and the tenant itself if they were fewer than a batch. */
-async function deleteNewRowsAndTenant(pool: Pool, batch: TenantBatch) {
+async function deleteNewRowsAndTenant(pool: SchemaPool, batch: TenantBatch) {
   const client = await pool.connect();
   try {
-    return await runInTransaction(client, operatorScope, async () => {
-      await lockTenants(client, [batch.tenantId]);
+    return await runInTransaction(client, operatorScope, pool.schema, async () => {
+      await lockTenants(client, [batch.tenantNo]);
       const counts = new Map<TenantTable, number>();
       for (const table of tenantTables) {
         counts.set(table, await deleteTenantRows(client, table, batch));
       }
       const isRemoved = [...counts.values()].every((count) => count < batch.batchRows);
-      if (isRemoved) await deleteTenant(client, batch.tenantId);
+      if (isRemoved) await deleteTenant(client, batch.tenantNo);
       return { counts, isRemoved };
     });
   } finally {

@@ -1,6 +1,6 @@
 /**
  * Every table with rows of tenants except `tenants`, in the order of removal. The log comes late, so that
- * an interrupted removal keeps the evidence of what happened the longest. `replays` comes after the log, because
+ * an interrupted removal keeps the evidence of what happened the longest. `resends` comes after the log, because
  * resends are counted as long as their event is there.
  */
 export const tenantTables = [
@@ -9,7 +9,7 @@ export const tenantTables = [
   'effects',
   'conflicts',
   'events',
-  'replays',
+  'resends',
 ] as const;
 
 export type TenantTable = (typeof tenantTables)[number];

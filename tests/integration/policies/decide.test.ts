@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { accountKinds, openAccount, makeTransfer } from '../../testkit/kinds/account-kinds.ts';
 import { createTenant, type Tenant } from '../../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../../testkit/app/test-app.ts';
+import { ofTenant } from '../../testkit/postgres/tenant-history.ts';
 
 let service: TestApp;
 beforeAll(async () => {
@@ -200,7 +201,7 @@ test("the records that an event wrote beside its own are noted with their versio
   await tenant.push([makeTransfer('a', 'b', 10)]);
   const effects = await service.sql(
     `SELECT entity_id AS id, version::int, record_before::int AS before, record_after::int AS after
-       FROM effects WHERE tenant_id = $1 ORDER BY entity_id`,
+       FROM effects WHERE ${ofTenant} ORDER BY entity_id`,
     [tenant.id],
   );
   expect(effects).toEqual([

@@ -79,8 +79,8 @@ function send(kind: string, version: number, id: string, rest: object = {}): Sen
 
 const storedPayloads = (tenant: Tenant) =>
   service.sql(
-    `SELECT kind_version AS version, payload::text FROM events
-      WHERE tenant_id = $1 ORDER BY events.version`,
+    `SELECT kind_version AS version, payload::text FROM event_log
+      WHERE tenant_id = $1 ORDER BY event_log.version`,
     [tenant.id],
   );
 

@@ -210,7 +210,9 @@ test('an older payload version is lifted to the newest', async () => {
   };
   expect(await tenant.pushStatuses([older])).toEqual(['applied']);
   expect((await tenant.record('c1'))?.data).toEqual({ text: 'A', colour: 'grey' });
-  const [row] = await service.sql('SELECT payload FROM events WHERE tenant_id = $1', [tenant.id]);
+  const [row] = await service.sql('SELECT payload FROM event_log WHERE tenant_id = $1', [
+    tenant.id,
+  ]);
   expect(row?.payload).toEqual(older.payload);
 });
 

@@ -147,7 +147,10 @@ test('a record remembers its last 32 devices, and not the ones before them', asy
     const edit = putNote('n1', { title: `${index}` }, at(Date.UTC(2026, 0, 1, 0, index)));
     expect(await tenant.pushStatuses([edit], {}, `device ${index}`)).toEqual(['applied']);
   }
-  const rows = await service.sql('SELECT clock FROM records WHERE tenant_id = $1', [tenant.id]);
+  const rows = await service.sql(
+    'SELECT clock FROM records WHERE tenant_no = (SELECT no FROM tenants WHERE id = $1)',
+    [tenant.id],
+  );
   const devices = Object.keys(rows[0]?.clock.devices);
   expect(devices).toHaveLength(32);
   expect(devices).toContain('device 38');

@@ -6,6 +6,7 @@ import {
   createRetentionStore,
   type RetentionSession,
 } from '../../../src/postgres/retention/retention-store.ts';
+import { ofTenant, readHeadAgain } from '../postgres/tenant-history.ts';
 import type { Tenant } from './tenant.ts';
 import type { TestApp } from './test-app.ts';
 
@@ -48,11 +49,13 @@ export function createRetentionRunner(service: TestApp, options: RetentionRunner
  *   event, so the time of that event must not change.
  */
 export async function letDaysPass(tenant: Tenant, days: number, after = 0): Promise<void> {
-  await tenant.service.sql(
+  const { sql } = tenant.service;
+  await sql(
     `UPDATE events SET received_at = received_at - $2 * interval '1 day'
-      WHERE tenant_id = $1 AND version > $3`,
+      WHERE ${ofTenant} AND version > $3`,
     [tenant.id, days, after],
   );
+  await readHeadAgain(sql, tenant.id);
 }
 
 /** The versions up to which tombstones and payloads have been removed. */
@@ -75,7 +78,7 @@ export async function horizonsOf({ id, service }: Tenant): Promise<Horizons> {
 /** The entity ids of a tenant's tombstones that are still in the feed, in version order. */
 export async function tombstonesOf({ id, service }: Tenant): Promise<string[]> {
   const rows = await service.sql<{ id: string }>(
-    'SELECT entity_id AS id FROM records WHERE tenant_id = $1 AND deleted ORDER BY version, 1',
+    `SELECT entity_id AS id FROM records WHERE ${ofTenant} AND deleted ORDER BY version, 1`,
     [id],
   );
   return rows.map((row) => row.id);

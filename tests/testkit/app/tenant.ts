@@ -119,7 +119,7 @@ export async function createTenant(service: TestApp): Promise<Tenant> {
         `SELECT version::float8 AS version, identity_key AS "identityKey", outcome,
                 (extract(epoch FROM received_at) * 1000000)::float8 AS "receivedAt",
                 (extract(epoch FROM effective_at) * 1000000)::float8 AS "effectiveAt"
-           FROM events WHERE tenant_id = $1 ORDER BY version`,
+           FROM event_log WHERE tenant_id = $1 ORDER BY version`,
         [id],
       ),
     async head() {

@@ -47,7 +47,10 @@ export interface TestApp {
   /** Pulls one page. @throws Error unless the status is 200 */
   pull(query?: PullParameters, sender?: Sender): Promise<PullAnswer>;
   /** Runs a statement on the database directly, as a role that sees every tenant. */
-  sql<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  readonly sql: <Row extends pg.QueryResultRow>(
+    text: string,
+    values?: readonly unknown[],
+  ) => Promise<Row[]>;
   /** Stops the app and drops its database, unless the database is another app's. */
   close(): Promise<void>;
 }

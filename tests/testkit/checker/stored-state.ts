@@ -40,9 +40,10 @@ SELECT event.version::float8 AS version, identity_key AS "identityKey", kind,
        (extract(epoch FROM effective_at) * 1000000)::float8 AS "effectiveAt",
        (extract(epoch FROM received_at) * 1000000)::float8 AS "receivedAt",
        device_id AS device, conflict.resolution
-FROM events AS event
+FROM event_log AS event
 LEFT JOIN conflicts AS conflict
-       ON conflict.tenant_id = event.tenant_id AND conflict.resolved_version = event.version
+       ON conflict.tenant_no = (SELECT no FROM tenants WHERE id = $1)
+      AND conflict.resolved_version = event.version
 WHERE event.tenant_id = $1
 ORDER BY event.version`;
 
@@ -50,7 +51,7 @@ const recordsText = `
 SELECT entity_type AS "entityType", entity_id AS "entityId", version::float8 AS version, deleted,
        data, origin_key AS "originKey"
 FROM records
-WHERE tenant_id = $1
+WHERE tenant_no = (SELECT no FROM tenants WHERE id = $1)
 ORDER BY version, entity_type, entity_id`;
 
 const headText = 'SELECT head::float8 AS head FROM tenants WHERE id = $1';

@@ -1,7 +1,7 @@
 import { withClient } from './client.ts';
 
 /** The statement of a push that fails. A `commit` fails as it does with a deferred constraint. */
-export type FailingStatement = 'events' | 'records' | 'tenants' | 'commit';
+export type FailingStatement = 'events' | 'records' | 'changed records' | 'tenants' | 'commit';
 
 export interface ForcedErrors {
   /** How often the error was raised so far. */
@@ -24,6 +24,7 @@ DROP TRIGGER IF EXISTS force_error ON tenants;`;
 const triggers: Readonly<Record<FailingStatement, string>> = {
   events: 'CREATE TRIGGER force_error BEFORE INSERT ON events FOR EACH STATEMENT',
   records: 'CREATE TRIGGER force_error BEFORE INSERT ON records FOR EACH STATEMENT',
+  'changed records': 'CREATE TRIGGER force_error BEFORE UPDATE ON records FOR EACH STATEMENT',
   tenants: 'CREATE TRIGGER force_error BEFORE UPDATE ON tenants FOR EACH STATEMENT',
   commit: `CREATE CONSTRAINT TRIGGER force_error AFTER UPDATE ON tenants
            DEFERRABLE INITIALLY DEFERRED FOR EACH ROW`,

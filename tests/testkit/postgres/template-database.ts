@@ -41,17 +41,27 @@ export async function createTemplateDatabase(baseUrl: string) {
   };
 }
 
-/** Creates a database of the test run. @param source the database to clone; by default the run's template */
+/**
+ * Creates a database of the test run.
+ *
+ * @param source the database to clone; by default the run's template
+ * @param findsTables whether the statements of tests find the tables without the name of their schema. The service
+ *   must work without that too: it sets its own search path
+ */
 export async function cloneTemplate(
   { baseUrl, template, runId }: TemplateDatabase,
   source = template,
+  findsTables = true,
 ) {
   const name = `${PREFIX}${runId}_${randomUUID().replaceAll('-', '').slice(0, 16)}`;
-  await withClient(baseUrl, (client) =>
-    retryWhileInUse(() =>
+  await withClient(baseUrl, async (client) => {
+    await retryWhileInUse(() =>
       client.query(`CREATE DATABASE "${name}" TEMPLATE "${source}" STRATEGY file_copy`),
-    ),
-  );
+    );
+    if (findsTables) {
+      await client.query(`ALTER DATABASE "${name}" SET search_path = landfall, public`);
+    }
+  });
   return {
     url: urlOfDatabase(baseUrl, name),
     drop: () => withClient(baseUrl, (client) => dropAll(client, [name])),

@@ -16,3 +16,11 @@ export function createDatabase(): Promise<TestDatabase> {
 export function createEmptyDatabase(): Promise<TestDatabase> {
   return cloneTemplate(inject('database'), 'template0');
 }
+
+/**
+ * Creates a database without the schema, as anybody creates one: a statement finds a table of the service by the name
+ * of its schema only.
+ */
+export function createPlainDatabase(): Promise<TestDatabase> {
+  return cloneTemplate(inject('database'), 'template0', false);
+}

@@ -5,13 +5,13 @@ import type { KindRegistry } from '../../../domain/kinds/registry.ts';
 import type { CheckpointCodec } from '../../../protocol/checkpoint.ts';
 import { matchesEntityTag, parseQuery } from '../../../protocol/request.ts';
 import { printPullAnswer, pullQuerySchema } from '../../../protocol/pull.ts';
-import type { FeedPage, FeedStore, HeadQuery } from '../../../feed/feed-store.ts';
+import type { FeedPage, FeedStore } from '../../../feed/feed-store.ts';
 import {
   type FeedRequest,
+  mayBeEmpty,
   toEmptyPage,
   toFeedQuery,
   toFeedRequest,
-  toHeadQuery,
   toPullPage,
 } from '../../../feed/changes-feed.ts';
 
@@ -26,14 +26,13 @@ export interface PullDeps {
 /** `GET /api/sync/changes`: the records that changed since a checkpoint, page by page. */
 export const pullRoutes: FastifyPluginAsync<PullDeps> = async (app, deps) => {
   const { feed, reads, checkpoints, limits, kinds } = deps;
-  const readHead = reads.coalesce((queries: readonly HeadQuery[]) => feed.readHeads(queries));
+  const readHead = reads.coalesce((tenantIds: readonly string[]) => feed.readHeads(tenantIds));
 
   /** Most pulls find nothing new. One statement looks at the heads of all tenants that ask at the same time. */
   async function readPage(feedRequest: FeedRequest, reader: Reader): Promise<FeedPage> {
     const read = () => feed.readPage(toFeedQuery(feedRequest));
-    const headQuery = toHeadQuery(feedRequest);
-    if (!headQuery) return reads.run(reader, read);
-    const head = await readHead(reader, headQuery);
+    if (!mayBeEmpty(feedRequest)) return reads.run(reader, read);
+    const head = await readHead(reader, feedRequest.tenantId);
     return toEmptyPage(feedRequest, head) ?? reads.runNextRead(reader, read);
   }
 

@@ -43,7 +43,7 @@ export const conflictRoutes: FastifyPluginAsync<ConflictDeps> = async (app, deps
       audit.listConflicts({ ...query, tenantId, maxBytes: limits.maxAnswerBytes }),
     );
     reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
-    return printList('conflicts', page, viewFor(request, kinds));
+    return printList({ list: 'conflicts', next: 'nextAfter' }, page, viewFor(request, kinds));
   });
 
   app.get<KeyRoute>('/api/sync/conflicts/:identityKey', pulling, async (request, reply) => {

@@ -23,14 +23,18 @@ function historyOperation(examples: Examples): JsonSchema {
     summary: 'Read the audit trail of one entity',
     description:
       'Every event that was about it or wrote to it: outcome, times, device, versions before and ' +
-      'after, replays. Needs the scope `sync:pull`.',
+      'after, resends. Needs the scope `sync:pull`.',
     parameters: [
       pathParameter('type', 'The entity type'),
       pathParameter('id', 'The entity'),
       ...queryParameters(historyQuerySchema),
     ],
     responses: {
-      200: jsonResponse('One page, in version order', 'HistoryAnswer', examples.historyAnswer),
+      200: jsonResponse(
+        'One page, the newest event first',
+        'HistoryAnswer',
+        examples.historyAnswer,
+      ),
       ...problemResponses(examples, [...commonProblems, ...queryProblems, 'NOT_FOUND']),
     },
   };

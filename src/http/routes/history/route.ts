@@ -36,12 +36,12 @@ export const historyRoutes: FastifyPluginAsync<HistoryDeps> = async (app, deps) 
       ];
       const history = await reads.run({ tenantId, answer: reply.raw }, () =>
         audit.readHistory({
-          ...{ tenantId, entityType, entityId, ...page },
+          ...{ tenantId, entityType, entityId, before: page.before, limit: page.limit },
           maxBytes: limits.maxAnswerBytes,
         }),
       );
       reply.header('cache-control', 'no-store').type('application/json; charset=utf-8');
-      return printList('events', history, toHistoryEntry);
+      return printList({ list: 'events', next: 'nextBefore' }, history, toHistoryEntry);
     },
   );
 

@@ -101,10 +101,10 @@ test('conflict strategy, retry: each retry gets the same answer, and is counted 
     expect(onlyFailedEvent(second).lastError).toEqual(lastError);
   }
   await expect.poll(resendCounts, { timeout: 10_000 }).toEqual([0, 0, 2]);
-  const [, , replayed] = await audit();
-  expect(replayed).toMatchObject({ outcome: 'conflict', deviceId: 'second' });
-  expect(Date.parse(`${replayed?.replays.lastAt}`)).toBeGreaterThanOrEqual(
-    Date.parse(`${replayed?.receivedAt}`),
+  const resent = (await audit()).at(-1);
+  expect(resent).toMatchObject({ outcome: 'conflict', deviceId: 'second' });
+  expect(Date.parse(`${resent?.resends.lastAt}`)).toBeGreaterThanOrEqual(
+    Date.parse(`${resent?.receivedAt}`),
   );
 
   // An edit that is made again on the current record is a new event.
@@ -202,12 +202,14 @@ async function twoEdits() {
   return { first, second, network };
 }
 
+/** The history of the invoice. The oldest entry comes first. */
 async function audit(): Promise<HistoryEntry[]> {
-  return (await ask('/api/sync/entities/invoice/i1/events')).events;
+  const { events } = await ask('/api/sync/entities/invoice/i1/events');
+  return events.toReversed();
 }
 
 async function resendCounts(): Promise<number[]> {
-  return (await audit()).map(({ replays }) => replays.count);
+  return (await audit()).map(({ resends }) => resends.count);
 }
 
 const clientRequestIds = (entries: readonly { clientRequestId: string }[]) =>

@@ -19,6 +19,7 @@ import {
   serverNotes,
   useOutboxes,
 } from '../../outbox-harness.ts';
+import { ofTenant } from '../../../testkit/postgres/tenant-history.ts';
 
 // The steps are those of the document "Offline-First Synchronization Strategy".
 useOutboxes();
@@ -113,7 +114,8 @@ test('step 6: after an absence longer than the retention a client bootstraps, an
   await web.sync();
   await electron.sync();
   await cleanUp();
-  expect(await queryTenant('SELECT FROM records WHERE tenant_id = $1 AND deleted')).toEqual([]);
+  const tombstones = `SELECT FROM records WHERE ${ofTenant} AND deleted`;
+  expect(await queryTenant(tombstones)).toEqual([]);
 
   const resumed = request(serverAs('native'), `/api/sync/changes?since=${checkpoint}`);
   await expect(resumed).rejects.toMatchObject({ status: 410, code: 'CHECKPOINT_EXPIRED' });
@@ -134,8 +136,9 @@ test('step 6: after an absence longer than the retention a client bootstraps, an
 
 /** Makes all events of the tenant older by a number of days. */
 async function passDays(days: number): Promise<void> {
-  const aged = `received_at - interval '${days} days'`;
-  await queryTenant(`UPDATE events SET received_at = ${aged} WHERE tenant_id = $1`);
+  const aged = (column: string) => `${column} = ${column} - interval '${days} days'`;
+  await queryTenant(`UPDATE events SET ${aged('received_at')} WHERE ${ofTenant}`);
+  await queryTenant(`UPDATE tenants SET ${aged('head_received_at')} WHERE id = $1`);
 }
 
 /** Runs the background job of the document once. */

@@ -154,9 +154,10 @@ const item = (ticketId: string, unitCents: number) => ({
   payload: { ticketId, sku: 'tea', name: 'Tea', quantity: 1, unitCents },
 });
 
+/** The history of a ticket. The oldest fact comes first. */
 async function factsOf(ticketId: string): Promise<HistoryEntry[]> {
-  return (await ask(`/api/sync/entities/ticket/${encodeURIComponent(ticketId)}/events?limit=200`))
-    .events;
+  const path = `/api/sync/entities/ticket/${encodeURIComponent(ticketId)}/events?limit=200`;
+  return (await ask(path)).events.toReversed();
 }
 
 /** Checks each ticket, on a new device and on the registers, against the sums of its history. */
