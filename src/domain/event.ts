@@ -90,7 +90,9 @@ type OtherContent = Omit<SyncEvent, 'identityKey' | keyof typeof accountFields |
  */
 export function contentOf(event: OtherContent & Partial<Pick<SyncEvent, keyof Envelope>>): object {
   const { kind, version, payload } = event;
-  const content: { [name: string]: unknown } = { kind, version, payload };
+  const content: { [name: string]: unknown } = {
+    ...({ kind, version, payload } satisfies OtherContent),
+  };
   for (const name of envelopeNames) {
     if (!isAbsent(event[name])) content[name] = event[name];
   }
@@ -107,16 +109,16 @@ export function hashKey(identityKey: string): string {
   return hash('sha256', identityKey, 'hex').slice(0, 32);
 }
 
+/** What is compared of an event that was sent. */
+interface ComparedEvent extends StoredContent {
+  readonly identityKey: string;
+  readonly envelope: Envelope;
+  readonly content: object;
+  readonly fingerprint: Buffer | null;
+}
+
 /** Whether a stored event and one that was sent under its key say the same. */
-export function isSameEvent(
-  stored: KnownEvent,
-  sent: { readonly identityKey: string; readonly envelope: Envelope; readonly content: object } & {
-    readonly kind: string;
-    readonly kindVersion: number;
-    readonly payload: string;
-    readonly fingerprint: Buffer | null;
-  },
-): boolean {
+export function isSameEvent(stored: KnownEvent, sent: ComparedEvent): boolean {
   if (stored.identityKey !== sent.identityKey) return false;
   if (stored.fingerprint) return stored.fingerprint.equals(fingerprintOf(sent.content));
   if (stored.payload === null) return false;

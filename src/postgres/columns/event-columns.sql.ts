@@ -66,7 +66,13 @@ export const eventColumns = {
   payload: column(json, ({ row }: Row) => row.payload),
 } satisfies TenantColumnsFor<EventMembers, StoredEvent>;
 
-const contentColumns = [
+const knownColumns = [
+  'tenant_no',
+  'version',
+  'identity_key',
+  'entity_type',
+  'entity_id',
+  'outcome',
   'kind',
   'kind_version',
   'base_version',
@@ -75,16 +81,6 @@ const contentColumns = [
   'fingerprint',
   'payload',
 ] as const satisfies readonly (keyof typeof eventColumns)[];
-
-const knownColumns = [
-  'tenant_no',
-  'version',
-  'identity_key',
-  'entity_type',
-  'entity_id',
-  'outcome',
-  ...contentColumns,
-] as const;
 
 /** A stored event with what it says, to compare it with an event that is sent under its key. */
 export type KnownEventRow = ReadRow<typeof eventColumns, (typeof knownColumns)[number]> & {

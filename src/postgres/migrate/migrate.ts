@@ -84,7 +84,7 @@ async function readMigrations(folder: string): Promise<readonly Migration[]> {
   );
 }
 
-/** The first table of versions from before the first release, and the migration that made it. */
+/** Whether the tables of a version from before the first release are there. */
 const formerText = `
 SELECT to_regclass('_prisma_migrations') IS NOT NULL AND to_regclass('events') IS NOT NULL
    AND to_regclass('purged_records') IS NOT NULL AS found`;
