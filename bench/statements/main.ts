@@ -4,7 +4,7 @@ import { runCommand } from '../../src/cli/command.ts';
 import { schemaOf } from '../../src/config/database-url.ts';
 import { begin, commit, tenantScope } from '../../src/postgres/client/transaction.sql.ts';
 import { runPipelined } from '../../src/postgres/client/pipeline.ts';
-import { placeKey } from '../../src/postgres/ingest/load-snapshots.ts';
+import { TenantEntityMap } from '../../src/postgres/ingest/tenant-entity-map.ts';
 import { loadRecords } from '../../src/postgres/ingest/load.sql.ts';
 import { describeMachine } from '../machine.ts';
 import { tenantNames } from '../scenarios/contestants.ts';
@@ -96,9 +96,10 @@ async function prepare(
         isLoaded ? loadRecords(sender, entities) : [],
       ]),
     );
-    const places = new Map(loaded.map((found) => [placeKey(found), found.place]));
+    const places = new TenantEntityMap<string | null>();
+    for (const found of loaded) places.set(found, found.place);
     const { text, values = [] } = write(
-      rows.map((row) => ({ ...row, place: places.get(placeKey(row.record)) ?? '' })),
+      rows.map((row) => ({ ...row, place: places.get(row.record) ?? '' })),
     );
     await runPipelined(client, (sender) =>
       Promise.all([sender.query({ name: 'variant', text, values: [...values] }), commit(sender)]),

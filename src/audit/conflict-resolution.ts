@@ -82,7 +82,6 @@ export function toResolutionEvent(
   return {
     identityKey,
     keyHash: hashKey(identityKey),
-    content,
     fingerprint: fingerprintOf(content),
     kind,
     entityType,

@@ -75,10 +75,12 @@ const envelopeNames = Object.keys(envelopeFields) as readonly (keyof Envelope)[]
 
 /** The optional fields of anything that has them. */
 export function envelopeOf(source: Partial<Pick<SyncEvent, keyof Envelope>>): Envelope {
-  const envelope: { [name: string]: unknown } = {};
-  for (const name of envelopeNames) envelope[name] = source[name] ?? null;
-  // Sound: each field of an envelope was just set from the field of the same name.
-  return envelope as Envelope;
+  return {
+    occurredAt: source.occurredAt ?? null,
+    baseVersion: source.baseVersion ?? null,
+    baseKey: source.baseKey ?? null,
+    sequence: source.sequence ?? null,
+  };
 }
 
 /** The fields beside the envelope that are part of the content. */
@@ -113,28 +115,32 @@ export function hashKey(identityKey: string): string {
 interface ComparedEvent extends StoredContent {
   readonly identityKey: string;
   readonly envelope: Envelope;
-  readonly content: object;
   readonly fingerprint: Buffer | null;
 }
 
 /** Whether a stored event and one that was sent under its key say the same. */
 export function isSameEvent(stored: KnownEvent, sent: ComparedEvent): boolean {
   if (stored.identityKey !== sent.identityKey) return false;
-  if (stored.fingerprint) return stored.fingerprint.equals(fingerprintOf(sent.content));
-  if (stored.payload === null) return false;
+  if (stored.fingerprint === null && stored.payload === null) return false;
   const isEqual =
+    stored.fingerprint === null &&
     sent.fingerprint === null &&
     stored.payload === sent.payload &&
     stored.kind === sent.kind &&
     stored.kindVersion === sent.kindVersion &&
     envelopeNames.every((name) => stored[name] === sent.envelope[name]);
-  return isEqual || canonicalJson(storedContent(stored)) === canonicalJson(sent.content);
+  return (
+    isEqual || eventFingerprint(stored).equals(eventFingerprint({ ...sent, ...sent.envelope }))
+  );
 }
 
-/** What a stored event says. @param stored with its payload, and without a fingerprint */
-export function storedContent(stored: Envelope & StoredContent): object {
-  const payload: unknown = stored.payload === null ? null : JSON.parse(stored.payload);
-  return contentOf({ ...stored, version: stored.kindVersion, payload });
+/** The fingerprint of what an event says: its own, or that of the content which its other fields say. */
+export function eventFingerprint(
+  event: Envelope & StoredContent & Pick<StoredEvent, 'fingerprint'>,
+): Buffer {
+  if (event.fingerprint) return event.fingerprint;
+  const payload: unknown = event.payload === null ? null : JSON.parse(event.payload);
+  return fingerprintOf(contentOf({ ...event, version: event.kindVersion, payload }));
 }
 
 /** An optional field that is null is treated as if it were not sent. */

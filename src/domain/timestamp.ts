@@ -6,10 +6,16 @@ const dayMs = 86_400_000;
 
 /**
  * The form of RFC 3339: `T` and `Z` may be lower case, a space may replace the `T`, and second 60 is a leap second.
- * Groups: date, hours and minutes, seconds, fraction, zone. The number of days in the month is not checked here.
+ * The number of days in the month is not checked here. Without groups, because every event of a push has such a text.
  */
 const form =
-  /^(\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01]))[Tt ]((?:[01]\d|2[0-3]):[0-5]\d):([0-5]\d|60)(?:\.(\d+))?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+/** Where the parts of a text of that form begin. All but the fraction and the zone have a fixed length. */
+const minuteAt = 'yyyy-mm-ddT'.length;
+const secondAt = 'yyyy-mm-ddThh:mm:'.length;
+const fractionAt = 'yyyy-mm-ddThh:mm:ss.'.length;
+const offsetLength = '+hh:mm'.length;
 
 /**
  * A time that a client sends: RFC 3339 with a zone, in the years 1900 to 2199. The result is in microseconds since
@@ -31,16 +37,18 @@ export const timestampSchema = z
 
 /** Undefined if the text has another form, the month has no such day, or no leap second can be there. */
 function readMicros(text: string): number | undefined {
-  const match = form.exec(text);
-  if (!match) return undefined;
-  const { 1: date = '', 2: minute, 3: second, 4: fraction = '', 5: zone = '' } = match;
+  if (!form.test(text)) return undefined;
+  const date = text.slice(0, minuteAt - 1);
   if (!isInCalendar(date)) return undefined;
+  const isUtc = text.endsWith('Z') || text.endsWith('z');
+  const zoneAt = text.length - (isUtc ? 1 : offsetLength);
+  const second = text.slice(secondAt, fractionAt - 1);
   const isLeapSecond = second === '60';
-  const whole = Date.parse(
-    `${date}T${minute}:${isLeapSecond ? '59' : second}${zone.toUpperCase()}`,
-  );
+  const minute = text.slice(minuteAt, secondAt);
+  const zone = isUtc ? 'Z' : text.slice(zoneAt);
+  const whole = Date.parse(`${date}T${minute}${isLeapSecond ? '59' : second}${zone}`);
   if (isLeapSecond) return endOfMonth(whole + 1000);
-  return whole * 1000 + Number(fraction.slice(0, 6).padEnd(6, '0'));
+  return whole * 1000 + Number(text.slice(fractionAt, zoneAt).slice(0, 6).padEnd(6, '0'));
 }
 
 /** Date would read 30 February as a day in March. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { decodeEvent } from '../../src/domain/decide/decode-event.ts';
-import { fingerprintOf, hashKey, isSameEvent, type KnownEvent } from '../../src/domain/event.ts';
+import { eventFingerprint, hashKey, isSameEvent, type KnownEvent } from '../../src/domain/event.ts';
 import { defineKind } from '../../src/domain/kinds/define-kind.ts';
 import { create } from '../../src/domain/kinds/policies/create.ts';
 import { put } from '../../src/domain/kinds/policies/put.ts';
@@ -42,7 +42,8 @@ function stored(raw: object): KnownEvent {
 
 /** The same after retention: the payload is gone, and the fingerprint of the event is kept. */
 function dropped(raw: object): KnownEvent {
-  return { ...stored(raw), payload: null, fingerprint: fingerprintOf(decoded(raw).content) };
+  const event = stored(raw);
+  return { ...event, payload: null, fingerprint: eventFingerprint(event) };
 }
 
 const occurredAt = '2026-11-21T09:12:00.000001Z';

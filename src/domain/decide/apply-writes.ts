@@ -8,7 +8,7 @@ import { isSameEntity, type RecordClock } from '../record.ts';
 import type { Batch, EventOutcome } from './batch.ts';
 import type { DecodedEvent } from './decode-event.ts';
 import { lastWriteTimesByDevice, type EffectiveTime } from './event-time.ts';
-import type { DraftRecord, TenantDraft } from './tenant-draft.ts';
+import type { DraftEvent, DraftRecord, TenantDraft } from './tenant-draft.ts';
 
 /** An event that is being decided, and the state after all events that were decided before it. */
 export interface DecisionContext {
@@ -126,10 +126,14 @@ function appendEvent(
   outcome: KnownEvent['outcome'],
   record: DraftRecord | undefined,
   recordAfter: number,
-): KnownEvent & StoredEvent {
-  // The members are listed: to spread the event without some of its members is the slowest step of deciding.
-  return draft.append({
-    ...event.envelope,
+): DraftEvent {
+  const { envelope } = event;
+  // The members are listed. Objects that are spread get their members one by one, which is the slowest step of deciding.
+  const appended: DraftEvent = {
+    occurredAt: envelope.occurredAt,
+    baseVersion: envelope.baseVersion,
+    baseKey: envelope.baseKey,
+    sequence: envelope.sequence,
     version: draft.head + 1,
     identityKey: event.identityKey,
     keyHash: event.keyHash,
@@ -149,7 +153,10 @@ function appendEvent(
     recordBefore: record?.version ?? 0,
     recordAfter,
     resolves: event.resolves,
-  });
+    previous: draft.headReference,
+  };
+  draft.append(appended);
+  return appended;
 }
 
 function putSettledRecord(

@@ -1,5 +1,5 @@
+import { EntityMap } from '../entity-map.ts';
 import { type EventFailure, retryOf } from '../errors.ts';
-import { entityKey } from '../record.ts';
 import type { DecodedEvent, UndecodedEvent } from './decode-event.ts';
 
 /**
@@ -7,21 +7,21 @@ import type { DecodedEvent, UndecodedEvent } from './decode-event.ts';
  * entity wait for it. Each entity is stored with the failure of that event.
  */
 export class BlockedEntities {
-  readonly #failed = new Map<string, EventFailure>();
-  readonly #gaps = new Map<string, EventFailure>();
+  readonly #failed = new EntityMap<EventFailure>();
+  readonly #gaps = new EntityMap<EventFailure>();
   readonly #types = new Map<string, EventFailure>();
 
   add(event: DecodedEvent, failure: EventFailure): void {
     // If the entity is blocked already, the event itself waits for the same earlier event.
     if (!retryOf(failure).retryable || this.find(event)) return;
     const entities = failure.code === 'SEQUENCE_GAP' ? this.#gaps : this.#failed;
-    entities.set(entityKey(event), failure);
+    entities.set(event, failure);
   }
 
   /** Adds an event that could not be interpreted. If its entity is not known, all entities of its type are blocked. */
   addUndecoded({ failure, blocks }: UndecodedEvent): void {
     if (!blocks) return;
-    if ('entityId' in blocks) this.#failed.set(entityKey(blocks), failure);
+    if ('entityId' in blocks) this.#failed.set(blocks, failure);
     else for (const entityType of blocks.entityTypes) this.#types.set(entityType, failure);
   }
 
@@ -32,11 +32,10 @@ export class BlockedEntities {
    * and one of them may close the gap.
    */
   find(event: DecodedEvent): EventFailure | undefined {
-    const key = entityKey(event);
     return (
-      this.#failed.get(key) ??
+      this.#failed.get(event) ??
       this.#types.get(event.entityType) ??
-      (event.definition.ordered ? undefined : this.#gaps.get(key))
+      (event.definition.ordered ? undefined : this.#gaps.get(event))
     );
   }
 }

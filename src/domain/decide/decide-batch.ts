@@ -47,7 +47,7 @@ function* decideBatch(
   batch: Batch,
   limits: DecisionLimits,
 ): Generator<void, DecidedBatch> {
-  const draft = tenant.fork();
+  const draft = tenant.beginBatch(batch.atomic);
   const blocked = new BlockedEntities();
   const outcomes: EventOutcome[] = [];
   for (const result of batch.events) {
@@ -112,19 +112,17 @@ function* withCurrent(
   const shown: EventOutcome[] = [];
   for (const [index, outcome] of outcomes.entries()) {
     const decoded = batch.events[index];
-    shown.push(decoded?.ok ? addCurrent(outcome, decoded.event, batch, draft) : outcome);
-    yield;
+    if (decoded?.ok && needsCurrent(outcome, decoded.event, batch)) {
+      shown.push(addCurrent(outcome, decoded.event, draft));
+      yield;
+    } else {
+      shown.push(outcome);
+    }
   }
   return shown;
 }
 
-function addCurrent(
-  outcome: EventOutcome,
-  event: DecodedEvent,
-  batch: Batch,
-  draft: TenantDraft,
-): EventOutcome {
-  if (!needsCurrent(outcome, event, batch)) return outcome;
+function addCurrent(outcome: EventOutcome, event: DecodedEvent, draft: TenantDraft): EventOutcome {
   const record = draft.findRecord(event);
   // A record that cannot be read is shown as it is stored, and the reason is logged.
   const fault = draft.findUnreadable([event]);

@@ -25,9 +25,7 @@ export interface DecodedEvent extends EntityRef {
   readonly identityKey: string;
   /** See `hashKey`. */
   readonly keyHash: string;
-  /** What the event says: two sends of one identityKey are the same event if it is equal. */
-  readonly content: object;
-  /** Of the content, where what is stored does not say it; else null. */
+  /** Of what the event says, where what is stored does not say it; else null. See `contentOf`. */
   readonly fingerprint: Buffer | null;
   readonly kind: string;
   readonly kindVersion: number;
@@ -96,9 +94,8 @@ export function decodeEvent(
   const wrongAccount = checkAccount(event, sender);
   if (wrongAccount) return fail(wrongAccount);
 
-  const content = contentOf(event);
   const payload = JSON.stringify(event.payload);
-  if (isTooLarge(content, payload, maxEventBytes)) {
+  if (isTooLarge(event, payload, maxEventBytes)) {
     return fail({ code: 'EVENT_TOO_LARGE', message: `is larger than ${maxEventBytes} bytes` });
   }
   const kind = registry.find(event.kind);
@@ -122,14 +119,13 @@ export function decodeEvent(
   const decoded = {
     identityKey: event.identityKey,
     keyHash: hashKey(event.identityKey),
-    content,
     // A base that the client did not send is stored as if it had.
-    fingerprint: isSameBase(envelope, resolved.base) ? null : fingerprintOf(content),
+    fingerprint: isSameBase(envelope, resolved.base) ? null : fingerprintOf(contentOf(event)),
     kind: kind.name,
     kindVersion: event.version,
     entityType: kind.entityType,
     entityId: interpretation.entityId,
-    envelope: { ...envelope, ...resolved.base },
+    envelope: withBase(envelope, resolved.base),
     payload,
     resolves: null,
     definition: kind,
@@ -146,16 +142,21 @@ const escapedBytesPerCharacter = 6;
 /** The most bytes that the JSON of a content has beside its payload and its kind. */
 const maxOtherBytes = 2_000;
 
-/** Whether the JSON of a content is too long. It is only printed where it may be. */
-function isTooLarge(content: object, payload: string, maxBytes: number): boolean {
-  const { kind } = content as SyncEvent;
+/** Whether the JSON of an event's content is too long. It is only printed where it may be. */
+function isTooLarge(event: SyncEvent, payload: string, maxBytes: number): boolean {
   const atMost =
-    payload.length * bytesPerCharacter + kind.length * escapedBytesPerCharacter + maxOtherBytes;
-  return atMost > maxBytes && Buffer.byteLength(JSON.stringify(content)) > maxBytes;
+    payload.length * bytesPerCharacter +
+    event.kind.length * escapedBytesPerCharacter +
+    maxOtherBytes;
+  return atMost > maxBytes && Buffer.byteLength(JSON.stringify(contentOf(event))) > maxBytes;
 }
 
 function isSameBase(envelope: Envelope, base: EditBase): boolean {
   return envelope.baseVersion === base.baseVersion && envelope.baseKey === base.baseKey;
+}
+
+function withBase(envelope: Envelope, base: EditBase): Envelope {
+  return isSameBase(envelope, base) ? envelope : { ...envelope, ...base };
 }
 
 /** Several people may use a device: it may send events that another person left in its queue. */

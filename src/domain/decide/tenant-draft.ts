@@ -1,9 +1,9 @@
+import { EntityMap } from '../entity-map.ts';
 import type { EventReference, KnownEvent, StoredEffect, StoredEvent } from '../event.ts';
 import type { RecordView } from '../kinds/intent.ts';
 import type { RecordLifter, TypeRename } from '../kinds/record-versions.ts';
 import { RecordData } from '../record-data.ts';
 import {
-  entityKey,
   type EntityRef,
   isAfter,
   isSameEntity,
@@ -17,6 +17,9 @@ import type { TenantSnapshot } from './tenant-plan.ts';
 export interface DraftRecord extends Omit<RecordState, 'data'> {
   readonly data: RecordData | null;
 }
+
+/** An event that is about to be stored, and that later events of the batch may refer to. */
+export type DraftEvent = StoredEvent & KnownEvent;
 
 /** A record with its data as text, as it is stored and sent. */
 export function toRecordState(record: DraftRecord): RecordState {
@@ -32,8 +35,8 @@ export function toRecordView(record: DraftRecord | undefined): RecordView | unde
 }
 
 /**
- * The state of a tenant after the events that were decided so far. A batch is decided on a draft of its own. The
- * tenant's draft then adopts it, or drops it if an atomic batch failed.
+ * The state of a tenant after the events that were decided so far. An atomic batch is decided on a draft of its own.
+ * The tenant's draft then adopts it, or drops it if the batch failed.
  */
 export class TenantDraft {
   head: number;
@@ -48,10 +51,10 @@ export class TenantDraft {
   readonly effects: StoredEffect[] = [];
   readonly #parent: TenantDraft | undefined;
   readonly #known = new Map<string, KnownEvent>();
-  readonly #records = new Map<string, DraftRecord>();
-  readonly #lastTimes = new Map<string, number>();
+  readonly #records = new EntityMap<DraftRecord>();
+  readonly #lastTimes = new EntityMap<number>();
   /** The loaded records that cannot be read, with the reason. */
-  readonly #unreadable: Map<string, Error>;
+  readonly #unreadable: EntityMap<Error>;
 
   private constructor(
     base: Pick<TenantDraft, 'head' | 'headReference' | 'receivedAt' | 'lifter'>,
@@ -61,7 +64,7 @@ export class TenantDraft {
     this.headReference = base.headReference;
     this.receivedAt = base.receivedAt;
     this.lifter = base.lifter;
-    this.#unreadable = parent ? parent.#unreadable : new Map();
+    this.#unreadable = parent ? parent.#unreadable : new EntityMap();
     this.#parent = parent;
   }
 
@@ -75,8 +78,8 @@ export class TenantDraft {
     for (const record of snapshot.records) {
       const { state, fault } = liftState(record, lifter);
       const data = state.data === null ? null : RecordData.ofText(state.data);
-      stored.#records.set(entityKey(record), { ...state, data });
-      if (fault) stored.#unreadable.set(entityKey(record), fault);
+      stored.#records.set(record, { ...state, data });
+      if (fault) stored.#unreadable.set(record, fault);
     }
     return stored.fork();
   }
@@ -85,14 +88,22 @@ export class TenantDraft {
     return new TenantDraft(this, this);
   }
 
+  /** The draft on which the next batch is decided. One that may have to be dropped is not this one. */
+  beginBatch(isAtomic: boolean): TenantDraft {
+    this.#lastTimes.clear();
+    return isAtomic ? this.fork() : this;
+  }
+
+  /** @param child the draft of a batch */
   adopt(child: TenantDraft): void {
+    if (child === this) return;
     this.head = child.head;
     this.headReference = child.headReference;
     this.receivedAt = child.receivedAt;
     for (const event of child.events) this.events.push(event);
     for (const effect of child.effects) this.effects.push(effect);
     for (const [key, event] of child.#known) this.#known.set(key, event);
-    for (const [key, record] of child.#records) this.#records.set(key, record);
+    for (const record of child.#records.values()) this.#records.set(record, record);
   }
 
   /** The records that this draft itself changed. */
@@ -113,23 +124,23 @@ export class TenantDraft {
   }
 
   findRecord(entity: EntityRef): DraftRecord | undefined {
-    return this.#findByKey(entityKey(entity));
+    return this.#records.get(entity) ?? this.#parent?.findRecord(entity);
   }
 
   /** When the previous event of the entity in this batch happened, in microseconds since 1970. */
   lastTimeOf(entity: EntityRef): number | undefined {
-    return this.#lastTimes.get(entityKey(entity));
+    return this.#lastTimes.get(entity);
   }
 
   /** Why the first of these records that cannot be read cannot be read. Events on it cannot be decided. */
   findUnreadable(entities: readonly EntityRef[]): Error | undefined {
-    if (this.#unreadable.size === 0) return undefined;
-    const key = entities.map(entityKey).find((one) => this.#unreadable.has(one));
-    return key === undefined ? undefined : this.#unreadable.get(key);
+    if (this.#unreadable.isEmpty) return undefined;
+    const unreadable = entities.find((entity) => this.#unreadable.has(entity));
+    return unreadable && this.#unreadable.get(unreadable);
   }
 
   putRecord(record: DraftRecord): void {
-    this.#records.set(entityKey(record), record);
+    this.#records.set(record, record);
   }
 
   addEffect(effect: StoredEffect): void {
@@ -137,21 +148,14 @@ export class TenantDraft {
   }
 
   /** Appends an event that has the next version and the next time of receipt. */
-  append(event: StoredEvent): KnownEvent & StoredEvent {
-    const known = { ...event, previous: this.headReference };
+  append(event: DraftEvent): void {
     this.events.push(event);
     // For a known device, the record stores when it last wrote, also over several batches.
-    if (event.deviceId === null) this.#lastTimes.set(entityKey(event), event.effectiveAt);
-    this.#known.set(event.identityKey, known);
+    if (event.deviceId === null) this.#lastTimes.set(event, event.effectiveAt);
+    this.#known.set(event.identityKey, event);
     this.head = event.version;
     this.headReference = event;
     this.receivedAt += 1;
-    return known;
-  }
-
-  #findByKey(key: string): DraftRecord | undefined {
-    const parent = this.#parent;
-    return this.#records.get(key) ?? (parent && parent.#findByKey(key));
   }
 }
 

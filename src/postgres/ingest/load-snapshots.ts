@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import type { BatchNeeds, TenantSnapshot } from '../../domain/decide/tenant-plan.ts';
 import type { EventBase, KnownEvent } from '../../domain/event.ts';
-import { entityKey, type EntityRef } from '../../domain/record.ts';
+import type { EntityRef } from '../../domain/record.ts';
 import { runPipelined } from '../client/pipeline.ts';
 import type { OfTenant } from '../client/row-set.ts';
 import { begin, tenantScope } from '../client/transaction.sql.ts';
@@ -13,6 +13,7 @@ import {
   loadRecords,
 } from './load.sql.ts';
 import { lockTenants } from './tenant-heads.sql.ts';
+import { TenantEntityMap } from './tenant-entity-map.ts';
 
 /** The tenants of one transaction: their numbers by id. */
 export type NumberedTenants = ReadonlyMap<string, number>;
@@ -28,11 +29,14 @@ export class OutdatedTenantsError extends Error {
   }
 }
 
+/** Places of rows, as PostgreSQL prints a `ctid`. */
+export type RecordPlaces = Pick<TenantEntityMap<string>, 'get'>;
+
 /** What one transaction has loaded. */
 export interface LoadedTenants {
   readonly snapshots: ReadonlyMap<string, TenantSnapshot>;
-  /** Where the rows of the loaded records are, by `placeKey`. */
-  readonly places: ReadonlyMap<string, string>;
+  /** Where the rows of the loaded records are. */
+  readonly places: RecordPlaces;
 }
 
 export interface LoadRequest {
@@ -118,17 +122,10 @@ export async function loadKnown(
   return new Map([...tenants].map(([tenantId, no]) => [tenantId, byNumber.get(no) ?? []]));
 }
 
-/** One text for each entity of a transaction. */
-export function placeKey({ tenantNo, row }: OfTenant<EntityRef>): string {
-  return `${tenantNo}\n${entityKey(row)}`;
-}
-
-function placesOf(records: readonly LoadedRecord[]): ReadonlyMap<string, string> {
-  return new Map(
-    records.flatMap((record) =>
-      record.place === null ? [] : [[placeKey(record), record.place] as const],
-    ),
-  );
+function placesOf(records: readonly LoadedRecord[]): RecordPlaces {
+  const places = new TenantEntityMap<string>();
+  for (const record of records) if (record.place !== null) places.set(record, record.place);
+  return places;
 }
 
 function groupByTenant<Row>(rows: readonly OfTenant<Row>[]): ReadonlyMap<number, readonly Row[]> {
@@ -143,17 +140,20 @@ function groupByTenant<Row>(rows: readonly OfTenant<Row>[]): ReadonlyMap<number,
 
 /** Each entity and base of the tenants once. */
 function collectNeeds(needs: readonly BatchNeeds[], tenants: NumberedTenants) {
-  const entities = new Map<string, OfTenant<EntityRef>>();
+  const entities: OfTenant<EntityRef>[] = [];
+  const seen = new TenantEntityMap<true>();
   const bases = new Map<string, OfTenant<EventBase>>();
   for (const batch of needs) {
     const tenantNo = mustGet(tenants, batch.tenantId);
     for (const row of batch.entities) {
       const entity = { tenantNo, row };
-      entities.set(placeKey(entity), entity);
+      if (seen.has(entity)) continue;
+      seen.set(entity, true);
+      entities.push(entity);
     }
     for (const row of batch.bases) bases.set(`${tenantNo}\n${row.version}`, { tenantNo, row });
   }
-  return { entities: [...entities.values()], bases: [...bases.values()] };
+  return { entities, bases: [...bases.values()] };
 }
 
 /** The hashes of the keys that have to be looked up, each once. */
@@ -181,9 +181,10 @@ async function loadLaterBases(
   records: readonly LoadedRecord[],
 ): Promise<readonly OfTenant<KnownEvent>[]> {
   if (bases.length === 0) return [];
-  const versions = new Map(records.map((record) => [placeKey(record), record.row.version]));
+  const versions = new TenantEntityMap<number>();
+  for (const record of records) versions.set(record, record.row.version);
   const later = bases.filter((base) => {
-    const version = versions.get(placeKey(base));
+    const version = versions.get(base);
     return version !== undefined && base.row.version > version;
   });
   return later.length > 0 ? loadBaseEvents(client, later) : [];
@@ -195,9 +196,10 @@ function markPurged(
   purged: readonly LoadedRecord[],
 ): readonly LoadedRecord[] {
   if (purged.length === 0) return kept;
-  const keys = new Set(purged.map(placeKey));
+  const isPurged = new TenantEntityMap<true>();
+  for (const record of purged) isPurged.set(record, true);
   return kept.map((record) =>
-    record.row.data === null && keys.has(placeKey(record))
+    record.row.data === null && isPurged.has(record)
       ? { ...record, row: { ...record.row, purged: 'shown' } }
       : record,
   );

@@ -178,13 +178,18 @@ async function queryRecords(
   let length = 0;
   for (const row of rows) {
     const stored = recordFromRow(row);
-    const [clock, sequence, lastEvent, place] = [row[13], row[14], row[15], row[16]];
+    const clock = row[13];
     length += (clock?.length ?? 0) + (stored.data?.length ?? 0);
     if (length > maxLength) {
       throw new WorkLimitError(`more than ${maxLength} characters of records`);
     }
-    const state = { ...stored, clock: readClock(clock, stored), sequence, lastEvent };
-    records.push({ tenantNo: row[12], row: state, place });
+    const state = {
+      ...stored,
+      clock: readClock(clock, stored),
+      sequence: row[14],
+      lastEvent: row[15],
+    };
+    records.push({ tenantNo: row[12], row: state, place: row[16] });
     if (budget.shouldYield()) await budget.yieldToOthers();
   }
   return records;

@@ -7,7 +7,7 @@ import type { WorkBudget } from '../../scheduling/work-budget.ts';
 import { runPipelined, StatementSkippedError } from '../client/pipeline.ts';
 import type { OfTenant } from '../client/row-set.ts';
 import { commit, committedTag } from '../client/transaction.sql.ts';
-import { type NumberedTenants, placeKey } from './load-snapshots.ts';
+import type { NumberedTenants, RecordPlaces } from './load-snapshots.ts';
 import { advanceHeads, type NewHead } from './tenant-heads.sql.ts';
 import {
   findByPlaceOnly,
@@ -34,8 +34,8 @@ export class RecordGoneError extends Error {
 export interface WriteRequest {
   readonly tenants: NumberedTenants;
   readonly writes: readonly TenantWrites[];
-  /** Where the rows of the loaded records are, by `placeKey`. */
-  readonly places: ReadonlyMap<string, string>;
+  /** Where the rows of the loaded records are. */
+  readonly places: RecordPlaces;
   readonly budget: WorkBudget;
 }
 
@@ -86,7 +86,7 @@ async function encodeWrites({
     for (const row of tenant.events) events.push({ tenantNo, row });
     for (const row of tenant.effects) effects.push({ tenantNo, row });
     for (const row of tenant.records) {
-      const place = places.get(placeKey({ tenantNo, row }));
+      const place = places.get({ tenantNo, row });
       if (place === undefined) added.push({ tenantNo, row });
       else replaced.push({ tenantNo, row, place });
     }

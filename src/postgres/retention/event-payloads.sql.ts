@@ -1,4 +1,4 @@
-import { fingerprintOf, storedContent } from '../../domain/event.ts';
+import { eventFingerprint } from '../../domain/event.ts';
 import { bytea, int8 } from '../client/binary-array.ts';
 import type { StatementSender } from '../client/pipeline.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
@@ -89,7 +89,7 @@ export async function dropPayloads(
   const { rows } = await sender.query<KnownEventRow>(load);
   const payloads = rows.map((row): DroppedPayload => {
     const event = knownEventFromRow(row, undefined);
-    const fingerprint = event.fingerprint ?? fingerprintOf(storedContent(event));
+    const fingerprint = eventFingerprint(event);
     return { version: event.version, fingerprint };
   });
   if (payloads.length > 0) {
