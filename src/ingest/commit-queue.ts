@@ -56,13 +56,24 @@ interface PendingBatch<Decision> {
   readonly reject: (error: unknown) => void;
 }
 
+/** A group of fewer events is not divided among lanes: a transaction costs as much as some twenty events. */
+const minSharedEvents = 16;
+
+/** Maximum wait of a group for more batches while another one runs, in milliseconds. */
+const maxHoldMs = 10;
+
 /** Maximum of bytes that the answers of a group may show in one turn of the event loop. */
 const maxAnswerBytesPerTurn = 1_048_576;
 
 /**
  * Group commit. While transactions run, new batches wait. When a transaction ends, the batches that wait
- * are committed together in the next one. There is no timer: when no transaction runs, a batch waits only
- * for the batches that arrive in the same turn of the event loop.
+ * are committed together in the next one. When no transaction runs, a batch waits only for the batches that
+ * arrive in the same turn of the event loop.
+ *
+ * The lanes share the work: a group takes its part of all that waits and is under way, and beside a larger
+ * group it waits for a moment until as much has arrived. So PostgreSQL works for one lane while this process
+ * works for the other. Otherwise most batches would gather in one large group, and small groups beside it
+ * would each pay for a transaction.
  *
  * A tenant is in one group at a time. So transactions never wait for each other's row locks, and the
  * batches of a tenant are decided in the order of their arrival. Tenants take turns: a tenant with many
@@ -80,6 +91,9 @@ export function createCommitQueue<Decision>(
   const tenantsInTransaction = new Set<string>();
   const quarantine = new TenantQuarantine();
   const queued = new BatchTotals();
+  /** What the groups of tenants that are not in quarantine hold. */
+  const underWay = new BatchTotals();
+  let holdTimer: NodeJS.Timeout | undefined;
   let busyLanes = 0;
   let isQuarantineLaneBusy = false;
   let isFull = false;
@@ -105,11 +119,11 @@ export function createCommitQueue<Decision>(
   }
 
   /** The returned function accepts batches as long as the group has room for them. */
-  function startGroup(): (next: PendingBatch<Decision>) => boolean {
+  function startGroup(maxEvents: number): (next: PendingBatch<Decision>) => boolean {
     const group = new BatchTotals();
     return ({ batch }) => {
       const expected = { events: batch.events, bytes: options.expectedBytesOf(batch) };
-      if (!group.takes(expected, options.maxGroupEvents, options.maxGroupBytes)) return false;
+      if (!group.takes(expected, maxEvents, options.maxGroupBytes)) return false;
       group.add(expected);
       return true;
     };
@@ -117,13 +131,17 @@ export function createCommitQueue<Decision>(
 
   function takeGroup(): readonly PendingBatch<Decision>[] {
     const isAvailable = (tenantId: string) => isIdle(tenantId) && !quarantine.has(tenantId);
-    return pending.takeRoundRobin(isAvailable, startGroup(), options.maxGroupTenants);
+    const share = Math.ceil((underWay.events + queued.events) / options.lanes);
+    const maxEvents = Math.min(Math.max(share, minSharedEvents), options.maxGroupEvents);
+    return pending.takeRoundRobin(isAvailable, startGroup(maxEvents), options.maxGroupTenants);
   }
 
   function takeQuarantined(states: QuarantineState): readonly PendingBatch<Decision>[] {
     const isWaiting = (tenantId: string) => isIdle(tenantId) && pending.sizeOf(tenantId) > 0;
     const tenantId = quarantine.next(states, isWaiting);
-    return tenantId === undefined ? [] : pending.takeOf(tenantId, startGroup());
+    return tenantId === undefined
+      ? []
+      : pending.takeOf(tenantId, startGroup(options.maxGroupEvents));
   }
 
   /** A transaction that would be the only one, or a full group, starts without waiting for more batches. */
@@ -132,13 +150,39 @@ export function createCommitQueue<Decision>(
 
   function fillLanes(): void {
     fillQuarantineLane();
-    while (busyLanes < options.lanes) {
-      const quarantined = takeQuarantined('suspected');
-      const group = quarantined.length > 0 ? quarantined : takeGroup();
-      if (group.length === 0) break;
-      busyLanes += 1;
-      start(group, quarantined.length > 0, () => (busyLanes -= 1));
+    while (busyLanes < options.lanes && (fillSuspectedLane() || fillSharedLane()));
+  }
+
+  function fillSuspectedLane(): boolean {
+    const group = takeQuarantined('suspected');
+    if (group.length === 0) return false;
+    busyLanes += 1;
+    start(group, true, () => (busyLanes -= 1));
+    return true;
+  }
+
+  /** Starts a group, or holds it for a moment if it would be smaller than those under way. */
+  function fillSharedLane(isHeld = false): boolean {
+    if (!isHeld && queued.events < underWay.events / Math.max(busyLanes, 1)) {
+      if (queued.events > 0) holdTimer ??= setTimeout(endHold, maxHoldMs);
+      return false;
     }
+    const group = takeGroup();
+    if (group.length === 0) return false;
+    clearTimeout(holdTimer);
+    holdTimer = undefined;
+    busyLanes += 1;
+    for (const { batch } of group) underWay.add(batch);
+    start(group, false, () => {
+      busyLanes -= 1;
+      for (const { batch } of group) underWay.remove(batch);
+    });
+    return true;
+  }
+
+  function endHold(): void {
+    holdTimer = undefined;
+    if (busyLanes < options.lanes) fillSharedLane(true);
   }
 
   function fillQuarantineLane(): void {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RequestProblem } from '../../src/domain/errors.ts';
 import { answerOf, type Commits, driveCommits, endTurns } from './support/commits.ts';
 
@@ -59,6 +59,57 @@ describe('grouping', () => {
     for (const name of ['b1', 'c1', 'd1']) commits.handIn(name);
     await endTurns(1);
     expect(commits.started).toEqual([['a1'], ['b1', 'c1', 'd1']]);
+  });
+
+  test('lanes share the work: a group takes its part of all that waits and is under way', async () => {
+    const commits = driveCommits({ lanes: 2 });
+    await commits.submit('a1', 40);
+    for (const name of ['b1', 'c1', 'd1', 'e1']) commits.handIn(name, 20);
+    await endTurns();
+    expect(commits.started).toEqual([['a1'], ['b1', 'c1', 'd1']]);
+    await commits.next().commit();
+    await commits.next().commit();
+    expect(commits.started.slice(2)).toEqual([['e1']]);
+  });
+
+  test('a few events are not divided among lanes', async () => {
+    const commits = driveCommits({ lanes: 2 });
+    for (const name of ['a1', 'b1', 'c1']) commits.handIn(name, 5);
+    await endTurns();
+    expect(commits.started).toEqual([['a1', 'b1', 'c1']]);
+  });
+
+  describe('a group that is smaller than the one under way', () => {
+    beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }));
+    afterEach(() => void vi.useRealTimers());
+
+    async function submitSmallBesideLarge(): Promise<Commits> {
+      const commits = driveCommits({ lanes: 2 });
+      await commits.submit('a1', 40);
+      await commits.submit('b1', 20);
+      expect(commits.started).toEqual([['a1']]);
+      return commits;
+    }
+
+    test('waits until as much has arrived', async () => {
+      const commits = await submitSmallBesideLarge();
+      await commits.submit('c1', 20);
+      expect(commits.started).toEqual([['a1'], ['b1', 'c1']]);
+    });
+
+    test('waits no longer than the one under way takes', async () => {
+      const commits = await submitSmallBesideLarge();
+      await commits.next().commit();
+      expect(commits.started).toEqual([['a1'], ['b1']]);
+    });
+
+    test('waits ten milliseconds at most', async () => {
+      const commits = await submitSmallBesideLarge();
+      vi.advanceTimersByTime(9);
+      expect(commits.started).toEqual([['a1']]);
+      vi.advanceTimersByTime(1);
+      expect(commits.started).toEqual([['a1'], ['b1']]);
+    });
   });
 
   test('nobody is answered before the transaction has ended', async () => {
