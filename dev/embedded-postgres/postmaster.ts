@@ -39,6 +39,13 @@ const SETTINGS = {
   listen_addresses: '',
   port: `${PORT}`,
   max_connections: '100',
+  // After each checkpoint the first change of a page writes the whole page to the WAL. With this size, checkpoints start
+  // by time also under load. docs/operations.md has the figures.
+  max_wal_size: '8GB',
+  min_wal_size: '2GB',
+  // A new file of the WAL is filled with zeros first, by the transaction that needs it and those behind it.
+  wal_init_zero: 'off',
+  wal_compression: 'pglz',
   // Statements and the details of constraints would show data in the log.
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',

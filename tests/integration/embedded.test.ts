@@ -112,12 +112,13 @@ test('a first start creates a database that pg, the migrator and Prisma connect 
   expect(events).toEqual(['embedded.created', 'embedded.started', 'embedded.stopped']);
 });
 
-test('the database is durable, uses UTC and UTF-8, and listens on a private socket only', async () => {
+test('the database is durable, has room for its WAL, uses UTC and UTF-8, and listens on a private socket only', async () => {
   const embedded = await start();
   const { rows } = await run(
     embedded.url,
     `SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'synchronous_commit',
-       'full_page_writes', 'listen_addresses', 'max_connections', 'server_encoding', 'TimeZone')`,
+       'full_page_writes', 'listen_addresses', 'max_connections', 'server_encoding', 'TimeZone',
+       'max_wal_size', 'min_wal_size', 'wal_init_zero', 'wal_compression')`,
   );
   expect(Object.fromEntries(rows.map(({ name, setting }) => [name, setting]))).toEqual({
     TimeZone: 'UTC',
@@ -125,8 +126,12 @@ test('the database is durable, uses UTC and UTF-8, and listens on a private sock
     full_page_writes: 'on',
     listen_addresses: '',
     max_connections: '100',
+    max_wal_size: '8192',
+    min_wal_size: '2048',
     server_encoding: 'UTF8',
     synchronous_commit: 'on',
+    wal_compression: 'pglz',
+    wal_init_zero: 'off',
   });
   const sockets = new URL(embedded.url).searchParams.get('host') ?? '';
   const folder = await stat(sockets);

@@ -59,3 +59,15 @@ test('in the composition nothing is published beyond this machine, and the datab
   expect(postgres.networks).toEqual(['database']);
   expect(compose.networks.database).toEqual({ internal: true });
 });
+
+test('in the composition PostgreSQL has the settings that docs/operations.md names', () => {
+  const [, rest = ''] = read('docs/operations.md').split('### Settings of PostgreSQL');
+  const [section = ''] = rest.split(/^#+ /m);
+  const named = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name);
+  const { command } = compose.services.postgres;
+  expect(named.length).toBeGreaterThan(0);
+  expect(command.filter((word: string) => word !== '-c')).toEqual([
+    'postgres',
+    ...named.map((name) => expect.stringMatching(new RegExp(`^${name}=\\w+$`))),
+  ]);
+});
