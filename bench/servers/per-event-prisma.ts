@@ -40,7 +40,10 @@ serveParent<{ readonly databaseUrl: string; readonly secret: string }>(async (se
   function numberOf(id: string): Promise<number> {
     const found = numbers.get(id);
     if (found) return found;
-    const made = prisma.tenant.create({ data: { id } }).then(({ no }) => no);
+    const made = prisma.tenantNumber.create({ data: { id } }).then(async ({ no }) => {
+      await prisma.tenant.create({ data: { no, id } });
+      return no;
+    });
     numbers.set(id, made);
     return made;
   }

@@ -1,4 +1,5 @@
 import { withClient } from '../../tests/testkit/postgres/client.ts';
+import { insertTenantsText } from '../../tests/testkit/postgres/tenant-history.ts';
 
 /** What a tenant has behind it when a scenario begins. */
 export interface Stock {
@@ -43,8 +44,6 @@ FROM events
 JOIN tenants ON no = tenant_no
 WHERE id = ANY($1::text[]) AND version BETWEEN $2 AND $3`;
 
-const insertTenants = 'INSERT INTO tenants (id) SELECT unnest($1::text[])';
-
 const advanceTenants = `
 UPDATE tenants
 SET head = $2::bigint, head_key_hash = event.key_hash, head_received_at = event.received_at
@@ -58,7 +57,7 @@ export async function fillStock(databaseUrl: string, stock: Stock): Promise<void
   const { tenants, events, entities } = stock;
   const step = Math.max(1, Math.floor(rowsAtOnce / tenants.length));
   await withClient(databaseUrl, async (client) => {
-    await client.query(insertTenants, [tenants]);
+    await client.query(insertTenantsText('SELECT unnest($1::text[])'), [tenants]);
     for (let from = 1; from <= events; from += step) {
       const upTo = Math.min(events, from + step - 1);
       await client.query(insertEvents, [tenants, from, upTo, entities]);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTenant } from '../testkit/app/tenant.ts';
 import { putNote } from '../testkit/events/sent-events.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
+import { insertTenantsText } from '../testkit/postgres/tenant-history.ts';
 import { runNpmScript } from '../testkit/processes/npm-script.ts';
 
 // tests/unit/commands.test.ts runs every command in its own process, with wrong arguments.
@@ -44,7 +45,9 @@ describe('npm run tenant-hash', () => {
 
   test('finds the last of many, and says where no tenant has a hash', async () => {
     await service.sql(
-      `INSERT INTO tenants (id, head) SELECT 'many-' || lpad(n::text, 5, '0'), 1 FROM generate_series(1, 2500) n`,
+      insertTenantsText("SELECT 'many-' || lpad(n::text, 5, '0') FROM generate_series(1, 2500) n", {
+        head: '1',
+      }),
     );
     const { stdout: last } = await hash('--tenant', 'many-02500');
     expect((await hash('--hash', last.trim())).stdout).toBe('many-02500\n');

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { putNote } from '../testkit/events/sent-events.ts';
+import { insertTenantsText } from '../testkit/postgres/tenant-history.ts';
 import { newClient, newDatabase, newService, newTenant } from './fixtures.ts';
 
 /** Leaves a transaction open that has written, so that it holds back the horizon of snapshots. @returns its id */
@@ -32,10 +33,7 @@ test('fault 2: idle write transactions of another tenant and in another database
        UPDATE records SET version = version + 1 WHERE tenant_no = (SELECT no FROM moved)`,
       [other.id],
     ),
-    await leaveTransactionOpen(
-      await newDatabase(),
-      "INSERT INTO tenants (id) VALUES ('elsewhere')",
-    ),
+    await leaveTransactionOpen(await newDatabase(), insertTenantsText("VALUES ('elsewhere')")),
   ];
 
   const tenant = newTenant(databaseUrl);

@@ -14,7 +14,7 @@ import {
   sentStatements,
   type SentStatement,
 } from '../testkit/postgres/sent-statements.ts';
-import { moveHead, ofTenant } from '../testkit/postgres/tenant-history.ts';
+import { insertTenantsText, moveHead, ofTenant } from '../testkit/postgres/tenant-history.ts';
 import { withClient } from '../testkit/postgres/client.ts';
 
 /** The rows of each of two tenants in each table. No statement may read all of them. */
@@ -58,7 +58,9 @@ async function fill(): Promise<void> {
     await service.sql('UPDATE tenants SET horizon = greatest(horizon, 1) WHERE id = $1', [id]);
   }
   await service.sql(
-    `INSERT INTO tenants (id, head) SELECT 'tenant ' || v, 1 FROM generate_series(1, ${otherTenants}) AS v`,
+    insertTenantsText(`SELECT 'tenant ' || v FROM generate_series(1, ${otherTenants}) AS v`, {
+      head: '1',
+    }),
   );
 }
 

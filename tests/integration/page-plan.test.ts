@@ -5,7 +5,7 @@ import { readBootstrapText } from '../../src/postgres/feed/read-bootstrap.sql.ts
 import { readChangesText } from '../../src/postgres/feed/read-changes.sql.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 import { planNodesOf } from '../testkit/postgres/sent-statements.ts';
-import { ofTenant } from '../testkit/postgres/tenant-history.ts';
+import { insertTenantsText, ofTenant } from '../testkit/postgres/tenant-history.ts';
 
 /** Each of three tenants has so many. The pages are read by the tenant in the middle of the index. */
 const recordsOfTenant = 5_000;
@@ -21,7 +21,7 @@ beforeAll(async () => {
   pool = createPool({ connectionString: service.database.url, max: 1, onIdleError: () => {} });
   for (const tenant of ['a-neighbour', 'middle', 'z-neighbour']) {
     const values = [tenant, recordsOfTenant];
-    await service.sql('INSERT INTO tenants (id, head) VALUES ($1, $2)', values);
+    await service.sql(insertTenantsText('VALUES ($1)', { head: '$2' }), values);
     await service.sql(
       `INSERT INTO records (tenant_no, entity_type, entity_id, version, deleted, data, data_version,
          origin_key, origin_kind, origin_at, created_at, updated_at)

@@ -11,7 +11,7 @@ import { createTenant } from '../testkit/app/tenant.ts';
 import { startApp, type TestApp } from '../testkit/app/test-app.ts';
 import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
 import { fillTenant } from '../testkit/postgres/fill-tenant.ts';
-import { moveHead } from '../testkit/postgres/tenant-history.ts';
+import { insertTenantsText, moveHead } from '../testkit/postgres/tenant-history.ts';
 import {
   isWideRead,
   planNodesOf,
@@ -133,12 +133,14 @@ async function fillTables(): Promise<void> {
   await withClient(analysedDatabase.url, async (client) => {
     const query = (text: string, values: readonly unknown[]) => client.query(text, [...values]);
     for (const id of ['a tenant', 'a neighbour']) {
-      await query('INSERT INTO tenants (id, horizon) VALUES ($1, 1)', [id]);
+      await query(insertTenantsText('VALUES ($1)', { horizon: '1' }), [id]);
       await fillTenant(query, id, [1, rowsPerTenant]);
       await moveHead(query, id, rowsPerTenant);
     }
     await client.query(
-      `INSERT INTO tenants (id, head) SELECT 'tenant ' || v, 1 FROM generate_series(1, ${rowsPerTenant}) AS v`,
+      insertTenantsText(`SELECT 'tenant ' || v FROM generate_series(1, ${rowsPerTenant}) AS v`, {
+        head: '1',
+      }),
     );
   });
 }

@@ -6,6 +6,7 @@ import { openDatabase } from '../../src/postgres/database.ts';
 import { putNote, removeNote } from '../testkit/events/sent-events.ts';
 import { createTenant } from '../testkit/app/tenant.ts';
 import { startApp } from '../testkit/app/test-app.ts';
+import { insertTenantsText } from '../testkit/postgres/tenant-history.ts';
 import { createLogin, type TestLogin } from '../testkit/postgres/test-login.ts';
 import { startTemporaryPostgres, type TestServer } from '../testkit/postgres/test-server.ts';
 import { letDaysPass } from '../testkit/app/retention.ts';
@@ -109,7 +110,7 @@ test('an owner that is no superuser sees no rows without a role', async () => {
   await withClient(url, async (client) => {
     await client.query('SET search_path = landfall');
     await client.query('SET ROLE landfall_operator');
-    await client.query("INSERT INTO tenants (id) VALUES ('t1')");
+    await client.query(insertTenantsText("VALUES ('t1')"));
     await client.query('RESET ROLE');
     expect((await client.query('SELECT id FROM tenants')).rows).toEqual([]);
     await client.query('SET ROLE landfall_operator');

@@ -166,7 +166,7 @@ test('if the role cannot be taken, no statement runs, and the connection is clea
     role: 'landfall_nobody',
   } as unknown as typeof operatorScope;
   const failing = runInOneRoundTrip(pool, scope, (trip) =>
-    trip.query({ text: "INSERT INTO tenants (id) VALUES ('by the login')" }),
+    trip.query({ text: "INSERT INTO tenants (no, id) VALUES (1, 'by the login')" }),
   );
   await expect(failing).rejects.toThrow('landfall_nobody');
   expect((await pool.query('SELECT FROM tenants')).rows).toEqual([]);
@@ -180,7 +180,7 @@ test('Prisma reads only rows of the tenant, also without the tenant in the query
   const tenants = await readInTenantScope(prisma, scope, ({ tenant }) => tenant.findMany());
   expect(tenants.map(({ id }) => id)).toEqual(['t1']);
   const other = await readInTenantScope(prisma, scope, ({ tenant }) =>
-    tenant.findUnique({ where: { id: 't2' } }),
+    tenant.findUnique({ where: { no: 2 } }),
   );
   expect(other).toBeNull();
 });

@@ -2,7 +2,7 @@ import type { StatementSender } from '../client/pipeline.ts';
 
 const findText = `
 SELECT id, no
-FROM tenants
+FROM tenant_numbers
 WHERE id = ANY($1::text[])`;
 
 export interface TenantNumber {
@@ -20,14 +20,25 @@ export async function findTenantNumbers(
   return rows;
 }
 
-/** In id order: two transactions that insert the same tenants wait for each other instead of deadlocking. */
+/**
+ * In id order: two transactions that insert the same tenants wait for each other instead of deadlocking. A tenant that has
+ * a number has its row too, because both are inserted and deleted together. The second ON CONFLICT is only for a
+ * distributed database, which would else copy the rows in, and row level security refuses that.
+ */
 const insertText = `
-INSERT INTO tenants (id)
-SELECT id FROM unnest($1::text[]) AS wanted (id)
-ORDER BY id
-ON CONFLICT (id) DO NOTHING`;
+WITH numbered AS (
+  INSERT INTO tenant_numbers (id)
+  SELECT id FROM unnest($1::text[]) AS wanted (id)
+  ORDER BY id
+  ON CONFLICT (id) DO NOTHING
+  RETURNING no, id
+)
+INSERT INTO tenants (no, id)
+SELECT no, id
+FROM numbered
+ON CONFLICT (no) DO NOTHING`;
 
-/** Inserts the rows of tenants that have none. Each attempt uses up a number, also for a tenant that is there. */
+/** Gives numbers to the tenants that have none. Each attempt uses up a number, also for a tenant that has one. */
 export async function insertTenants(
   sender: StatementSender,
   ids: readonly string[],

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { StatementSender } from '../client/pipeline.ts';
 import type { TenantTable } from './tenant-tables.ts';
 
-const findTenantText = 'SELECT no FROM tenants WHERE id = $1';
+const findTenantText = 'SELECT no FROM tenant_numbers WHERE id = $1';
 
 /** The number of a tenant; undefined where there is no such tenant. */
 export async function findTenant(
@@ -68,8 +68,14 @@ export async function deleteTenantRows(
 }
 
 const deleteTenantText = 'DELETE FROM tenants WHERE no = $1';
+const deleteNumberText = 'DELETE FROM tenant_numbers WHERE id = $1 AND no = $2';
 
-/** Call it under the lock of a tenant without any other row. The tenant's next push inserts a new row. */
-export async function deleteTenant(sender: StatementSender, tenantNo: number): Promise<void> {
+/** Call it under the lock of a tenant without any other row. The tenant's next push gets it another number. */
+export async function deleteTenant(
+  sender: StatementSender,
+  { tenantId, tenantNo }: { readonly tenantId: string; readonly tenantNo: number },
+): Promise<void> {
   await sender.query({ name: 'delete-tenant', text: deleteTenantText, values: [tenantNo] });
+  const values = [tenantId, tenantNo];
+  await sender.query({ name: 'delete-tenant-number', text: deleteNumberText, values });
 }

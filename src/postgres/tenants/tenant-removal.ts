@@ -37,6 +37,10 @@ export interface TenantRemoval {
   remove(tenantId: string, batchRows: number): Promise<RowCounts | undefined>;
 }
 
+interface RemovedBatch extends TenantBatch {
+  readonly tenantId: string;
+}
+
 export function createTenantRemoval(pool: SchemaPool): TenantRemoval {
   const run = <Result>(send: (sender: StatementSender) => Promise<Result>) =>
     runInOneRoundTrip(pool, operatorScope, send);
@@ -58,7 +62,7 @@ export function createTenantRemoval(pool: SchemaPool): TenantRemoval {
       // First, so that no device pulls from an old checkpoint while records are being deleted.
       const isThere = await withRetries(() => run((sender) => renewEpoch(sender, tenantNo)));
       if (!isThere) return undefined;
-      const batch = { tenantNo, batchRows };
+      const batch = { tenantId, tenantNo, batchRows };
       const removed = new Map<TenantTable, number>();
       for (const table of tenantTables) {
         for (let isEmpty = false; !isEmpty; ) {
@@ -80,17 +84,17 @@ export function createTenantRemoval(pool: SchemaPool): TenantRemoval {
 }
 
 /** Deletes rows that were pushed in the meantime, and the tenant itself if they were fewer than a batch. */
-async function deleteNewRowsAndTenant(pool: SchemaPool, batch: TenantBatch) {
+async function deleteNewRowsAndTenant(pool: SchemaPool, batch: RemovedBatch) {
   const client = await pool.connect();
   try {
-    return await runInTransaction(client, operatorScope, pool.schema, async () => {
+    return await runInTransaction(client, operatorScope, pool, async () => {
       await lockTenants(client, [batch.tenantNo]);
       const counts = new Map<TenantTable, number>();
       for (const table of tenantTables) {
         counts.set(table, await deleteTenantRows(client, table, batch));
       }
       const isRemoved = [...counts.values()].every((count) => count < batch.batchRows);
-      if (isRemoved) await deleteTenant(client, batch.tenantNo);
+      if (isRemoved) await deleteTenant(client, batch);
       return { counts, isRemoved };
     });
   } finally {

@@ -5,6 +5,22 @@ export type Query = (text: string, values: readonly unknown[]) => Promise<unknow
 export const ofTenant = 'tenant_no = (SELECT no FROM tenants WHERE id = $1)';
 
 /**
+ * SQL that inserts tenants as their first push does.
+ *
+ * @param ids a query that returns their ids
+ * @param values what their rows have beside that, as SQL by column
+ */
+export function insertTenantsText(
+  ids: string,
+  values: Readonly<Record<string, string>> = {},
+): string {
+  const columns = ['no', 'id', ...Object.keys(values)].join(', ');
+  const selected = ['no', 'id', ...Object.values(values)].join(', ');
+  return `WITH numbered AS (INSERT INTO tenant_numbers (id) ${ids} RETURNING no, id)
+    INSERT INTO tenants (${columns}) SELECT ${selected} FROM numbered`;
+}
+
+/**
  * Makes the tenant's row name the event at its head, as every push does. For tests that change that event.
  */
 export async function readHeadAgain(query: Query, tenantId: string): Promise<void> {
