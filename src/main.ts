@@ -73,6 +73,7 @@ async function start(
   const database = await openDatabase({
     ...(await prepareDatabase(config, logger, stops)),
     poolSize: config.databasePoolSize,
+    maxGroupTenants: config.maxGroupTenants,
     hooks: databaseHooks(logger),
   });
   stops.push(() => database.close());

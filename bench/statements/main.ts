@@ -92,8 +92,8 @@ async function prepare(
     const entities = rows.map(({ record }) => record);
     const [, loaded] = await runPipelined(client, (sender) =>
       Promise.all([
-        begin(sender, scope, schemaOf(url)),
-        isLoaded ? loadRecords(sender, entities) : [],
+        begin(sender, scope, { schema: schemaOf(url), form: 'many' }),
+        isLoaded ? loadRecords(sender, entities, 'many') : [],
       ]),
     );
     const places = new TenantEntityMap<string | null>();

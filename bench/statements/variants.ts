@@ -42,14 +42,25 @@ const statement =
   (sql: string, values: (rows: readonly Row[]) => readonly unknown[]) =>
   (rows: readonly Row[]): Statement => ({ text: sql, values: values(rows) });
 
-const ofEvents = (rows: readonly Row[]) => insertEvents(rows.map(({ event }) => event));
-const ofNewRecords = (rows: readonly Row[]) => insertRecords(rows.map(({ record }) => record));
+const ofEvents = (rows: readonly Row[]) =>
+  insertEvents(
+    rows.map(({ event }) => event),
+    'many',
+  );
+const ofNewRecords = (rows: readonly Row[]) =>
+  insertRecords(
+    rows.map(({ record }) => record),
+    'many',
+  );
 const ofReplacedRecords = (rows: readonly Row[]) =>
-  updateRecords(rows.map(({ record, place }) => ({ ...record, place })));
+  updateRecords(
+    rows.map(({ record, place }) => ({ ...record, place })),
+    'many',
+  );
 
 /** A view shows the payload, and would not let its type change. */
 const dropView = 'DROP VIEW event_log';
-const asJsonb = insertEventsText.replace(
+const asJsonb = insertEventsText.many.replace(
   /unnest\((\$\d+)::json\[\]\)/,
   'unnest($1::text[])::jsonb',
 );
@@ -87,7 +98,7 @@ export const tables: readonly Table[] = [
       {
         name: 'payload as text',
         write: statement(
-          insertEventsText.replace('::json[]', '::text[]'),
+          insertEventsText.many.replace('::json[]', '::text[]'),
           binaryValues(payloadAsText),
         ),
         schema: [dropView, 'ALTER TABLE events ALTER payload TYPE text'],

@@ -26,6 +26,11 @@ export interface DatabaseOptions {
   readonly poolSize: number;
   /** On by default. */
   readonly preparedStatements?: boolean;
+  /**
+   * The maximum of tenants in one transaction: no maximum by default. With 1 the statements are such as a database takes
+   * that is distributed by tenant.
+   */
+  readonly maxGroupTenants?: number;
   readonly hooks: DatabaseHooks;
 }
 
@@ -53,6 +58,7 @@ export interface Database {
 /** @throws StartError where the database cannot be reached, migrated or used */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { connectionString, poolSize, preparedStatements = true, hooks } = options;
+  const form = options.maxGroupTenants === 1 ? 'one' : 'many';
   const { onIdleError } = hooks;
   const service = { variable: options.origin ?? 'DATABASE_URL', connectionString };
   const direct = options.directConnectionString
@@ -60,7 +66,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     : service;
   const applied = await explainStartErrors(direct, () => migrate(direct.connectionString));
   if (applied.length > 0) hooks.onMigrated(applied);
-  const pool = createPool({ connectionString, max: poolSize, preparedStatements, onIdleError });
+  const pool = createPool({
+    ...{ connectionString, max: poolSize, preparedStatements, form, onIdleError },
+  });
   // It connects only for the schemas of the kinds and for commands of the operator.
   const ownerPool = createPool({
     ...{ connectionString: direct.connectionString, max: 1 },

@@ -39,8 +39,8 @@ afterEach(async () => {
 
 /** Counts as the service does, and does something else before it commits. */
 const count = (counted: OfTenant<ResendCount>, beforeCommit?: () => Promise<void>) =>
-  runInTransaction(counting, tenantScope([counted.tenantNo]), pool.schema, async () => {
-    await upsertResends(counting, [counted]);
+  runInTransaction(counting, tenantScope([counted.tenantNo]), pool, async () => {
+    await upsertResends(counting, [counted], pool.form);
     await beforeCommit?.();
   });
 
@@ -121,7 +121,7 @@ test.each([...tenantTables.keys()])(
     const counted = await resend(tenant, 1);
     const { tenantNo } = counted;
     let counts: Promise<void> | undefined;
-    await runInTransaction(removing, operatorScope, pool.schema, async () => {
+    await runInTransaction(removing, operatorScope, pool, async () => {
       for (const [at, table] of tenantTables.entries()) {
         await deleteTenantRows(removing, table, { tenantNo, batchRows: 10 });
         if (at !== behind) continue;

@@ -27,6 +27,8 @@ const tables = [...tenantTables, 'tenants'];
 const rowsPerTenant = 15_000;
 
 let service: TestApp;
+/** The same with GROUP_TENANTS=1, which sends some statements in another form. */
+let oneTenantService: TestApp;
 /** Every statement that the service sends, each text once for each kind of plan. */
 let statements: readonly SentStatement[];
 /** A database whose tables are empty, and were never analysed. */
@@ -36,6 +38,8 @@ let analysedDatabase: TestDatabase;
 
 beforeAll(async () => {
   service = await startApp({ kinds: allWorkKinds });
+  const { database } = service;
+  oneTenantService = await startApp({ kinds: allWorkKinds, database, env: { GROUP_TENANTS: '1' } });
   [statements, newDatabase, analysedDatabase] = await Promise.all([
     everyStatement(),
     createDatabase(),
@@ -51,14 +55,17 @@ beforeAll(async () => {
 }, 240_000);
 afterAll(async () => {
   await Promise.all([newDatabase.drop(), analysedDatabase.drop()]);
+  await oneTenantService.close();
   await service.close();
 });
 
-/** Makes the service send each of its statements, by everything that it can be asked to do. */
+/** Makes the services send each of their statements, by everything that they can be asked to do. */
 async function everyStatement(): Promise<readonly SentStatement[]> {
-  const tenant = await createTenant(service);
   const sent = await sentStatements(async () => {
-    for (const work of allWork) await work.run({ service, tenant });
+    for (const each of [service, oneTenantService]) {
+      const place = { service: each, tenant: await createTenant(each) };
+      for (const work of allWork) await work.run(place);
+    }
   });
   return [...new Map(sent.map((one) => [`${one.text} ${one.scope?.plan}`, one])).values()];
 }
@@ -89,7 +96,7 @@ interface ScopedStatement extends SentStatement {
 function tenantStatements(): readonly ScopedStatement[] {
   return statements.flatMap((statement) => {
     const { scope, text } = statement;
-    const isSettings = text.includes("'landfall.tenants'");
+    const isSettings = /'landfall\.tenants'|^SET /.test(text);
     const hasTenantTable = tables.some((table) => text.includes(table));
     return scope && hasTenantTable && !isSettings ? [{ ...statement, scope }] : [];
   });
@@ -104,7 +111,7 @@ async function planOf(
 ): Promise<readonly PlanNode[]> {
   const explain = 'EXPLAIN (FORMAT JSON)';
   const { rows } = await withClient(url, (client) =>
-    runInTransaction(client, scope, 'landfall', async () => {
+    runInTransaction(client, scope, { schema: 'landfall', form: 'many' }, async () => {
       if (byPlace) await client.query(findByPlaceOnly);
       if (scope.plan === 'custom') return client.query(`${explain} ${text}`, [...values]);
       await client.query(`PREPARE kept AS ${text}`);

@@ -7,6 +7,7 @@ import {
   tenantScope,
   runInOneRoundTrip,
   runInTransaction,
+  type TransactionScope,
 } from '../../src/postgres/client/transaction.sql.ts';
 import { createPrisma, readInTenantScope } from '../../src/postgres/audit/prisma.ts';
 import { createDatabase, type TestDatabase } from '../testkit/postgres/test-database.ts';
@@ -105,12 +106,47 @@ test('a transaction has its role, its tenants and its schema', async () => {
   });
 });
 
+describe('where each transaction is of one tenant', () => {
+  let oneTenantPool: SchemaPool;
+  beforeAll(() => {
+    const { url: connectionString } = database;
+    oneTenantPool = createPool({ connectionString, max: 1, form: 'one', onIdleError: () => {} });
+  });
+  afterAll(() => oneTenantPool.end());
+
+  const settingOf = async (name: string, scope: TransactionScope) => {
+    const { rows } = await runInOneRoundTrip(oneTenantPool, scope, (trip) =>
+      trip.query({ text: `SELECT current_setting('${name}')::text[] AS found` }),
+    );
+    return rows[0]?.found;
+  };
+
+  test('the number of the tenant is passed on as it is', async () => {
+    expect(await settingOf('landfall.tenants', tenantScope([7]))).toEqual(['7']);
+  });
+
+  test.each(['a,b', '{t2}', '"t2"', "t'2", '\\', 'NULL', '', ' t ', 't1\nt2', "'; RESET ROLE; --"])(
+    'the id %j is passed on as it is',
+    async (id) => expect(await settingOf('landfall.tenant_ids', tenantIdScope([id]))).toEqual([id]),
+  );
+
+  test('a transaction that names two tenants is not begun', async () => {
+    let isSent = false;
+    const failing = runInOneRoundTrip(oneTenantPool, tenantScope([1, 2]), async (trip) => {
+      isSent = true;
+      await trip.query({ text: 'SELECT 1' });
+    });
+    await expect(failing).rejects.toThrow('names several');
+    expect(isSent).toBe(false);
+  });
+});
+
 test('a table of a session does not hide a table of the service', async () => {
   const client = await pool.connect();
   try {
     await client.query("CREATE TEMPORARY TABLE tenants AS SELECT 'temporary' AS id");
     await client.query('GRANT SELECT ON pg_temp.tenants TO PUBLIC');
-    const found = runInTransaction(client, tenantScope([1]), pool.schema, () =>
+    const found = runInTransaction(client, tenantScope([1]), pool, () =>
       client.query('SELECT id FROM tenants'),
     );
     expect((await found).rows).toEqual([]);
@@ -143,7 +179,7 @@ describe('a pooled connection keeps no setting of a transaction', () => {
 
   test('that is rolled back', async () => {
     const client = await pool.connect();
-    const work = runInTransaction(client, operatorScope, pool.schema, async () => {
+    const work = runInTransaction(client, operatorScope, pool, async () => {
       expect(toObject((await client.query<Setting>(read)).rows).role).toBe('landfall_operator');
       throw new Error('rolled back');
     });
@@ -154,7 +190,7 @@ describe('a pooled connection keeps no setting of a transaction', () => {
 
   test('of Prisma', async () => {
     const prisma = createPrisma(pool);
-    const scope = { tenantNo: 1, schema: pool.schema };
+    const scope = { tenantNo: 1, tables: pool };
     expect(await readInTenantScope(prisma, scope, ({ tenant }) => tenant.findMany())).toEqual([]);
     expect(await outside()).toEqual(before);
   });
@@ -176,7 +212,7 @@ test('if the role cannot be taken, no statement runs, and the connection is clea
 test('Prisma reads only rows of the tenant, also without the tenant in the query', async () => {
   await pool.query("INSERT INTO tenants (no, id) VALUES (1, 't1'), (2, 't2')");
   const prisma = createPrisma(pool);
-  const scope = { tenantNo: 1, schema: pool.schema };
+  const scope = { tenantNo: 1, tables: pool };
   const tenants = await readInTenantScope(prisma, scope, ({ tenant }) => tenant.findMany());
   expect(tenants.map(({ id }) => id)).toEqual(['t1']);
   const other = await readInTenantScope(prisma, scope, ({ tenant }) =>

@@ -136,8 +136,8 @@ export const capacitySettings = {
     summary: 'The maximum number of tenants in one transaction.',
     details:
       'This holds for pushes, for polls that are answered together, and for the counts of resends. Set `1` ' +
-      'for a database that is distributed by tenant, such as Citus. Without it there is no maximum, which ' +
-      'is faster on one node.',
+      'for a database that is [distributed by tenant](operations.md#distribution-by-tenant). Without it there is ' +
+      'no maximum, which is faster on one node.',
   }),
   commitQueue: commitQueueSettings,
   reads: readSettings,

@@ -15,8 +15,6 @@ export function createAuditStore(
   client: PrismaClient,
   numbers: TenantNumbers,
 ): AuditStore {
-  const { schema } = pool;
-
   /** @returns undefined where the tenant has no row */
   async function readAs<Result>(
     tenantId: string,
@@ -24,7 +22,7 @@ export function createAuditStore(
   ): Promise<Result | undefined> {
     try {
       return await numbers.with(tenantId, (tenantNo) =>
-        readInTenantScope(client, { tenantNo, schema }, async (prisma) => {
+        readInTenantScope(client, { tenantNo, tables: pool }, async (prisma) => {
           const tenant = await prisma.tenant.findUnique({ where: { no: tenantNo } });
           return tenant?.id === tenantId ? read(prisma, tenantNo) : isOutdated;
         }),
@@ -54,7 +52,7 @@ export function createAuditStore(
           return tenantNo === undefined ? [] : [{ tenantNo, row: count }];
         });
         await runInOneRoundTrip(pool, tenantScope([...known.values()]), (sender) =>
-          upsertResends(sender, rows),
+          upsertResends(sender, rows, pool.form),
         );
       } catch (error) {
         throw toStoreError(error);

@@ -1,7 +1,7 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import { PrismaClient } from '../../generated/client.ts';
-import type { SchemaPool } from '../client/pool.ts';
-import { scopeStatement, searchScope } from '../client/transaction.sql.ts';
+import type { SchemaPool, Tables } from '../client/pool.ts';
+import { scopeStatements, searchScope } from '../client/transaction.sql.ts';
 
 /** The part of Prisma's client that reads rows of one tenant. */
 export type TenantPrisma = Pick<
@@ -20,10 +20,10 @@ export function createPrisma(pool: SchemaPool): PrismaClient {
   });
 }
 
-/** Whose rows a transaction reads, and where they are. */
+/** Whose rows a transaction reads, and from which tables. */
 export interface ReadScope {
   readonly tenantNo: number;
-  readonly schema: string;
+  readonly tables: Tables;
 }
 
 /**
@@ -33,12 +33,13 @@ export interface ReadScope {
  */
 export function readInTenantScope<Result>(
   prisma: PrismaClient,
-  { tenantNo, schema }: ReadScope,
+  { tenantNo, tables }: ReadScope,
   read: (tenant: TenantPrisma) => Promise<Result>,
 ): Promise<Result> {
   return prisma.$transaction(async (transaction) => {
-    const { text, values } = scopeStatement(searchScope(tenantNo), schema);
-    await transaction.$queryRawUnsafe(text, ...values);
+    for (const { text, values = [] } of scopeStatements(searchScope(tenantNo), tables)) {
+      await transaction.$queryRawUnsafe(text, ...values);
+    }
     return read(transaction);
   });
 }

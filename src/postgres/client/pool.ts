@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { schemaOf } from '../../config/database-url.ts';
 import { disablePreparedStatements } from './pipeline.ts';
+import type { TenantForm } from './tenant-rows.sql.ts';
 
 export interface PoolOptions {
   readonly connectionString: string;
@@ -12,6 +13,8 @@ export interface PoolOptions {
    * by default.
    */
   readonly preparedStatements?: boolean;
+  /** `many` by default. */
+  readonly form?: TenantForm;
   /** The maximum wait for a connection, and for the answer to a statement, in milliseconds. */
   readonly timeouts?: { readonly connectMs: number; readonly queryMs: number };
 }
@@ -23,10 +26,14 @@ export interface PoolOptions {
  */
 const defaultTimeouts = { connectMs: 5_000, queryMs: 12_000 };
 
-/** A pool of connections to a database, and the schema of the tables there. */
-export interface SchemaPool extends pg.Pool {
+/** Where the tables of a database are, and how statements name tenants there. */
+export interface Tables {
   readonly schema: string;
+  readonly form: TenantForm;
 }
+
+/** A pool of connections to a database, and its tables. */
+export interface SchemaPool extends pg.Pool, Tables {}
 
 /**
  * A pool of connections. The largest pool is shared with Prisma's adapter. The service sets nothing in the
@@ -54,7 +61,7 @@ export function createPool(options: PoolOptions): SchemaPool {
   // would end the process without a listener.
   pool.on('connect', (client) => client.on('error', () => {}));
   if (options.preparedStatements === false) pool.on('connect', disablePreparedStatements);
-  return Object.assign(pool, { schema: schemaOf(connectionString) });
+  return Object.assign(pool, { schema: schemaOf(connectionString), form: options.form ?? 'many' });
 }
 
 const { builtins } = pg.types;

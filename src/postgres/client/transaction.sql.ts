@@ -1,6 +1,6 @@
-import type { ClientBase } from 'pg';
+import pg, { type ClientBase, type QueryConfig } from 'pg';
 import { runPipelined, type StatementSender } from './pipeline.ts';
-import type { SchemaPool } from './pool.ts';
+import type { SchemaPool, Tables } from './pool.ts';
 
 /** The role of a transaction, the tenants whose rows it may see, and how its statements are planned. */
 export interface TransactionScope {
@@ -74,29 +74,58 @@ SELECT num_nonnulls(
   set_config('enable_mergejoin', 'off', true),
   set_config('plan_cache_mode', $4, true))`;
 
-/** The statement that sets the scope: the first of every transaction. @param schema where the tables are */
-export function scopeStatement(
-  { role, tenants, tenantIds, plan }: TransactionScope,
-  schema: string,
-) {
+/**
+ * The statements that set the scope: the first of every transaction. A distributed database plans each statement for its
+ * values, because the tenant is one of them.
+ *
+ * @throws Error where a transaction of one tenant names several
+ */
+export function scopeStatements(
+  scope: TransactionScope,
+  { schema, form }: Tables,
+): readonly (QueryConfig & { readonly text: string })[] {
+  const { role, tenants, tenantIds } = scope;
+  const plan = form === 'one' ? 'custom' : scope.plan;
   const bitmapScan = plan === 'custom' ? 'on' : 'off';
-  return {
+  const settings = {
     name: 'settings',
     text: settingsText,
     values: [role, tenants, bitmapScan, `force_${plan}_plan`, tenantIds, schema],
   };
+  return form === 'one' ? [settings, ...passedOnSettings(scope)] : [settings];
 }
 
-/** Statements that are sent in the same pipeline share the round trip. */
-export async function begin(
+/**
+ * What the policies read also on the other nodes of a distributed database. It passes on SET LOCAL, and not set_config.
+ * What never changes is set for the roles there: see docs/operations.md.
+ */
+function passedOnSettings({ tenants, tenantIds }: TransactionScope): readonly { text: string }[] {
+  if (tenants.length > 1) throw new Error('a transaction of one tenant names several');
+  const names = {
+    'landfall.tenants': tenants.join(','),
+    'landfall.tenant_ids': tenantIds.map((id) => `"${id.replaceAll(/["\\]/g, '\\$&')}"`).join(','),
+  };
+  const settings = Object.entries(names).filter(([, value]) => value !== '');
+  if (settings.length === 0) return [];
+  return [
+    { text: "SET LOCAL citus.propagate_set_commands = 'local'" },
+    ...settings.map(([name, value]) => ({
+      text: `SET LOCAL ${name} = ${pg.escapeLiteral(`{${value}}`)}`,
+    })),
+  ];
+}
+
+/**
+ * Statements that are sent in the same pipeline share the round trip. It throws, and does not reject, where the scope cannot be
+ * set: nothing of the pipeline is then sent.
+ */
+export function begin(
   sender: StatementSender,
   scope: TransactionScope,
-  schema: string,
-): Promise<void> {
-  await Promise.all([
-    sender.query({ name: 'begin', text: 'BEGIN' }),
-    sender.query(scopeStatement(scope, schema)),
-  ]);
+  tables: Tables,
+): Promise<unknown> {
+  const statements = [{ name: 'begin', text: 'BEGIN' }, ...scopeStatements(scope, tables)];
+  return Promise.all(statements.map((statement) => sender.query(statement)));
 }
 
 /** The command tag of a COMMIT that stored the transaction. PostgreSQL answers ROLLBACK where it did not. */
@@ -131,7 +160,7 @@ export async function runInOneRoundTrip<Result>(
   let isClean = true;
   try {
     const [, result] = await runPipelined(client, (sender) =>
-      Promise.all([begin(sender, scope, pool.schema), send(sender), commit(sender)]),
+      Promise.all([begin(sender, scope, pool), send(sender), commit(sender)]),
     );
     return result;
   } catch (error) {
@@ -145,17 +174,16 @@ export async function runInOneRoundTrip<Result>(
 /**
  * Runs `work` in a transaction on a connection that the caller holds, and commits it.
  *
- * @param schema where the tables are
  * @throws what `work` or a statement threw, after a rollback
  */
 export async function runInTransaction<Result>(
   client: ClientBase,
   scope: TransactionScope,
-  schema: string,
+  tables: Tables,
   work: () => Promise<Result>,
 ): Promise<Result> {
   try {
-    await runPipelined(client, (sender) => begin(sender, scope, schema));
+    await runPipelined(client, (sender) => begin(sender, scope, tables));
     const result = await work();
     await client.query('COMMIT');
     return result;

@@ -4,6 +4,8 @@ import type { EventBase, KnownEvent } from '../../domain/event.ts';
 import type { EntityRef } from '../../domain/record.ts';
 import { runPipelined } from '../client/pipeline.ts';
 import type { OfTenant } from '../client/row-set.ts';
+import type { Tables } from '../client/pool.ts';
+import type { TenantForm } from '../client/tenant-rows.sql.ts';
 import { begin, tenantScope } from '../client/transaction.sql.ts';
 import {
   type LoadedRecord,
@@ -44,7 +46,7 @@ export interface LoadRequest {
   readonly needs: readonly BatchNeeds[];
   /** Whether the keys of a tenant's events are looked up too, and not only the keys that edits name as their base. */
   readonly looksUpKeys: (tenantId: string) => boolean;
-  readonly schema: string;
+  readonly tables: Tables;
 }
 
 /**
@@ -55,17 +57,18 @@ export interface LoadRequest {
  */
 export async function loadSnapshots(
   client: PoolClient,
-  { tenants, needs, looksUpKeys, schema }: LoadRequest,
+  { tenants, needs, looksUpKeys, tables }: LoadRequest,
 ): Promise<LoadedTenants> {
+  const { form } = tables;
   const numbers = [...tenants.values()].sort((a, b) => a - b);
   const { entities, bases } = collectNeeds(needs, tenants);
   const keys = collectKeys(needs, tenants, looksUpKeys);
   const [, heads, kept, known] = await runPipelined(client, (sender) =>
     Promise.all([
-      begin(sender, tenantScope(numbers), schema),
+      begin(sender, tenantScope(numbers), tables),
       lockTenants(sender, numbers),
-      loadRecords(sender, entities),
-      keys.length > 0 ? loadKnownEvents(sender, keys) : [],
+      loadRecords(sender, entities, form),
+      keys.length > 0 ? loadKnownEvents(sender, keys, form) : [],
     ]),
   );
   const locked = new Set(
@@ -80,9 +83,9 @@ export async function loadSnapshots(
     heads.filter(({ horizon }) => horizon > 0).map(({ tenantNo }) => tenantNo),
   );
   const purgeable = entities.filter(({ tenantNo }) => mayHavePurged.has(tenantNo));
-  const purged = purgeable.length > 0 ? await loadPurgedRecords(client, purgeable) : [];
+  const purged = purgeable.length > 0 ? await loadPurgedRecords(client, purgeable, form) : [];
   const records = [...purged, ...markPurged(kept, purged)];
-  const baseEvents = await loadLaterBases(client, bases, records);
+  const baseEvents = await loadLaterBases(client, bases, { records, form });
 
   // A base that is also sent again keeps the event that was loaded by its key, which has its `previous`.
   const eventsByTenant = groupByTenant([...baseEvents, ...known]);
@@ -104,6 +107,10 @@ export async function loadSnapshots(
   };
 }
 
+export interface KeysRequest extends Pick<LoadRequest, 'tenants' | 'needs'> {
+  readonly form: TenantForm;
+}
+
 /**
  * Looks up the keys of events that were not looked up with the snapshots. Call it in the same transaction.
  *
@@ -111,12 +118,12 @@ export async function loadSnapshots(
  */
 export async function loadKnown(
   client: PoolClient,
-  tenants: NumberedTenants,
-  needs: readonly BatchNeeds[],
+  { tenants, needs, form }: KeysRequest,
 ): Promise<ReadonlyMap<string, readonly KnownEvent[]>> {
   const known = await loadKnownEvents(
     client,
     collectKeys(needs, tenants, () => true),
+    form,
   );
   const byNumber = groupByTenant(known);
   return new Map([...tenants].map(([tenantId, no]) => [tenantId, byNumber.get(no) ?? []]));
@@ -178,7 +185,7 @@ function collectKeys(
 async function loadLaterBases(
   client: PoolClient,
   bases: readonly OfTenant<EventBase>[],
-  records: readonly LoadedRecord[],
+  { records, form }: { readonly records: readonly LoadedRecord[]; readonly form: TenantForm },
 ): Promise<readonly OfTenant<KnownEvent>[]> {
   if (bases.length === 0) return [];
   const versions = new TenantEntityMap<number>();
@@ -187,7 +194,7 @@ async function loadLaterBases(
     const version = versions.get(base);
     return version !== undefined && base.row.version > version;
   });
-  return later.length > 0 ? loadBaseEvents(client, later) : [];
+  return later.length > 0 ? loadBaseEvents(client, later, form) : [];
 }
 
 /** Marks the records that came back into the feed after their tombstone was purged, and still have no data. */

@@ -4,7 +4,8 @@ import { startWorkBudget, WorkLimitError } from '../../scheduling/work-budget.ts
 import { hexBytes, int4, int8, text } from '../client/binary-array.ts';
 import { micros } from '../client/expressions.sql.ts';
 import type { StatementSender } from '../client/pipeline.ts';
-import { column, defineRowSet, type OfTenant } from '../client/row-set.ts';
+import { column, type OfTenant } from '../client/row-set.ts';
+import { defineTenantRowSet, inBothForms, type TenantForm } from '../client/tenant-rows.sql.ts';
 import {
   eventReference,
   knownEventFromRow,
@@ -22,7 +23,7 @@ import {
 // In each look-up of these statements LIMIT allows no other plan than the probe of an index, whatever the tables held
 // when the plan was made.
 
-const wantedKeys = defineRowSet<OfTenant<string>>({
+const wantedKeys = defineTenantRowSet<OfTenant<string>>({
   tenant_no: column(int4, ({ tenantNo }) => tenantNo),
   key_hash: column(hexBytes, ({ row }) => row),
 });
@@ -31,14 +32,15 @@ const wantedKeys = defineRowSet<OfTenant<string>>({
  * The version before is computed in a materialized subquery. Row level security allows no arithmetic on a row in an
  * index condition: without the subquery each look-up would read all events of the tenant.
  */
-const loadKnownEventsText = `
+const loadKnownEventsText = inBothForms(
+  (form) => `
 WITH event AS MATERIALIZED (
   SELECT event.*
   FROM ${wantedKeys.unnest('wanted')}
   CROSS JOIN LATERAL (
     SELECT ${knownEventList('events')}, version - 1 AS version_before
     FROM events
-    WHERE tenant_no = wanted.tenant_no AND key_hash = wanted.key_hash
+    WHERE tenant_no = ${wantedKeys.tenant(form, 'wanted')} AND key_hash = wanted.key_hash
     LIMIT 1
   ) AS event
 )
@@ -49,9 +51,10 @@ FROM event
 LEFT JOIN LATERAL (
   SELECT key_hash, received_at
   FROM events
-  WHERE tenant_no = event.tenant_no AND version = event.version_before
+  WHERE tenant_no = ${wantedKeys.tenant(form, 'event')} AND version = event.version_before
   LIMIT 1
-) AS previous ON true`;
+) AS previous ON true`,
+);
 
 interface KeyRow extends KnownEventRow {
   readonly previous_key_hash: string | null;
@@ -62,9 +65,10 @@ interface KeyRow extends KnownEventRow {
 export async function loadKnownEvents(
   sender: StatementSender,
   keys: readonly OfTenant<string>[],
+  form: TenantForm,
 ): Promise<readonly OfTenant<KnownEvent>[]> {
   const values = wantedKeys.values(keys);
-  const statement = { name: 'load-known-events', text: loadKnownEventsText, values };
+  const statement = { name: 'load-known-events', text: loadKnownEventsText[form], values };
   const { rows } = await sender.query<KeyRow>(statement);
   return rows.map((row) => {
     const previous = eventReference(row.previous_key_hash, row.previous_received_at);
@@ -72,28 +76,31 @@ export async function loadKnownEvents(
   });
 }
 
-const wantedVersions = defineRowSet<OfTenant<EventBase>>({
+const wantedVersions = defineTenantRowSet<OfTenant<EventBase>>({
   tenant_no: column(int4, ({ tenantNo }) => tenantNo),
   version: column(int8, ({ row }) => row.version),
 });
 
-const loadBaseEventsText = `
+const loadBaseEventsText = inBothForms(
+  (form) => `
 SELECT event.*
 FROM ${wantedVersions.unnest('wanted')}
 CROSS JOIN LATERAL (
   SELECT ${knownEventList('events')}
   FROM events
-  WHERE tenant_no = wanted.tenant_no AND version = wanted.version
+  WHERE tenant_no = ${wantedVersions.tenant(form, 'wanted')} AND version = wanted.version
   LIMIT 1
-) AS event`;
+) AS event`,
+);
 
 /** The events at the versions that edits name as their bases. Versions without an event are left out. */
 export async function loadBaseEvents(
   sender: StatementSender,
   bases: readonly OfTenant<EventBase>[],
+  form: TenantForm,
 ): Promise<readonly OfTenant<KnownEvent>[]> {
   const values = wantedVersions.values(bases);
-  const statement = { name: 'load-base-events', text: loadBaseEventsText, values };
+  const statement = { name: 'load-base-events', text: loadBaseEventsText[form], values };
   const { rows } = await sender.query<KnownEventRow>(statement);
   return rows.map((row) => ({
     tenantNo: row.tenant_no,
@@ -101,23 +108,26 @@ export async function loadBaseEvents(
   }));
 }
 
-const wantedEntities = defineRowSet<OfTenant<EntityRef>>({
+const wantedEntities = defineTenantRowSet<OfTenant<EntityRef>>({
   tenant_no: column(int4, ({ tenantNo }) => tenantNo),
   entity_type: column(text, ({ row }) => row.entityType),
   entity_id: column(text, ({ row }) => row.entityId),
 });
 
-const loadRecordsText = (columns: string, table: string) => `
+const loadRecordsText = (columns: string, table: string) =>
+  inBothForms(
+    (form) => `
 SELECT ${recordList('record')}, record.tenant_no, record.clock, record.sequence, record.last_event, record.place
 FROM ${wantedEntities.unnest('wanted')}
 CROSS JOIN LATERAL (
   SELECT ${columns}
   FROM ${table}
-  WHERE tenant_no = wanted.tenant_no
+  WHERE tenant_no = ${wantedEntities.tenant(form, 'wanted')}
     AND entity_type = wanted.entity_type
     AND entity_id = wanted.entity_id
   LIMIT 1
-) AS record`;
+) AS record`,
+  );
 
 const recordsText = loadRecordsText('*, ctid AS place', 'records');
 const purgedRecordsText = loadRecordsText(`${purgedAsRecordList}, NULL AS place`, 'purged_records');
@@ -147,16 +157,19 @@ export interface LoadedRecord extends OfTenant<RecordState> {
 export function loadRecords(
   sender: StatementSender,
   entities: readonly OfTenant<EntityRef>[],
+  form: TenantForm,
 ): Promise<readonly LoadedRecord[]> {
-  return queryRecords(sender, 'load-records', recordsText, entities);
+  return queryRecords(sender, 'load-records', recordsText[form], entities);
 }
 
 /** What remains of records whose tombstones were purged: deleted, and without data. */
 export async function loadPurgedRecords(
   sender: StatementSender,
   entities: readonly OfTenant<EntityRef>[],
+  form: TenantForm,
 ): Promise<readonly LoadedRecord[]> {
-  const records = await queryRecords(sender, 'load-purged-records', purgedRecordsText, entities);
+  const purgedText = purgedRecordsText[form];
+  const records = await queryRecords(sender, 'load-purged-records', purgedText, entities);
   return records.map((record) => ({ ...record, row: { ...record.row, purged: 'hidden' } }));
 }
 

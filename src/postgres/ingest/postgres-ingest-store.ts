@@ -67,19 +67,19 @@ async function runIngestTransaction<Result>(
   work: (transaction: IngestTransaction) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
-  const { schema } = pool;
+  const { form } = pool;
   let places: LoadedTenants['places'] = new Map();
   let isClean = false;
   try {
     const result = await work({
       async load(needs, looksUpKeys) {
-        const loaded = await loadSnapshots(client, { tenants, needs, looksUpKeys, schema });
+        const loaded = await loadSnapshots(client, { tenants, needs, looksUpKeys, tables: pool });
         places = loaded.places;
         return loaded.snapshots;
       },
-      loadKnown: (needs) => loadKnown(client, tenants, needs),
+      loadKnown: (needs) => loadKnown(client, { tenants, needs, form }),
       writeAndCommit: (writes, budget) =>
-        writeAndCommit(client, { tenants, writes, places, budget }),
+        writeAndCommit(client, { tenants, writes, places, form, budget }),
     });
     isClean = true;
     return result;

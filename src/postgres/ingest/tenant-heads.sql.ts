@@ -4,6 +4,7 @@ import { hexBytes, int4, int8, timestamptz } from '../client/binary-array.ts';
 import { micros } from '../client/expressions.sql.ts';
 import type { StatementSender } from '../client/pipeline.ts';
 import { column, defineRowSet } from '../client/row-set.ts';
+import type { FormedText, TenantForm } from '../client/tenant-rows.sql.ts';
 import { eventReference } from '../columns/event-columns.sql.ts';
 
 /**
@@ -80,15 +81,27 @@ const heads = defineRowSet<NewHead>({
 
 const placeOfTenant = 'array_position($1::int[], no)';
 
-/** Not a join: a join that was planned while there were no tenants would read all of them. */
-const advanceHeadsText = `
+/**
+ * `many` is no join: a join that was planned while there were no tenants would read all of them. `one` is planned for its
+ * tenant, and has no element of an array in SET: Citus 13.2 ends its session by a segmentation fault at one.
+ */
+const advanceHeadsText: FormedText = {
+  many: `
 UPDATE tenants
 SET head = ($2::int8[])[${placeOfTenant}],
     head_key_hash = ($3::bytea[])[${placeOfTenant}],
     head_received_at = ($4::timestamptz[])[${placeOfTenant}]
-WHERE no = ANY($1::int[])`;
+WHERE no = ANY($1::int[])`,
+  one: `
+UPDATE tenants
+SET head = moved.head,
+    head_key_hash = moved.head_key_hash,
+    head_received_at = moved.head_received_at
+FROM ${heads.unnest('moved')}
+WHERE tenants.no = ($1::int[])[1]`,
+};
 
 /** Moves the heads of tenants to their newest events. */
-export function advanceHeads(rows: readonly NewHead[]): QueryConfig {
-  return { name: 'advance-heads', text: advanceHeadsText, values: heads.values(rows) };
+export function advanceHeads(rows: readonly NewHead[], form: TenantForm): QueryConfig {
+  return { name: 'advance-heads', text: advanceHeadsText[form], values: heads.values(rows) };
 }

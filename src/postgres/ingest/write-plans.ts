@@ -6,6 +6,7 @@ import { KeyStoredError, type TenantWrites } from '../../ingest/ingest-store.ts'
 import type { WorkBudget } from '../../scheduling/work-budget.ts';
 import { runPipelined, StatementSkippedError } from '../client/pipeline.ts';
 import type { OfTenant } from '../client/row-set.ts';
+import type { TenantForm } from '../client/tenant-rows.sql.ts';
 import { commit, committedTag } from '../client/transaction.sql.ts';
 import type { NumberedTenants, RecordPlaces } from './load-snapshots.ts';
 import { advanceHeads, type NewHead } from './tenant-heads.sql.ts';
@@ -36,6 +37,7 @@ export interface WriteRequest {
   readonly writes: readonly TenantWrites[];
   /** Where the rows of the loaded records are. */
   readonly places: RecordPlaces;
+  readonly form: TenantForm;
   readonly budget: WorkBudget;
 }
 
@@ -71,6 +73,7 @@ async function encodeWrites({
   tenants,
   writes,
   places,
+  form,
   budget,
 }: WriteRequest): Promise<readonly QueryConfig[]> {
   const heads: NewHead[] = [];
@@ -95,21 +98,26 @@ async function encodeWrites({
   const resolutions = events.filter(({ row }) => row.resolves !== null);
 
   const statements: QueryConfig[] = [];
-  if (events.length > 0) statements.push(insertEvents(events), advanceHeads(heads));
+  if (events.length > 0) statements.push(insertEvents(events, form), advanceHeads(heads, form));
   if (budget.shouldYield()) await budget.yieldToOthers();
-  if (added.length > 0) statements.push(insertRecords(added));
-  if (effects.length > 0) statements.push(insertEffects(effects));
-  if (conflicts.length > 0) statements.push(insertConflicts(conflicts));
+  if (added.length > 0) statements.push(insertRecords(added, form));
+  if (effects.length > 0) statements.push(insertEffects(effects, form));
+  if (conflicts.length > 0) statements.push(insertConflicts(conflicts, form));
   if (resolutions.length > 0) statements.push(resolveConflicts(resolutions));
   // The last one, because all statements after the setting have to do without an index.
-  if (replaced.length > 0) statements.push(findByPlaceOnly, updateRecords(replaced));
+  if (replaced.length > 0) statements.push(findByPlaceOnly, updateRecords(replaced, form));
   if (budget.shouldYield()) await budget.yieldToOthers();
   return statements;
 }
 
+const uniqueViolation = '23505';
+
 function explain(error: unknown): unknown {
   if (!(error instanceof pg.DatabaseError)) return error;
-  if (error.constraint === identityKeyConstraint) return new KeyStoredError(error);
+  // A distributed database reports the index of one node, whose name is longer, and only in the message.
+  if (error.code === uniqueViolation && error.message.includes(identityKeyConstraint)) {
+    return new KeyStoredError(error);
+  }
   return error.code === rowGoneState ? new RecordGoneError(error) : error;
 }
 

@@ -3,36 +3,37 @@ import type { StoredEffect, StoredEvent } from '../../domain/event.ts';
 import type { RecordState } from '../../domain/record.ts';
 import { int4, int8, text, tid } from '../client/binary-array.ts';
 import { column, defineRowSet, type OfTenant, type TenantColumnsFor } from '../client/row-set.ts';
+import { defineTenantRowSet, inBothForms, type TenantForm } from '../client/tenant-rows.sql.ts';
 import { eventColumns } from '../columns/event-columns.sql.ts';
 import { recordColumns, replacedColumns } from '../columns/record-columns.sql.ts';
 
 // These statements are sent under the locks of the tenants' rows.
 
-const events = defineRowSet<OfTenant<StoredEvent>>(eventColumns);
+const events = defineTenantRowSet<OfTenant<StoredEvent>>(eventColumns);
 
-export const insertEventsText = `
-INSERT INTO events (${events.columns})
-SELECT ${events.columns}
-FROM ${events.unnest('event')}`;
+export const insertEventsText = events.insertInto('events');
 
 /** The constraint that is violated by an event whose key is stored already. */
 export const identityKeyConstraint = 'events_tenant_no_key_hash_key';
 
 /** Appends events to the log. It fails for a key that is stored already. */
-export function insertEvents(rows: readonly OfTenant<StoredEvent>[]): QueryConfig {
-  return { name: 'insert-events', text: insertEventsText, values: events.values(rows) };
+export function insertEvents(
+  rows: readonly OfTenant<StoredEvent>[],
+  form: TenantForm,
+): QueryConfig {
+  return { name: 'insert-events', text: insertEventsText[form], values: events.values(rows) };
 }
 
-const records = defineRowSet<OfTenant<RecordState>>(recordColumns);
+const records = defineTenantRowSet<OfTenant<RecordState>>(recordColumns);
 
-export const insertRecordsText = `
-INSERT INTO records (${records.columns})
-SELECT ${records.columns}
-FROM ${records.unnest('added')}`;
+export const insertRecordsText = records.insertInto('records');
 
 /** Stores records of entities that have none. */
-export function insertRecords(rows: readonly OfTenant<RecordState>[]): QueryConfig {
-  return { name: 'insert-records', text: insertRecordsText, values: records.values(rows) };
+export function insertRecords(
+  rows: readonly OfTenant<RecordState>[],
+  form: TenantForm,
+): QueryConfig {
+  return { name: 'insert-records', text: insertRecordsText[form], values: records.values(rows) };
 }
 
 /** A record, and where the row that it replaces was loaded from. */
@@ -41,27 +42,41 @@ export interface ReplacedRecord extends OfTenant<RecordState> {
   readonly place: string;
 }
 
-const replaced = defineRowSet<ReplacedRecord>({
-  place: column(tid, ({ place }) => place),
+const ofReplaced = {
+  place: column(tid, ({ place }: ReplacedRecord) => place),
   tenant_no: recordColumns.tenant_no,
   ...Object.fromEntries(replacedColumns.map((name) => [name, recordColumns[name]])),
-});
+};
+const { entity_type, entity_id } = recordColumns;
+const replacedRecords = {
+  many: defineTenantRowSet<ReplacedRecord>(ofReplaced),
+  one: defineTenantRowSet<ReplacedRecord>({ ...ofReplaced, entity_type, entity_id }),
+};
+const sameEntity = {
+  many: '',
+  one: `
+    AND record.entity_type = changed.entity_type
+    AND record.entity_id = changed.entity_id`,
+};
 
 /**
  * A row is found by its place: its index entries are not searched again. COMMIT is sent before the answer is known, so
- * the statement itself has to fail where a row was deleted since it was loaded: it then divides by zero.
+ * the statement itself has to fail where a row was deleted since it was loaded: it then divides by zero. A distributed
+ * database may move the rows to another node in between, where another record can have the place.
  */
-export const updateRecordsText = `
+export const updateRecordsText = inBothForms(
+  (form) => `
 WITH replaced AS (
   UPDATE records AS record
   SET ${replacedColumns.map((name) => `${name} = changed.${name}`).join(', ')}
-  FROM ${replaced.unnest('changed')}
+  FROM ${replacedRecords[form].unnest('changed')}
   WHERE record.ctid = changed.place
-    AND record.tenant_no = changed.tenant_no
+    AND record.tenant_no = ${replacedRecords[form].tenant(form, 'changed')}${sameEntity[form]}
   RETURNING 1
 )
-SELECT 1 / (count(*) = $${replaced.size + 1}::bigint)::int
-FROM replaced`;
+SELECT 1 / (count(*) = $${replacedRecords[form].size + 1}::bigint)::int
+FROM replaced`,
+);
 
 /**
  * From here on the transaction finds rows by their places alone. On a table that is small or was never analysed, the plan
@@ -69,19 +84,19 @@ FROM replaced`;
  */
 export const findByPlaceOnly: QueryConfig = {
   name: 'find-by-place-only',
-  text: "SELECT num_nonnulls(set_config('enable_indexscan', 'off', true))",
+  text: 'SET LOCAL enable_indexscan = off',
 };
 
 /** The SQLSTATE of a replacement of a row that is gone. */
 export const rowGoneState = '22012';
 
 /** Replaces records that were loaded in this transaction. It fails where the row of one is gone. Send it after `findByPlaceOnly`. */
-export function updateRecords(rows: readonly ReplacedRecord[]): QueryConfig {
-  const values = [...replaced.values(rows), rows.length];
-  return { name: 'update-records', text: updateRecordsText, values };
+export function updateRecords(rows: readonly ReplacedRecord[], form: TenantForm): QueryConfig {
+  const values = [...replacedRecords[form].values(rows), rows.length];
+  return { name: 'update-records', text: updateRecordsText[form], values };
 }
 
-const effects = defineRowSet<OfTenant<StoredEffect>>({
+const effects = defineTenantRowSet<OfTenant<StoredEffect>>({
   version: column(int8, ({ row }) => row.version),
   previous_version: column(int8, ({ row }) => row.previousVersion),
   record_before: column(int8, ({ row }) => row.recordBefore),
@@ -91,31 +106,35 @@ const effects = defineRowSet<OfTenant<StoredEffect>>({
   entity_id: column(text, ({ row }) => row.entityId),
 } satisfies TenantColumnsFor<StoredEffect, StoredEffect>);
 
-const insertEffectsText = `
-INSERT INTO effects (${effects.columns})
-SELECT ${effects.columns}
-FROM ${effects.unnest('effect')}`;
+const insertEffectsText = effects.insertInto('effects');
 
 /** Stores which entities events have touched beside those that their records lead to. */
-export function insertEffects(rows: readonly OfTenant<StoredEffect>[]): QueryConfig {
-  return { name: 'insert-effects', text: insertEffectsText, values: effects.values(rows) };
+export function insertEffects(
+  rows: readonly OfTenant<StoredEffect>[],
+  form: TenantForm,
+): QueryConfig {
+  return { name: 'insert-effects', text: insertEffectsText[form], values: effects.values(rows) };
 }
 
-const conflicts = defineRowSet<OfTenant<StoredEvent>>({
+const conflicts = defineTenantRowSet<OfTenant<StoredEvent>>({
   version: eventColumns.version,
   tenant_no: eventColumns.tenant_no,
   entity_type: eventColumns.entity_type,
   entity_id: eventColumns.entity_id,
 });
 
-const insertConflictsText = `
-INSERT INTO conflicts (${conflicts.columns})
-SELECT ${conflicts.columns}
-FROM ${conflicts.unnest('conflict')}`;
+const insertConflictsText = conflicts.insertInto('conflicts');
 
 /** Opens a conflict for each of these events. A person resolves it later. */
-export function insertConflicts(rows: readonly OfTenant<StoredEvent>[]): QueryConfig {
-  return { name: 'insert-conflicts', text: insertConflictsText, values: conflicts.values(rows) };
+export function insertConflicts(
+  rows: readonly OfTenant<StoredEvent>[],
+  form: TenantForm,
+): QueryConfig {
+  return {
+    name: 'insert-conflicts',
+    text: insertConflictsText[form],
+    values: conflicts.values(rows),
+  };
 }
 
 const resolutions = defineRowSet<OfTenant<StoredEvent>>({

@@ -27,7 +27,7 @@ export function createKindSchemaStore(pool: SchemaPool): KindSchemaStore {
     async keep(shipped, onChanged) {
       const client = await pool.connect();
       try {
-        await runInTransaction(client, operatorScope, pool.schema, async () => {
+        await runInTransaction(client, operatorScope, pool, async () => {
           await lockKindSchemas(client);
           const stored = new Map(
             (await readKindSchemas(client)).map((schema) => [schemaKey(schema), schema]),

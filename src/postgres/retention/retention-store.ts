@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { createPool } from '../client/pool.ts';
+import { createPool, type Tables } from '../client/pool.ts';
 import { operatorScope, runInTransaction } from '../client/transaction.sql.ts';
 import { type ListedTenant, listTenants } from '../tenants/list-tenants.sql.ts';
 import { dropPayloads, findAgedVersion } from './event-payloads.sql.ts';
@@ -59,7 +59,7 @@ export function createRetentionStore(connectionString: string): RetentionStore {
       };
       try {
         client = await pool.connect();
-        if (await takeRetentionLease(client)) return createSession(client, pool.schema, close);
+        if (await takeRetentionLease(client)) return createSession(client, pool, close);
       } catch (error) {
         await close();
         throw error;
@@ -72,11 +72,11 @@ export function createRetentionStore(connectionString: string): RetentionStore {
 
 function createSession(
   client: PoolClient,
-  schema: string,
+  tables: Tables,
   close: () => Promise<void>,
 ): RetentionSession {
   const operate = <Result>(work: () => Promise<Result>) =>
-    runInTransaction(client, operatorScope, schema, work);
+    runInTransaction(client, operatorScope, tables, work);
   return {
     tenants: (after, limit) => operate(() => listTenants(client, after, limit)),
     agedVersion: (tenantNo, ageMs) => operate(() => findAgedVersion(client, tenantNo, ageMs)),

@@ -99,6 +99,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     await openDatabase({
       connectionString: database.url,
       poolSize: config.databasePoolSize,
+      maxGroupTenants: config.maxGroupTenants,
       hooks: { onMigrated: () => {}, onIdleError: () => {}, onRetry: () => {} },
     }),
   );

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { vi } from 'vitest';
 import type { TransactionScope } from '../../../src/postgres/client/transaction.sql.ts';
+import { findByPlaceOnly } from '../../../src/postgres/ingest/write.sql.ts';
 
 export interface SentStatement {
   readonly text: string;
@@ -34,7 +35,7 @@ export async function sentStatements(
     const { scope } = sessions.get(key) ?? outside;
     if (text.includes("'landfall.tenants'")) {
       sessions.set(key, { scope: toScope(values), byPlace: false });
-    } else if (text.includes("set_config('enable_indexscan', 'off'")) {
+    } else if (text === findByPlaceOnly.text) {
       sessions.set(key, { scope, byPlace: true });
     } else if (/^(COMMIT|ROLLBACK)$/.test(text)) {
       // What comes after them has no scope until it takes one.
@@ -72,6 +73,9 @@ export interface PlanNode {
   readonly 'Relation Name'?: string;
   readonly 'Index Name'?: string;
   readonly 'Index Cond'?: string;
+  readonly 'Recheck Cond'?: string;
+  readonly Filter?: string;
+  readonly Operation?: string;
   readonly 'Actual Loops': number;
   readonly 'Actual Rows': number;
   readonly 'Rows Removed by Filter'?: number;
