@@ -26,4 +26,4 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:'+process.env.PORT+'/livez').then((r)=>process.exit(r.ok?0:1),()=>process.exit(1))"]
 # Node itself is process 1, so that SIGTERM reaches it.
-CMD ["node", "--max-semi-space-size=8", "--import", "./src/cli/check-node.mjs", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=32", "--heap-growing-percent=150", "--import", "./src/cli/check-node.mjs", "src/main.ts"]

@@ -25,7 +25,7 @@ export interface Landfall {
 }
 
 /** As `npm start` and the image have them. */
-const flags = ['--max-semi-space-size=8'];
+const flags = ['--max-semi-space-size=32', '--heap-growing-percent=150'];
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const heapWatch = new URL('../servers/heap-watch.ts', import.meta.url).href;
 const startMs = 60_000;
