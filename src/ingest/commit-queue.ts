@@ -119,8 +119,10 @@ export function createCommitQueue<Decision>(
   }
 
   /** The returned function accepts batches as long as the group has room for them. */
-  function startGroup(maxEvents: number): (next: PendingBatch<Decision>) => boolean {
-    const group = new BatchTotals();
+  function fillGroup(
+    group: BatchTotals,
+    maxEvents: number,
+  ): (next: PendingBatch<Decision>) => boolean {
     return ({ batch }) => {
       const expected = { events: batch.events, bytes: options.expectedBytesOf(batch) };
       if (!group.takes(expected, maxEvents, options.maxGroupBytes)) return false;
@@ -133,7 +135,16 @@ export function createCommitQueue<Decision>(
     const isAvailable = (tenantId: string) => isIdle(tenantId) && !quarantine.has(tenantId);
     const share = Math.ceil((underWay.events + queued.events) / options.lanes);
     const maxEvents = Math.min(Math.max(share, minSharedEvents), options.maxGroupEvents);
-    return pending.takeRoundRobin(isAvailable, startGroup(maxEvents), options.maxGroupTenants);
+    const group = new BatchTotals();
+    const ofAll = fillGroup(group, maxEvents);
+    const taken = pending.takeRoundRobin(isAvailable, ofAll, options.maxGroupTenants);
+    // No other lane could take what else waits of these tenants.
+    const tenants = new Set(taken.map(({ batch }) => batch.tenantId));
+    const ofThese = fillGroup(group, options.maxGroupEvents);
+    return [
+      ...taken,
+      ...pending.takeRoundRobin((tenantId) => tenants.has(tenantId), ofThese, tenants.size),
+    ];
   }
 
   function takeQuarantined(states: QuarantineState): readonly PendingBatch<Decision>[] {
@@ -141,7 +152,7 @@ export function createCommitQueue<Decision>(
     const tenantId = quarantine.next(states, isWaiting);
     return tenantId === undefined
       ? []
-      : pending.takeOf(tenantId, startGroup(options.maxGroupEvents));
+      : pending.takeOf(tenantId, fillGroup(new BatchTotals(), options.maxGroupEvents));
   }
 
   /** A transaction that would be the only one, or a full group, starts without waiting for more batches. */

@@ -72,6 +72,15 @@ describe('grouping', () => {
     expect(commits.started.slice(2)).toEqual([['e1']]);
   });
 
+  test('what waits of one tenant is not divided among lanes, of which only one can take it', async () => {
+    const commits = driveCommits({ lanes: 2 });
+    await commits.submit('a1', 20);
+    for (const name of ['a2', 'a3', 'a4', 'a5']) commits.handIn(name, 20);
+    await endTurns();
+    await commits.next().commit();
+    expect(commits.started).toEqual([['a1'], ['a2', 'a3', 'a4', 'a5']]);
+  });
+
   test('a few events are not divided among lanes', async () => {
     const commits = driveCommits({ lanes: 2 });
     for (const name of ['a1', 'b1', 'c1']) commits.handIn(name, 5);
