@@ -112,7 +112,7 @@ describe('a login in the role landfall_reader', () => {
     'TRUNCATE landfall.records',
     'CREATE TABLE landfall.mine ()',
     'CREATE TABLE public.mine ()',
-    `SELECT nextval('landfall.tenants_no_seq')`,
+    `SELECT nextval('landfall.tenant_numbers_no_seq')`,
     'SET ROLE landfall_service',
     'SET ROLE landfall_operator',
     'CREATE OR REPLACE VIEW landfall.event_log AS SELECT 1 AS one',
